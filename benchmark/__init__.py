@@ -1,0 +1,1 @@
+"""The harness: suites in, one record a run, tables and plots out."""

@@ -1,0 +1,67 @@
+"""Things a suite chooses by name (data sets, models, objectives): a registry with checked options."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from methods.errors import UsageError, did_you_mean
+from methods.signature import resolve_options
+
+T = TypeVar("T")
+Builder = TypeVar("Builder", bound=Callable[..., Any])
+Identity = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Components(Generic[T]):
+    """Builders of one kind by name, found in the modules of one package.
+
+    ``supplied`` names the arguments that the harness passes; every other argument of a builder is an
+    option a person may set.
+    """
+
+    def __init__(self, kind: str, package: str, supplied: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self._package = package
+        self._supplied = supplied
+        self._builders: dict[str, Callable[..., T]] = {}
+        self._identities: dict[str, Identity] = {}
+
+    def register(self, name: str, identity: Identity | None = None) -> Callable[[Builder], Builder]:
+        """Function decorator. ``identity`` turns resolved options into the scientific ones (no paths)."""
+
+        def decorate(build: Builder) -> Builder:
+            assert name not in self._builders, f"two {self.kind}s called {name}"
+            self._builders[name] = build
+            if identity is not None:
+                self._identities[name] = identity
+            return build
+
+        return decorate
+
+    def available(self) -> list[str]:
+        """All names, sorted."""
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+            importlib.import_module(module.name)
+        return sorted(self._builders)
+
+    def resolve(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All options of ``name`` with their values.
+
+        Raises:
+            UsageError: unknown name or option.
+        """
+        if name not in self.available():
+            known = ", ".join(self.available())
+            raise UsageError(f"unknown {self.kind} `{name}`{did_you_mean(name, self._builders)}; there are: {known}")
+        return resolve_options(f"{self.kind} `{name}`", self._builders[name], options, self._supplied)
+
+    def identity(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options that belong in a run's key: resolved, a path replaced by what lies there."""
+        resolved = self.resolve(name, options)
+        return self._identities[name](resolved) if name in self._identities else resolved
+
+    def create(self, name: str, options: Mapping[str, Any], **supplied: Any) -> T:
+        """Build ``name`` with ``options``."""
+        return self._builders[name](**self.resolve(name, options), **supplied)

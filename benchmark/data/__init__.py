@@ -1,0 +1,8 @@
+"""Data sets by name, each split into train, validation and test."""
+
+from benchmark.components import Components
+from benchmark.data.base import Dataset
+
+datasets: Components[Dataset] = Components("data set", "benchmark.data")
+
+__all__ = ["Dataset", "datasets"]

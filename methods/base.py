@@ -1,0 +1,152 @@
+"""The interface of every quantizer: `Quantizer`, what it returns, and the card that vouches for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from methods.errors import UsageError, did_you_mean
+
+
+class Quantized(NamedTuple):
+    """What a quantizer makes of latents ``[B, *positions, D]``.
+
+    ``latents``: what the decoder sees, same shape. ``codes``: int64 ``[B, *positions, L]``, -1 for
+    a dropped level, None for a method without codes. ``loss``: scalar, already weighted.
+    ``log``: scalars for the history.
+    """
+
+    latents: Tensor
+    codes: Tensor | None
+    loss: Tensor
+    log: Mapping[str, Tensor] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a method is, where it comes from, and what vouches for this implementation.
+
+    ``evidence`` lists what it was compared with and the figure that came out; empty means
+    *not verified*, and the tables mark the method with a dagger.
+    """
+
+    idea: str
+    paper: str
+    code: str = "none"
+    trains: str = ""
+    memory: str = ""
+    differences: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    distributed: str = "two processes with half batches equal one with the whole batch"
+
+
+@dataclass(frozen=True)
+class Knob:
+    """The one parameter of a method that `tune` searches beside the learning rate."""
+
+    parameter: str
+    values: tuple[Any, ...]
+
+
+class Quantizer(nn.Module):
+    """Base of all methods: maps latents ``[B, *positions, D]`` to quantized latents and codes.
+
+    A subclass defines ``forward``, ``encode`` and ``decode``; the other hooks have defaults that
+    suit a single codebook trained by the run's optimiser. In eval mode ``forward`` changes no
+    parameter, no buffer and no random state, and ``decode(encode(z))`` equals its output exactly.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    card: ClassVar[Card]
+    knob: ClassVar[Knob | None] = None
+    has_codes: ClassVar[bool] = True
+    """False for a method whose latents are not discrete; the tables show a dash for its codes."""
+    independent_rows: ClassVar[bool] = True
+    """False where a code depends on the batch it is computed in (balanced assignments)."""
+    max_codebook_size: ClassVar[int | None] = None
+    """Largest size this method can do in reasonable time and memory, on any device."""
+    max_codebook_size_cpu: ClassVar[int | None] = None
+    """The same on a CPU, where that is less."""
+
+    def __init__(self, codebook_size: int, dim: int, **size_params: Any) -> None:
+        """``size_params`` are the parameters that `resolve_size` of the subclass needs."""
+        super().__init__()
+        check_range("the latent dimension", dim, 1)
+        self.dim = dim
+        self.level_sizes: tuple[int, ...] = type(self).resolve_size(codebook_size, **size_params)
+        self.codebook_size = math.prod(self.level_sizes)
+
+    # -- sizes ---------------------------------------------------------------------------------
+
+    @classmethod
+    def resolve_size(cls, codebook_size: int, **params: Any) -> tuple[int, ...]:
+        """Level sizes this method would have for a requested size, before it is built.
+
+        They may differ from what is asked (a product of levels); an empty tuple says that the size
+        means nothing to this method, and one run then serves every size.
+
+        Raises:
+            UsageError: the size can't be had.
+        """
+        check_range("codebook_size", codebook_size, 1)
+        if cls.max_codebook_size is not None and codebook_size > cls.max_codebook_size:
+            raise UsageError(f"`{cls.name}` is declared up to {cls.max_codebook_size:,} codes, not {codebook_size:,}")
+        return (codebook_size,)
+
+    # -- quantization --------------------------------------------------------------------------
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """Quantize ``[B, *positions, D]``."""
+        raise NotImplementedError
+
+    def encode(self, latents: Tensor) -> Tensor:
+        """Deterministic codes int64 ``[B, *positions, L]`` of latents ``[B, *positions, D]``."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Latents ``[B, *positions, D]`` of codes ``[B, *positions, L]``; level -1 adds nothing."""
+        raise NotImplementedError
+
+    def codewords(self) -> list[Tensor] | None:
+        """The effective codewords ``[K_l, D]`` a level; None where there is no such list."""
+        return None
+
+    # -- hooks of the training loop ------------------------------------------------------------
+
+    def initialise(self, latents: Iterator[Tensor]) -> None:
+        """Start from data: called once before the first step with batches of latents."""
+
+    def anneal(self, step: int, total_steps: int) -> None:
+        """Set schedules before step ``step`` (from 0) of ``total_steps``."""
+
+    def after_step(self) -> None:
+        """Inner updates after the optimiser's step."""
+
+    def reconstruction_loss(self, errors: Tensor, numel: int) -> Tensor:
+        """Loss of summed reconstruction errors ``[B]`` over ``numel`` elements an example."""
+        return errors.mean() / numel
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """Optimiser groups of the trainable parameters; ``lr`` is the run's learning rate."""
+        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return [{"params": trainable, "lr": lr}] if trainable else []
+
+
+def check_choice(parameter: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a `UsageError` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        options = ", ".join(f"`{choice}`" for choice in choices)
+        raise UsageError(f"{parameter} must be one of {options}, not `{value}`{did_you_mean(str(value), choices)}")
+
+
+def check_range(parameter: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise a `UsageError` unless ``low <= value <= high``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        bound = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise UsageError(f"{parameter} must be {bound}, not {value!r}")

@@ -1,0 +1,58 @@
+"""The common case: one codebook, searched for the nearest codeword, with the two losses of VQ-VAE."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from methods.base import Quantizer
+from methods.kmeans import collect_rows, kmeans
+from methods.nearest import nearest_codes
+
+
+class CodebookQuantizer(Quantizer):
+    """A quantizer whose codes are the Euclidean-nearest rows of ``effective_codebook()``.
+
+    A subclass sets ``codebook`` ``[K, D]``, a parameter or a buffer, and defines ``forward``.
+    """
+
+    codebook: Tensor
+
+    def effective_codebook(self) -> Tensor:
+        """The codewords ``[K, D]`` that are searched and returned."""
+        return self.codebook
+
+    def codewords(self) -> list[Tensor]:
+        """The effective codebook."""
+        return [self.effective_codebook()]
+
+    def encode(self, latents: Tensor) -> Tensor:
+        """Codes ``[B, *positions, 1]`` of the nearest codewords."""
+        return self.nearest(latents, self.effective_codebook())
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codewords of ``codes``, exactly."""
+        return self.effective_codebook()[codes.squeeze(-1)]
+
+    def nearest(self, latents: Tensor, codewords: Tensor) -> Tensor:
+        """Codes ``[B, *positions, 1]`` of the rows of ``codewords`` nearest to ``latents``."""
+        return nearest_codes(latents.reshape(-1, self.dim), codewords).reshape(*latents.shape[:-1], 1)
+
+    @torch.no_grad()
+    def start_from_kmeans(self, latents: Iterator[Tensor]) -> None:
+        """Set the codebook to the k-means centroids of the first batches, once."""
+        if not self.initialised:
+            self.codebook.copy_(kmeans(collect_rows(latents, self.codebook_size), self.codebook_size))
+            self.initialised.fill_(True)
+
+
+def vq_loss(latents: Tensor, quantized: Tensor, beta: float) -> tuple[Tensor, dict[str, Tensor]]:
+    """Codebook loss plus ``beta`` times commitment loss, and the log of the latter.
+
+    mean |q - sg z|² + beta · mean |sg q - z|² over all N·D elements (van den Oord et al. 2017,
+    Eq. 3), where ``quantized`` is q before the straight-through estimator.
+    """
+    commitment = mse_loss(latents, quantized.detach())
+    loss = mse_loss(quantized, latents.detach()) + beta * commitment
+    return loss, {"commitment": commitment.detach()}

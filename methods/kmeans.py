@@ -1,0 +1,43 @@
+"""Lloyd's k-means on latents, for methods that start from data; also the reference where there is no encoder."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from methods.nearest import nearest_codes
+from methods.statistics import all_reduce, code_counts, code_sums, random_rows
+
+_MIN_ROWS = 20_000
+_ROWS_PER_CODEWORD = 8
+
+
+@torch.no_grad()
+def kmeans(latents: Tensor, codebook_size: int, iterations: int = 20) -> Tensor:
+    """Centroids ``[K, D]`` of ``latents [N, D]``, starting from random rows.
+
+    A cluster that is empty restarts at a random row, but for the last iteration, where it keeps its
+    place. Fewer rows than centroids leave repeated centroids.
+    """
+    latents = latents.detach().float()
+    centroids = random_rows(latents, codebook_size)
+    for iteration in range(iterations):
+        codes = nearest_codes(latents, centroids)
+        counts, sums = code_counts(codes, codebook_size), code_sums(latents, codes, codebook_size)
+        if iteration < iterations - 1:
+            centroids = random_rows(latents, codebook_size)
+        centroids = torch.where((counts > 0)[:, None], sums / counts.clamp(min=1)[:, None], centroids)
+    return centroids
+
+
+def collect_rows(latents: Iterator[Tensor], codebook_size: int) -> Tensor:
+    """Rows ``[N, D]`` of as many batches as k-means wants: at least 20,000, and 8 a codeword."""
+    wanted = max(_MIN_ROWS, _ROWS_PER_CODEWORD * codebook_size)
+    rows: list[Tensor] = []
+    have = 0
+    for batch in latents:
+        rows.append(batch.detach().float().reshape(-1, batch.shape[-1]))
+        have += int(all_reduce(torch.tensor(rows[-1].shape[0])))
+        if have >= wanted:
+            break
+    return torch.cat(rows)

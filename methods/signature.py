@@ -1,0 +1,44 @@
+"""Named options checked against the signature of what they build; used for methods and everything else by name."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from methods.errors import UsageError, did_you_mean
+
+
+def options_of(build: Callable[..., Any], supplied: Iterable[str] = ()) -> dict[str, inspect.Parameter]:
+    """The keyword options of ``build`` that a person may set: all but those the harness supplies."""
+    hidden = {"self", *supplied}
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(build).parameters.values()
+    return {p.name: p for p in parameters if p.name not in hidden and p.kind in kinds}
+
+
+def resolve_options(
+    what: str, build: Callable[..., Any], given: Mapping[str, Any], supplied: Iterable[str] = ()
+) -> dict[str, Any]:
+    """All options of ``build`` with their values: the given ones over the defaults.
+
+    An int given for a float option becomes a float, so that ``1`` and ``1.0`` are one configuration.
+
+    Raises:
+        UsageError: an option that ``build`` does not have, or one without default left out.
+    """
+    options = options_of(build, supplied)
+    for name in given:
+        if name not in options:
+            known = ", ".join(f"`{option}`" for option in options) or "none"
+            raise UsageError(f"{what} has no parameter `{name}`{did_you_mean(name, options)}; it has: {known}")
+    resolved = {}
+    for name, option in options.items():
+        if name not in given and option.default is inspect.Parameter.empty:
+            raise UsageError(f"{what} needs the parameter `{name}`")
+        value = given.get(name, option.default)
+        is_float = isinstance(option.default, float)
+        resolved[name] = float(value) if is_float and isinstance(value, int) and not isinstance(value, bool) else value
+        if is_float and not isinstance(resolved[name], float) and value is not None:
+            raise UsageError(f"{what}: `{name}` must be a number, not {value!r}")
+        if isinstance(option.default, bool) and not isinstance(value, bool):
+            raise UsageError(f"{what}: `{name}` must be true or false, not {value!r}")
+    return resolved

@@ -1,0 +1,74 @@
+"""Statistics of a batch: counts, sums and candidate rows, the same on every process of a distributed run."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def is_distributed() -> bool:
+    """Whether several processes train one model together."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def all_reduce(tensor: Tensor) -> Tensor:
+    """Sum over all processes, in place; the tensor itself where there is one process."""
+    if is_distributed():
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def code_counts(codes: Tensor, codebook_size: int) -> Tensor:
+    """How often each code occurs in ``codes`` (any shape, >= 0), float32 ``[K]``, over all processes."""
+    flat = codes.reshape(-1)
+    counts = torch.zeros(codebook_size, device=codes.device)
+    return all_reduce(counts.scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.float32)))
+
+
+def code_sums(latents: Tensor, codes: Tensor, codebook_size: int) -> Tensor:
+    """Sum of the latents ``[N, D]`` assigned to each code ``[N]``: ``[K, D]``, over all processes."""
+    sums = torch.zeros(codebook_size, latents.shape[1], device=latents.device)
+    return all_reduce(sums.index_add_(0, codes, latents.float()))
+
+
+def num_rows(latents: Tensor) -> Tensor:
+    """Number of rows of ``[N, D]`` over all processes, as a float32 scalar on the same device."""
+    return all_reduce(torch.tensor(float(latents.shape[0]), device=latents.device))
+
+
+def random_rows(latents: Tensor, count: int) -> Tensor:
+    """``count`` rows of the whole batch ``[N, D]``, drawn without replacement as long as N allows.
+
+    Where ``count`` exceeds N, every row is drawn floor(count / N) times and the rest at random. The
+    draw is the first process's; a distributed run draws the very rows that one process with the
+    concatenated batch would.
+    """
+    sizes = torch.zeros(_world_size(), dtype=torch.int64, device=latents.device)
+    sizes[_rank()] = latents.shape[0]
+    all_reduce(sizes)
+    total = int(sizes.sum()) if is_distributed() else latents.shape[0]
+    repeats = -(-count // total)
+    draws = [torch.randperm(total, device=latents.device) for _ in range(repeats)]
+    indices = torch.cat(draws)[:count]
+    if not is_distributed():
+        return latents[indices]
+    dist.broadcast(indices, src=0)
+    first = int(sizes[: _rank()].sum())
+    mine = (indices >= first) & (indices < first + latents.shape[0])
+    rows = latents.new_zeros(count, latents.shape[1])
+    rows[mine] = latents[indices[mine] - first]
+    return all_reduce(rows)
+
+
+def broadcast(tensor: Tensor) -> Tensor:
+    """The first process's tensor on every process, in place."""
+    if is_distributed():
+        dist.broadcast(tensor, src=0)
+    return tensor
+
+
+def _rank() -> int:
+    return dist.get_rank() if is_distributed() else 0
+
+
+def _world_size() -> int:
+    return dist.get_world_size() if is_distributed() else 1

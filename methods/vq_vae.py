@@ -1,0 +1,62 @@
+"""VQ-VAE with a codebook trained by gradient."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from methods.base import Card, Knob, Quantized, check_choice, check_range
+from methods.codebook import CodebookQuantizer, vq_loss
+from methods.estimators import straight_through
+from methods.registry import register
+
+
+@register("vq_vae")
+class VQVAE(CodebookQuantizer):
+    """Nearest codeword, straight-through gradient, codebook loss and commitment loss.
+
+    van den Oord et al., "Neural Discrete Representation Learning", NeurIPS 2017, arXiv 1711.00937.
+
+    Args:
+        beta: weight of the commitment loss; the codebook loss has weight 1 (Eq. 3; never swapped).
+        init: start of the codebook: ``uniform`` U(-1/K, 1/K), ``normal`` N(0, 1), or ``kmeans``
+            of the first batches' latents.
+    """
+
+    card = Card(
+        idea="nearest codeword; codebook and encoder pulled together by two squared-error terms",
+        paper='van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017, '
+        "arXiv 1711.00937",
+        code="google-deepmind/sonnet, sonnet/src/nets/vqvae.py, VectorQuantizer",
+        trains="codebook (K x D), by the run's optimiser; a codeword no latent chose gets no gradient",
+        memory="N + K·D",
+        differences=(
+            "the codebook starts at U(-1/K, 1/K), as most public code does; sonnet starts at U(-sqrt(3/D), sqrt(3/D))",
+        ),
+    )
+    knob = Knob("beta", (0.1, 0.25, 1.0))
+
+    def __init__(self, codebook_size: int, dim: int, *, beta: float = 0.25, init: str = "uniform") -> None:
+        super().__init__(codebook_size, dim)
+        check_range("beta", beta, 0)
+        check_choice("init", init, ("uniform", "normal", "kmeans"))
+        self.beta = beta
+        self.init = init
+        self.codebook = nn.Parameter(torch.empty(self.codebook_size, dim))
+        if init == "uniform":
+            nn.init.uniform_(self.codebook, -1 / self.codebook_size, 1 / self.codebook_size)
+        else:
+            nn.init.normal_(self.codebook)
+        self.register_buffer("initialised", torch.tensor(init != "kmeans"))
+
+    def initialise(self, latents: Iterator[Tensor]) -> None:
+        """k-means of the first batches, for ``init="kmeans"``."""
+        self.start_from_kmeans(latents)
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """Loss: mean |q - sg z|² + beta · mean |sg q - z|² (Eq. 3), on the q before straight-through."""
+        codes = self.encode(latents)
+        quantized = self.decode(codes)
+        loss, log = vq_loss(latents, quantized, self.beta)
+        output = straight_through(latents, quantized) if self.training else quantized
+        return Quantized(output, codes, loss, log)

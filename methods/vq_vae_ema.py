@@ -1,0 +1,71 @@
+"""VQ-VAE with a codebook of exponential moving averages."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from methods.base import Card, Knob, Quantized, check_range
+from methods.codebook import CodebookQuantizer
+from methods.ema import EMAStatistics
+from methods.estimators import straight_through
+from methods.registry import register
+
+
+@register("vq_vae_ema")
+class VQVAEEMA(CodebookQuantizer):
+    """Each codeword is the moving average of the latents assigned to it; no codebook gradient.
+
+    van den Oord et al., arXiv 1711.00937, Appendix A.1. The output uses the codebook before the
+    step's update.
+
+    Args:
+        beta: weight of the commitment loss.
+        decay: decay of the moving averages of counts and sums.
+        epsilon: Laplace smoothing of the counts.
+        debias: averages start at zero and are divided by 1 - decay^t, as in the authors' code: after
+            the first step a codeword is the mean of its latents, and an unused one is exactly zero.
+            False: counts start at zero and sums at the codewords, without correction, which throws
+            unused codewords far out at first; published figures of several papers rest on it.
+    """
+
+    card = Card(
+        idea="a codeword is the moving average of the latents assigned to it",
+        paper='van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", NeurIPS 2017, '
+        "arXiv 1711.00937, App. A.1",
+        code="google-deepmind/sonnet, sonnet/src/nets/vqvae.py, VectorQuantizerEMA",
+        trains="nothing by gradient; codebook (K x D) by moving averages",
+        memory="N·D + K·D",
+    )
+    knob = Knob("decay", (0.9, 0.99, 0.999))
+
+    def __init__(
+        self,
+        codebook_size: int,
+        dim: int,
+        *,
+        beta: float = 0.25,
+        decay: float = 0.99,
+        epsilon: float = 1e-5,
+        debias: bool = True,
+    ) -> None:
+        super().__init__(codebook_size, dim)
+        check_range("beta", beta, 0)
+        check_range("decay", decay, 0, 1)
+        self.beta = beta
+        bound = math.sqrt(3 / dim)
+        self.register_buffer("codebook", torch.empty(self.codebook_size, dim).uniform_(-bound, bound))
+        self.statistics = EMAStatistics(self.codebook, decay=decay, epsilon=epsilon, debias=debias)
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """Loss: beta · mean |sg q - z|²; in training the averages are then updated."""
+        codes = self.encode(latents)
+        quantized = self.decode(codes)
+        commitment = mse_loss(latents, quantized)
+        output = quantized
+        if self.training:
+            output = straight_through(latents, quantized)
+            self.statistics.update(latents.detach().reshape(-1, self.dim), codes.reshape(-1))
+            self.codebook.copy_(self.statistics.means())
+        return Quantized(output, codes, self.beta * commitment, {"commitment": commitment.detach()})
