@@ -64,4 +64,5 @@ class Components(Generic[T]):
 
     def create(self, name: str, options: Mapping[str, Any], **supplied: Any) -> T:
         """Build ``name`` with ``options``."""
-        return self._builders[name](**self.resolve(name, options), **supplied)
+        resolved = self.resolve(name, options)
+        return self._builders[name](**resolved, **supplied)

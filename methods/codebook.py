@@ -18,6 +18,7 @@ class CodebookQuantizer(Quantizer):
     """
 
     codebook: Tensor
+    initialised: Tensor
 
     def effective_codebook(self) -> Tensor:
         """The codewords ``[K, D]`` that are searched and returned."""

@@ -13,6 +13,10 @@ class EMAStatistics(nn.Module):
     otherwise counts start at zero and sums at the codewords.
     """
 
+    counts: Tensor
+    sums: Tensor
+    steps: Tensor
+
     def __init__(self, codebook: Tensor, *, decay: float, epsilon: float, debias: bool) -> None:
         super().__init__()
         self.decay = decay
