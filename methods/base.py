@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from methods.errors import UsageError, did_you_mean
@@ -74,6 +76,13 @@ class Quantizer(nn.Module):
     max_codebook_size_cpu: ClassVar[int | None] = None
     """The same on a CPU, where that is less."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take autocast out of a subclass's quantization, so that precision is no hidden variable."""
+        super().__init_subclass__(**kwargs)
+        for method in ("forward", "encode", "decode"):
+            if method in vars(cls):
+                setattr(cls, method, _in_full_precision(vars(cls)[method]))
+
     def __init__(self, codebook_size: int, dim: int, **size_params: Any) -> None:
         """``size_params`` are the parameters that `resolve_size` of the subclass needs."""
         super().__init__()
@@ -136,6 +145,19 @@ class Quantizer(nn.Module):
         """Optimiser groups of the trainable parameters; ``lr`` is the run's learning rate."""
         trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return [{"params": trainable, "lr": lr}] if trainable else []
+
+
+def _in_full_precision(method: Callable[..., Any]) -> Callable[..., Any]:
+    """``method`` without autocast, and with reduced-precision input made fp32."""
+
+    @functools.wraps(method)
+    def run(self: Quantizer, tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            tensor = tensor.float()
+        with torch.autocast(tensor.device.type, enabled=False):
+            return method(self, tensor, *args, **kwargs)
+
+    return run
 
 
 def check_choice(parameter: str, value: str, choices: tuple[str, ...]) -> None:
