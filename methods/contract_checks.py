@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Quantizer
-from methods.contract import (
-    Check,
+from methods.contract_subject import (
     PromiseError,
     Subject,
     evaluate,
@@ -22,7 +21,8 @@ from methods.contract import (
 from methods.errors import UsageError
 from methods.signature import options_of
 
-F = TypeVar("F", bound=Callable[..., None])
+Check = Callable[[Subject], None]
+F = TypeVar("F", bound=Check)
 CHECKS: dict[str, Check] = {}
 
 

@@ -1,0 +1,120 @@
+"""What the checks of the contract share: a method under test, its training step, and comparisons told in words."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from methods.base import Quantized, Quantizer
+from methods.signature import resolve_options
+
+_TOTAL_STEPS = 10
+_LEARNING_RATE = 1e-2
+
+
+class PromiseError(Exception):
+    """A promise that does not hold; the message says in words what was seen."""
+
+
+@dataclass
+class Subject:
+    """A method under test at one size, with the data and the training step that the checks share."""
+
+    cls: type[Quantizer]
+    codebook_size: int
+    dim: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def create(self, codebook_size: int | None = None, dim: int | None = None, seed: int = 0) -> Quantizer:
+        """A freshly built quantizer that has seen no data."""
+        torch.manual_seed(seed)
+        options = resolve_options(f"`{self.cls.name}`", self.cls.__init__, self.params, ("codebook_size", "dim"))
+        return self.cls(codebook_size or self.codebook_size, dim or self.dim, **options)
+
+    def build(self, seed: int = 0, start: Tensor | None = None) -> Quantizer:
+        """A quantizer ready to train: built, and started from data where the method does so."""
+        quantizer = self.create(seed=seed)
+        quantizer.initialise(self.batches(start))
+        return quantizer
+
+    def batches(self, latents: Tensor | None = None) -> Iterator[Tensor]:
+        """Eight batches of latents for `Quantizer.initialise`."""
+        return iter([self.latents(seed=100 + i) if latents is None else latents for i in range(8)])
+
+    def latents(self, *shape: int, seed: int = 1) -> Tensor:
+        """Normal latents ``[*shape, D]``, by default of eight examples with 4 x 4 positions."""
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(*(shape or (8, 4, 4)), self.dim, generator=generator)
+
+    def trained(self, steps: int = 2, seed: int = 0) -> Quantizer:
+        """A quantizer after a few training steps, in eval mode: no longer in its initial state."""
+        quantizer = self.build(seed)
+        for step in range(steps):
+            self.train_step(quantizer, step)
+        return quantizer.eval()
+
+    def train_step(self, quantizer: Quantizer, step: int) -> Quantized:
+        """One step as the training loop makes it, by plain gradient descent."""
+        quantizer.train()
+        groups = quantizer.parameter_groups(_LEARNING_RATE)
+        optimiser = torch.optim.SGD(groups, lr=_LEARNING_RATE) if groups else None
+        quantizer.anneal(step, _TOTAL_STEPS)
+        torch.manual_seed(1000 + step)
+        latents = self.latents(seed=10 + step).requires_grad_()
+        result = quantizer(latents)
+        quantizer.zero_grad()
+        self.objective(quantizer, result, latents).backward()
+        if optimiser is not None:
+            optimiser.step()
+        quantizer.after_step()
+        return result
+
+    def objective(self, quantizer: Quantizer, result: Quantized, latents: Tensor) -> Tensor:
+        """The training loss with the identity for encoder and decoder."""
+        errors = (result.latents - latents.detach()).square().flatten(1).sum(1)
+        return quantizer.reconstruction_loss(errors, latents[0].numel()) + result.loss
+
+
+def evaluate(quantizer: Quantizer, latents: Tensor) -> Quantized:
+    """The output in eval mode, without gradients."""
+    with torch.no_grad():
+        return quantizer.eval()(latents)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `PromiseError` with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise PromiseError(message)
+
+
+def require_same_state(before: Mapping[str, Any], after: Mapping[str, Any], story: str) -> None:
+    """Raise `PromiseError`, naming the entries that differ, unless two states are bit-for-bit the same."""
+    different = [key for key in {**before, **after} if not _same(before.get(key), after.get(key))]
+    require(not different, f"{story}: " + ", ".join(f"`{key}`" for key in different))
+
+
+def require_same_output(one: Quantized, other: Quantized, story: str) -> None:
+    """Raise `PromiseError` unless latents, codes and loss are bit-for-bit the same."""
+    parts = [part for part in ("latents", "codes", "loss") if not _same(getattr(one, part), getattr(other, part))]
+    require(not parts, f"{story}: {' and '.join(parts)} differ")
+
+
+def snapshot(quantizer: Quantizer) -> dict[str, Tensor]:
+    """Copies of all parameters and buffers, those that are not saved too."""
+    tensors = [*quantizer.named_parameters(), *quantizer.named_buffers()]
+    return {name: tensor.detach().clone() for name, tensor in tensors}
+
+
+def random_state() -> tuple[Any, ...]:
+    """The random state of torch (CPU), Python and NumPy in comparable form."""
+    return torch.get_rng_state().tolist(), random.getstate(), repr(np.random.get_state(legacy=False))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return type(one) is type(other) and bool(one == other)
