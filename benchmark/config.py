@@ -1,0 +1,92 @@
+"""The schema of a suite file and of what a run is made of."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """No unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Component(BaseModel):
+    """Something chosen by name with its options: a data set, a model, an objective."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options as typed."""
+        return dict(self.model_extra or {})
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Named = Annotated[Component, BeforeValidator(_named)]
+
+
+class Training(Strict):
+    """How every arm is trained; an arm may override any key."""
+
+    steps: int = Field(ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    optimizer: Literal["adam", "sgd"] = "adam"
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    warmup_steps: int = Field(0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="of the evaluated average of the trained weights")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
+
+
+class Evaluation(Strict):
+    """What is measured on the test set, by the modality's metrics."""
+
+    features: Literal["efficientnet_lite0", "inception"] | None = "efficientnet_lite0"
+    lpips: list[Literal["alex", "vgg"]] = ["alex", "vgg"]
+
+
+class Arm(Strict):
+    """One row of an experiment: a method with its parameters and training settings."""
+
+    arm: str = Field(pattern=r"^[A-Za-z0-9_]+$")
+    method: str
+    params: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+
+def _arm(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"arm": value, "method": value}
+    if isinstance(value, dict) and "method" in value:
+        return {"arm": value["method"], **value}
+    return value
+
+
+class Grid(Strict):
+    """The sizes every arm is trained at."""
+
+    codebook_size: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+
+
+class SuiteFile(Strict):
+    """One experiment."""
+
+    question: str
+    dataset: Named
+    model: Named = Component(name="conv")
+    objective: Named = Component(name="squared_error")
+    training: Training
+    evaluation: Evaluation = Evaluation()
+    seeds: int = Field(3, ge=1)
+    grid: Grid
+    methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1)
+    tuned: str | None = Field(None, description="file of tuned choices, beside the suite")
+    tables: list[str | dict[str, Any]] = []
+    plots: list[str | dict[str, Any]] = []

@@ -1,0 +1,73 @@
+"""Evaluation of one run: a single pass over the test set feeds every metric."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark.data import Dataset
+from benchmark.data.batches import Split
+from benchmark.metrics import metrics
+from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
+from benchmark.store import write_atomic
+from benchmark.system import System
+
+BATCH = 128
+
+
+@torch.no_grad()
+def evaluate(
+    system: System, dataset: Dataset, options: dict[str, Any], device: torch.device, folder: Path
+) -> dict[str, Any]:
+    """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``."""
+    system.eval()
+    quantizer = system.quantizer
+    quality = metrics.create(
+        dataset.modality,
+        options,
+        item_shape=dataset.item_shape,
+        device=device,
+        originals_key=content_key(dataset),
+    )
+    codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
+    error = QuantizationError(device)
+    first = True
+    for originals in Split(dataset.test, dataset, device).batches(BATCH):
+        reconstructions, latents, quantized = system(originals)
+        if quantized.codes is not None:
+            codes.update(quantized.codes)
+        error.update(latents, quantized.latents)
+        quality.update(originals, reconstructions)
+        if first:
+            quality.save_samples(originals, reconstructions, folder)
+            first = False
+    measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
+    if quantizer.has_codes:
+        _save_counts(codes, folder / "counts.npz")
+    return {"metrics": measured, "details": quality.details()}
+
+
+def content_key(dataset: Dataset) -> str:
+    """Hash of the raw test items, the key of everything cached about the originals."""
+    return hashlib.sha256(dataset.test.numpy().tobytes()).hexdigest()
+
+
+def _ranks(system: System, codes: CodeStatistics) -> dict[str, float | None]:
+    """Effective rank of the codewords and of those in use: of one level, or the mean over levels."""
+    codewords = system.quantizer.codewords()
+    if codewords is None:
+        return {"effective_rank": None, "effective_rank_used": None}
+    used = [rows[torch.from_numpy(counts > 0)] for rows, counts in zip(codewords, codes.counts, strict=True)]
+    return {
+        "effective_rank": sum(map(effective_rank, codewords)) / len(codewords),
+        "effective_rank_used": sum(map(effective_rank, used)) / len(used),
+    }
+
+
+def _save_counts(codes: CodeStatistics, path: Path) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{f"level_{level}": counts for level, counts in enumerate(codes.counts, 1)})
+    write_atomic(path, buffer.getvalue())

@@ -1,0 +1,235 @@
+"""From a suite file to runs: every check on what a person typed, then one key a run."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from benchmark.config import Arm, Component, SuiteFile, Training
+from benchmark.data import datasets
+from benchmark.models import models
+from benchmark.objectives import objectives
+from benchmark.suite_file import Document, validate
+from methods.errors import UsageError, did_you_mean
+from methods.registry import get, resolve_params
+
+SUITES = Path(__file__).parent.parent / "suites"
+NOT_SCIENTIFIC = ("timeout",)
+"""Training settings that bound a run without changing what it computes."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths."""
+
+    key: str
+    arm: str
+    suite: str
+    config: dict[str, Any]
+    dataset_options: dict[str, Any]
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place in the suite's table: an arm at a size and seed, and its run or why there is none."""
+
+    arm: str
+    codebook_size: int
+    seed: int
+    run: Run | None
+    unavailable: str | None = None
+
+
+@dataclass
+class Plan:
+    """All cells of a suite."""
+
+    suite: str
+    file: SuiteFile
+    arms: list[Arm]
+    seeds: list[int]
+    protocol: dict[str, Any]
+    cells: list[Cell] = field(default_factory=list)
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run once, smaller codebooks and lower seeds first."""
+        unique = {cell.run.key: cell.run for cell in self.cells if cell.run is not None}
+        return sorted(unique.values(), key=lambda run: (run.config["seed"], run.config["codebook_size"] or 0))
+
+
+def find_suite(name: str) -> Path:
+    """The file of a suite: a path, or a name in ``suites/``."""
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UsageError(f"there is no suite file {name}")
+        return path
+    file = SUITES / f"{name}.yaml"
+    if not file.is_file():
+        known = available_suites()
+        raise UsageError(f"unknown suite `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
+    return file
+
+
+def available_suites() -> list[str]:
+    """Names of the suites in ``suites/``."""
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
+
+
+def run_key(config: dict[str, Any]) -> str:
+    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+    size = "" if config["codebook_size"] is None else f"-K{config['codebook_size']}"
+    return f"{config['method']}{size}-s{config['seed']}-{digest}"
+
+
+def plan_suite(
+    name: str,
+    *,
+    overrides: dict[str, Any] | None = None,
+    methods: list[str] | None = None,
+    seeds: list[int] | None = None,
+    device: str = "cpu",
+) -> Plan:
+    """Read a suite and lay out its cells.
+
+    Args:
+        name: a suite's name or a YAML file.
+        overrides: dotted keys over the file's content (``--set``).
+        methods: arms of the suite, or any registered method, to run instead of all arms.
+        seeds: instead of those of the suite.
+        device: ``cpu`` applies the sizes that a method declares for a CPU.
+
+    Raises:
+        UsageError: anything a person typed wrong.
+    """
+    path = find_suite(name)
+    document = Document(path)
+    file = validate(document, overrides or {})
+    components = _check_components(document, file)
+    arms = _select_arms(_check_arms(document, file), methods)
+    protocol = {**components, "training": file.training.model_dump(exclude=set(NOT_SCIENTIFIC))}
+    protocol["evaluation"] = file.evaluation.model_dump()
+    plan = Plan(_suite_name(path, overrides or {}), file, arms, seeds or list(range(file.seeds)), protocol)
+    keys: dict[str, str] = {}
+    for arm in arms:
+        for size in file.grid.codebook_size:
+            for seed in plan.seeds:
+                cell = _cell(plan, arm, size, seed, device)
+                plan.cells.append(cell)
+                if cell.run is not None and keys.setdefault(cell.run.key, arm.arm) != arm.arm:
+                    where = document.where(("methods",))
+                    raise UsageError(f"{where}: the arms `{keys[cell.run.key]}` and `{arm.arm}` are the same run twice")
+    return plan
+
+
+def _suite_name(path: Path, overrides: dict[str, Any]) -> str:
+    """The suite's folder under results/: an overridden protocol gets a folder of its own."""
+    own = ("dataset", "model", "objective", "training", "evaluation")
+    changed = [f"{key}={value}" for key, value in sorted(overrides.items()) if key.split(".")[0] in own]
+    name = "@".join([path.stem, *changed])
+    return "".join(char if char.isalnum() or char in "._-=@" else "_" for char in name)[:120]
+
+
+def _check_components(document: Document, file: SuiteFile) -> dict[str, Any]:
+    """The scientific options of data set, model and objective."""
+    checked: dict[str, Any] = {}
+    chosen: list[tuple[str, Any, Component]] = [
+        ("dataset", datasets, file.dataset),
+        ("model", models, file.model),
+        ("objective", objectives, file.objective),
+    ]
+    for section, components, component in chosen:
+        try:
+            options = components.identity(component.name, component.options)
+        except UsageError as error:
+            mistaken = next((key for key in component.options if f"`{key}`" in str(error)), "name")
+            raise UsageError(f"{document.where((section, mistaken))}: {error}") from error
+        checked[section] = {"name": component.name, **options}
+    sizes = file.grid.codebook_size
+    repeated = sorted({size for size in sizes if sizes.count(size) > 1})
+    if repeated:
+        raise UsageError(f"{document.where(('grid', 'codebook_size'))}: codebook size {repeated[0]} stands there twice")
+    return checked
+
+
+def _check_arms(document: Document, file: SuiteFile) -> list[Arm]:
+    """The arms with resolved parameters, each method built once at the smallest size it is asked for."""
+    dim = file.model.options.get("latent_dim", 64)
+    checked: list[Arm] = []
+    for index, arm in enumerate(file.methods):
+        where = document.where(("methods", index))
+        if arm.arm in [other.arm for other in checked]:
+            raise UsageError(f"{where}: there are two arms called `{arm.arm}`; give one of them another `arm:` name")
+        try:
+            checked.append(check_arm(arm, file, dim if isinstance(dim, int) else 64))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from error
+    return checked
+
+
+def check_arm(arm: Arm, file: SuiteFile, dim: int) -> Arm:
+    """``arm`` with all its parameters and training settings resolved."""
+    method = get(arm.method)
+    params = resolve_params(arm.method, arm.params)
+    unknown = [key for key in arm.training if key not in Training.model_fields]
+    if unknown:
+        raise UsageError(f"unknown training key `{unknown[0]}`{did_you_mean(unknown[0], Training.model_fields)}")
+    try:
+        training = Training.model_validate({**file.training.model_dump(), **arm.training})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UsageError(f"training of arm `{arm.arm}`: `{key}` {first['msg'].lower()}") from error
+    with torch.random.fork_rng(devices=[]):
+        for size in sorted(file.grid.codebook_size):
+            try:
+                method.resolve_size(size, **params)
+            except UsageError:
+                continue  # an explained cell of the plan
+            method(size, dim, **params)
+            break
+    return arm.model_copy(update={"params": params, "training": training.model_dump()})
+
+
+def _select_arms(arms: list[Arm], methods: list[str] | None) -> list[Arm]:
+    if not methods:
+        return arms
+    by_name = {arm.arm: arm for arm in arms}
+    training = arms[0].training
+    selected = []
+    for name in methods:
+        if name not in by_name:
+            get(name)
+            params = resolve_params(name, {})
+            by_name[name] = Arm(arm=name, method=name, params=params, training=training)
+        selected.append(by_name[name])
+    return selected
+
+
+def _cell(plan: Plan, arm: Arm, size: int, seed: int, device: str) -> Cell:
+    method = get(arm.method)
+    if device == "cpu" and method.max_codebook_size_cpu is not None and size > method.max_codebook_size_cpu:
+        limit = f"`{method.name}` is declared up to {method.max_codebook_size_cpu:,} codes on a CPU"
+        return Cell(arm.arm, size, seed, None, limit)
+    try:
+        levels = method.resolve_size(size, **arm.params)
+    except UsageError as error:
+        return Cell(arm.arm, size, seed, None, str(error))
+    config = {
+        "method": arm.method,
+        "version": method.version,
+        "params": arm.params,
+        "codebook_size": size if levels else None,
+        **plan.protocol,
+        "training": {key: value for key, value in arm.training.items() if key not in NOT_SCIENTIFIC},
+        "seed": seed,
+    }
+    run = Run(run_key(config), arm.arm, plan.suite, config, plan.file.dataset.options, arm.training["timeout"])
+    return Cell(arm.arm, size, seed, run)

@@ -1,0 +1,147 @@
+"""YAML with line numbers: reads a suite file and turns every mistake in it into one located sentence."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from benchmark.config import Arm, Component, Evaluation, Grid, SuiteFile, Training
+from methods.errors import UsageError, did_you_mean
+
+Key = tuple[str | int, ...]
+_SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "evaluation": Evaluation, "grid": Grid}
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which also reads ``1e-3`` as a number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+class Document:
+    """The content of a YAML file with the line of every key."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lines: dict[Key, int] = {}
+        self._nodes = 0
+        try:
+            text = file.read_text(encoding="utf-8")
+            node = yaml.compose(text, Loader=_Loader)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} can't be read: {error}") from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"{file}:{mark.line + 1}" if mark else str(file)
+            raise UsageError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+        except RecursionError as error:
+            raise UsageError(f"{file}: nested too deeply to be a suite") from error
+        self.data: Any = self._value(node, ()) if node is not None else None
+
+    def where(self, key: Key) -> str:
+        """``file:line`` of a key, or of the nearest key above it that is in the file."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.lines:
+                return f"{self.file}:{self.lines[key[:length]]}"
+        return str(self.file)
+
+    def _value(self, node: yaml.Node, key: Key, depth: int = 0) -> Any:
+        self.lines.setdefault(key, node.start_mark.line + 1)
+        self._nodes += 1
+        if depth > 20 or self._nodes > 100_000:
+            raise UsageError(f"{self.where(key)}: nested too deeply, or too large, to be a suite")
+        if isinstance(node, yaml.MappingNode):
+            mapping: dict[Any, Any] = {}
+            for key_node, value_node in node.value:
+                name = _scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+                if not isinstance(name, str):
+                    raise UsageError(f"{self.file}:{key_node.start_mark.line + 1}: a key must be a word")
+                if name in mapping:
+                    raise UsageError(f"{self.file}:{key_node.start_mark.line + 1}: the key `{name}` stands here twice")
+                self.lines[(*key, name)] = key_node.start_mark.line + 1
+                mapping[name] = self._value(value_node, (*key, name), depth + 1)
+            return mapping
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*key, index), depth + 1) for index, item in enumerate(node.value)]
+        try:
+            return _scalar(node)
+        except (ValueError, yaml.YAMLError) as error:
+            raise UsageError(f"{self.where(key)}: can't read `{node.value}`: {error}") from error
+
+
+def _scalar(node: yaml.Node) -> Any:
+    return _Loader("").construct_object(node, deep=True)
+
+
+def parse_value(text: str) -> Any:
+    """The value of ``--set key=value``, read as YAML."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return text
+
+
+def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Set dotted keys in the raw content of a suite, in place."""
+    for dotted, value in overrides.items():
+        *parents, last = dotted.split(".")
+        section = data
+        for parent in parents:
+            inner = section.get(parent)
+            if isinstance(inner, str) and parent in ("dataset", "model", "objective"):
+                inner = {"name": inner}
+            if inner is None:
+                inner = {}
+            if not isinstance(inner, dict):
+                raise UsageError(f"--set {dotted}: `{parent}` is not a section")
+            section[parent] = dict(inner)
+            section = section[parent]
+        section[last] = value
+
+
+def validate(document: Document, overrides: dict[str, Any]) -> SuiteFile:
+    """The checked content of a suite file.
+
+    Raises:
+        UsageError: one sentence with file, line, key and what would be right.
+    """
+    if not isinstance(document.data, dict):
+        raise UsageError(
+            f"{document.file}: a suite is a mapping with the keys question, dataset, training, grid, methods"
+        )
+    data = dict(document.data)
+    apply_overrides(data, overrides)
+    try:
+        return SuiteFile.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(_sentence(document, error, overrides)) from error
+
+
+def _sentence(document: Document, error: ValidationError, overrides: dict[str, Any]) -> str:
+    first = error.errors()[0]
+    key: Key = tuple(part for part in first["loc"] if part not in ("str", "dict[str,any]"))
+    dotted = ".".join(str(part) for part in key)
+    prefix = f"--set {dotted}" if dotted in overrides else document.where(key)
+    name = str(key[-1]) if key else ""
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(key)
+        return f"{prefix}: unknown key `{dotted}`{did_you_mean(name, known)}; here are known: {', '.join(known)}"
+    if first["type"] == "missing":
+        return f"{prefix}: the key `{dotted}` is missing"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    message = message.replace("input should be", "must be").replace("input should have", "must have")
+    shown = repr(first["input"])
+    value = f", not {shown}" if len(shown) < 60 else ""
+    return f"{prefix}: `{dotted}` {message}{value}"
+
+
+def _known_keys(key: Key) -> list[str]:
+    if len(key) >= 2 and key[0] == "methods":
+        return list(Arm.model_fields)
+    section = _SECTIONS.get(str(key[0]), Component) if len(key) > 1 else SuiteFile
+    return list(section.model_fields)

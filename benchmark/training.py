@@ -1,0 +1,185 @@
+"""Training of one run: the loop every arm goes through, and its history."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from benchmark.checkpoint import load_checkpoint, save_checkpoint
+from benchmark.data import Dataset
+from benchmark.data.batches import Batches, Split
+from benchmark.probe import Probe
+from benchmark.seeds import derive_seed
+from benchmark.stopwatch import QuantizerStopwatch
+from benchmark.system import System, build_objective, build_system
+
+HISTORY_POINTS = 25
+PROGRESS_POINTS = 200
+CHECKPOINT_SECONDS = 30.0
+Row = dict[str, float]
+
+
+class DivergedError(RuntimeError):
+    """The loss became infinite or NaN."""
+
+
+class OutOfTimeError(RuntimeError):
+    """``training.timeout`` was reached."""
+
+
+@dataclass
+class Progress:
+    """Where a training stands."""
+
+    step: int = 0
+    seconds: float = 0.0
+    history: list[Row] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains the system of one run on one device."""
+
+    def __init__(
+        self, config: dict[str, Any], dataset: Dataset, device: torch.device, timeout: float | None = None
+    ) -> None:
+        self.config = config
+        self.settings = config["training"]
+        self.device = device
+        self.timeout = timeout
+        self.system = build_system(config, dataset, device)
+        self.objective = build_objective(config, dataset, device)
+        self.train = Split(dataset.train, dataset, device)
+        self.batches = self._batches("batches")
+        self.probe = Probe(dataset, self.objective, device)
+        self.optimizer, self.scheduler = self._optimizer()
+        decay = self.settings["ema_decay"]
+        self.average = AveragedModel(self.system, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self.progress = Progress()
+        self.stopwatch = QuantizerStopwatch(device)
+        self.bad_step = torch.full((), -1, device=device, dtype=torch.int64)
+
+    @property
+    def trained(self) -> System:
+        """What is evaluated: the averaged weights where there are any."""
+        return self.average.module if self.average is not None else self.system
+
+    def fit(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
+        """Train to the last step, from ``checkpoint`` where there is one.
+
+        Args:
+            checkpoint: written every 30 s, so that a killed run goes on.
+            report: called now and then with the step and the latest row of the history.
+
+        Raises:
+            DivergedError: a loss was not finite.
+            OutOfTimeError: the time limit was reached.
+            BadCheckpointError: the checkpoint can't be used.
+        """
+        if checkpoint.exists():
+            load_checkpoint(checkpoint, self)
+        else:
+            torch.manual_seed(derive_seed("training", self.config["method"], self.config["seed"]))
+            self.system.quantizer.initialise(self._untrained_latents())
+        total = self.settings["steps"]
+        milestones = {round(total * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}
+        report_every = max(1, total // PROGRESS_POINTS)
+        saved = time.monotonic()
+        started = saved - self.progress.seconds
+        while self.progress.step < total:
+            terms = self._step(self.progress.step)
+            self.progress.step += 1
+            self.progress.seconds = time.monotonic() - started
+            if self.progress.step in milestones:
+                self._raise_if_bad()
+                self.progress.history.append(self._history_row(terms))
+            if self.progress.step % report_every == 0:
+                report(self.progress.step, self.progress.history[-1])
+            if self.timeout is not None and self.progress.seconds > self.timeout:
+                raise OutOfTimeError(f"stopped after {self.timeout:g} s at step {self.progress.step:,} of {total:,}")
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                save_checkpoint(checkpoint, self)
+                saved = time.monotonic()
+
+    def _step(self, step: int) -> dict[str, Tensor]:
+        self.stopwatch.begin(step)
+        self.system.train()
+        self.system.quantizer.anneal(step, self.settings["steps"])
+        items = self.train.batch(self.batches(step))
+        latents = self.stopwatch.enter(self.system.encode(items))
+        quantized = self.system.quantizer(latents)
+        self.stopwatch.leave(quantized.latents)
+        output = self.system.decode(quantized.latents)
+        errors = self.objective.errors(output, items)
+        reconstruction = self.system.quantizer.reconstruction_loss(errors, items[0].numel())
+        extra = self.objective.extra(output, items)
+        loss = reconstruction + quantized.loss + sum(extra.values())
+        self._descend(loss)
+        self.system.quantizer.after_step()
+        if self.average is not None:
+            self.average.update_parameters(self.system)
+        # Kept on the device: to read it here would make every step wait for a GPU.
+        bad = ~torch.isfinite(loss.detach()) & (self.bad_step < 0)
+        self.bad_step = torch.where(bad, step + 1, self.bad_step)
+        self.stopwatch.end()
+        terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss, **extra, **quantized.log}
+        return {name: value.detach() for name, value in terms.items()}
+
+    def _descend(self, loss: Tensor) -> None:
+        if self.optimizer is None or self.scheduler is None or not loss.requires_grad:
+            return
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.settings["clip_norm"] is not None:
+            parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.settings["clip_norm"])
+        self.optimizer.step()
+        self.scheduler.step()
+
+    def _optimizer(self) -> tuple[torch.optim.Optimizer | None, torch.optim.lr_scheduler.LambdaLR | None]:
+        lr = self.settings["learning_rate"]
+        weights = [parameter for parameter in self.system.model.parameters() if parameter.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": weights, "lr": lr}] if weights else []
+        groups += self.system.quantizer.parameter_groups(lr)
+        if not groups:
+            return None, None
+        optimizer: torch.optim.Optimizer
+        if self.settings["optimizer"] == "sgd":
+            optimizer = torch.optim.SGD(groups, lr=lr, momentum=self.settings["momentum"])
+        else:
+            optimizer = torch.optim.Adam(groups, lr=lr, fused=True)
+        warmup = max(1, self.settings["warmup_steps"])
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / warmup))
+
+    def _batches(self, purpose: str) -> Batches:
+        return Batches(len(self.train), self.settings["batch_size"], derive_seed(purpose, self.config["seed"]))
+
+    @torch.no_grad()
+    def _untrained_latents(self) -> Iterator[Tensor]:
+        """One epoch of latents of the untrained encoder, for quantizers that start from data."""
+        batches = self._batches("initialise")
+        for step in range(-(-len(self.train) // self.settings["batch_size"])):
+            yield self.system.encode(self.train.batch(batches(step)))
+
+    def _raise_if_bad(self) -> None:
+        bad_step = int(self.bad_step)
+        if bad_step >= 0:
+            raise DivergedError(f"the loss was not finite at step {bad_step:,}")
+
+    def _history_row(self, terms: dict[str, Tensor]) -> Row:
+        lr = self.scheduler.get_last_lr()[0] if self.scheduler else 0.0
+        row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
+        return {**row, **{name: float(value) for name, value in terms.items()}, **self.probe.measure(self.system)}
+
+
+def is_converged(history: list[Row]) -> bool | None:
+    """Whether the validation error fell by at most 1 % over the last fifth of the training."""
+    if len(history) < 5:
+        return None
+    last = history[-1]
+    before = [row for row in history if row["step"] <= 0.8 * last["step"]][-1]
+    return last["validation_error"] >= 0.99 * before["validation_error"]

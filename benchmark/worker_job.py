@@ -1,0 +1,31 @@
+"""What a worker is told: a run and where it happens."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from benchmark.suite import Run
+
+EXIT_CLAIMED = 75
+"""A worker's exit code where another process holds the run (EX_TEMPFAIL)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run and where it happens; nothing here but ``run.config`` belongs to its key."""
+
+    run: Run
+    results: str
+    device: str
+    threads: int
+    plugins: tuple[str, ...] = ()
+    keep_checkpoint: bool = False
+
+    def to_json(self) -> str:
+        """For the worker's standard input."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        """The job that `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "run": Run(**fields["run"]), "plugins": tuple(fields["plugins"])})
