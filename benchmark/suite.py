@@ -54,6 +54,7 @@ class Plan:
     arms: list[Arm]
     seeds: list[int]
     protocol: dict[str, Any]
+    tuned: set[str] = field(default_factory=set)
     cells: list[Cell] = field(default_factory=list)
 
     @property

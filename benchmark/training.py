@@ -66,7 +66,10 @@ class Trainer:
     @property
     def trained(self) -> System:
         """What is evaluated: the averaged weights where there are any."""
-        return self.average.module if self.average is not None else self.system
+        if self.average is None:
+            return self.system
+        assert isinstance(self.average.module, System)
+        return self.average.module
 
     def fit(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         """Train to the last step, from ``checkpoint`` where there is one.
@@ -104,6 +107,17 @@ class Trainer:
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 save_checkpoint(checkpoint, self)
                 saved = time.monotonic()
+
+    def seconds_a_step(self, warm_up: int, steps: int) -> float:
+        """Mean time of a step after ``warm_up`` others; for estimates, on a trainer thrown away afterwards."""
+        started = time.monotonic()
+        for step in range(warm_up + steps):
+            if step == warm_up:
+                self.stopwatch.totals()
+                started = time.monotonic()
+            self._step(step)
+        self.stopwatch.totals()
+        return (time.monotonic() - started) / steps
 
     def _step(self, step: int) -> dict[str, Tensor]:
         self.stopwatch.begin(step)
@@ -171,7 +185,7 @@ class Trainer:
             raise DivergedError(f"the loss was not finite at step {bad_step:,}")
 
     def _history_row(self, terms: dict[str, Tensor]) -> Row:
-        lr = self.scheduler.get_last_lr()[0] if self.scheduler else 0.0
+        lr = float(self.scheduler.get_last_lr()[0]) if self.scheduler else 0.0
         row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
         return {**row, **{name: float(value) for name, value in terms.items()}, **self.probe.measure(self.system)}
 

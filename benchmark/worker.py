@@ -30,7 +30,8 @@ def work(job: Job) -> None:
     with store.claim(job.run.key) as mine:
         if not mine:
             sys.exit(EXIT_CLAIMED)
-        if store.record(job.run.key) is not None:
+        record = store.record(job.run.key)
+        if record is not None and record["status"] not in job.retry:
             return
         torch.set_num_threads(job.threads)
         device = torch.device(job.device)

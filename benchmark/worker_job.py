@@ -18,6 +18,7 @@ class Job:
     device: str
     threads: int
     plugins: tuple[str, ...] = ()
+    retry: tuple[str, ...] = ()
     keep_checkpoint: bool = False
 
     def to_json(self) -> str:
@@ -28,4 +29,5 @@ class Job:
     def from_json(cls, text: str) -> "Job":
         """The job that `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "run": Run(**fields["run"]), "plugins": tuple(fields["plugins"])})
+        tuples = {name: tuple(fields[name]) for name in ("plugins", "retry")}
+        return cls(**{**fields, **tuples, "run": Run(**fields["run"])})

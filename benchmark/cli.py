@@ -1,0 +1,102 @@
+"""The command line: what a person types, and the exit code that answers.
+
+0: all is well. 1: a run failed, or a method breaks its contract. 2: something was typed or supplied
+wrong. 130: interrupted.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmark.commands import check, list_all, plan, run, show, status, tables
+from benchmark.suite_file import parse_value
+from methods import UsageError, load_plugin
+
+COMMANDS = {
+    "run": (run, "train what is left of a suite, then write tables and plots"),
+    "plan": (plan, "say what is done, failed and left, and how long it may take"),
+    "status": (status, "show every run that did not end well, with its reason"),
+    "tables": (tables, "write tables and plots from the records, training nothing"),
+    "list": (list_all, "list methods, suites, data sets, models"),
+    "show": (show, "print a method's card and parameters"),
+    "check": (check, "test that a method keeps the contract of a quantizer"),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit."""
+    options = _parser().parse_args(arguments)
+    try:
+        if getattr(options, "data", None):
+            os.environ["CODEBOOK_BENCH_DATA"] = str(Path(options.data).expanduser().resolve())
+        for plugin in getattr(options, "plugin", []):
+            load_plugin(plugin)
+        code = COMMANDS[options.command][0](options)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmark", description=__doc__.split("\n\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, sentence) in COMMANDS.items():
+        command = commands.add_parser(name, help=sentence, description=sentence)
+        command.add_argument("--plugin", action="append", default=[], metavar="FILE", help="Python file with methods")
+        if name in ("show", "check"):
+            command.add_argument("method", metavar="METHOD")
+        if name == "check":
+            command.add_argument("--set", action=_Override, default={}, metavar="PARAM=VALUE", help="a parameter")
+        if name in ("run", "plan", "status"):
+            command.add_argument("suite", metavar="SUITE", help="a name in suites/ or a YAML file")
+            _add_suite_options(command)
+        if name == "tables":
+            command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
+        if name in ("run", "plan", "status", "tables"):
+            command.add_argument("--results", default="results", metavar="DIR", help="default: results")
+        if name == "run":
+            _add_run_options(command)
+    return parser
+
+
+def _add_suite_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--methods", type=_names, default=[], metavar="A,B", help="arms or any registered methods")
+    command.add_argument("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1")
+    command.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1")
+    command.add_argument("--set", action=_Override, default={}, metavar="KEY=VALUE", help="override a key of the suite")
+    command.add_argument("--data", metavar="DIR", help="folder with data sets")
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobs", type=_positive, metavar="N", help="runs at a time")
+    command.add_argument("--retry", type=_names, default=[], metavar="STATUS", help="do runs of this status again")
+    command.add_argument("--keep-checkpoints", action="store_true", help="keep the trained weights")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.replace(",", " ").split() if name]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+class _Override(argparse.Action):
+    """Collects ``KEY=VALUE`` with the value read as YAML."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        key, separator, value = values.partition("=")
+        if not separator or not key:
+            parser.error(f"{self.option_strings[0]} takes {self.metavar}, not {values!r}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), key.strip(): parse_value(value)})

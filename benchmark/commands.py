@@ -1,0 +1,198 @@
+"""What the commands do: each takes the parsed options, prints, and returns the exit code."""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from benchmark import report
+from benchmark.data import datasets
+from benchmark.display import Display, duration
+from benchmark.estimate import estimate_seconds
+from benchmark.launchers import LocalLauncher
+from benchmark.models import models
+from benchmark.plan_file import write_plan
+from benchmark.records import STATUSES
+from benchmark.runner import Settings, default_jobs, run_plan
+from benchmark.store import Store
+from benchmark.suite import Plan, available_suites, find_suite, plan_suite
+from methods import UsageError, available, get
+from methods.contract import check_quantizer
+from methods.errors import did_you_mean
+from methods.signature import options_of
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train what is left of a suite, then write tables and plots."""
+    device = _device(options.device)
+    for name in options.retry:
+        if name not in STATUSES[1:]:
+            raise UsageError(f"--retry takes a status: {', '.join(STATUSES[1:])}{did_you_mean(name, STATUSES)}")
+    plan = _plan(options, device)
+    store = Store(Path(options.results) / plan.suite)
+    write_plan(plan, store)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = options.jobs or min(default_jobs(device, cores), max(1, len(plan.runs)))
+    settings = Settings(
+        device,
+        threads=max(1, cores // jobs),
+        plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
+        retry=tuple(options.retry),
+        keep_checkpoints=options.keep_checkpoints,
+    )
+    print(f"{plan.suite}: {plan.file.question}", file=sys.stderr)
+    outcome = run_plan(plan, store, LocalLauncher(jobs), settings, Display())
+    if outcome.claimed:
+        print(f"{len(outcome.claimed)} runs are being done by another process; call again when it is through")
+    if outcome.ended:
+        _write_report(store.folder)
+    if outcome.failed:
+        print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
+        print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
+    return 130 if outcome.interrupted else int(bool(outcome.failed))
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Say what is done, failed and left, and how long it may take."""
+    device = _device(options.device)
+    planned = _plan(options, device)
+    store = _existing(options, planned)
+    print(f"{planned.suite}: {planned.file.question}")
+    left = []
+    for arm in planned.arms:
+        for size in planned.file.grid.codebook_size:
+            cells = [cell for cell in planned.cells if (cell.arm, cell.codebook_size) == (arm.arm, size)]
+            reasons = {cell.unavailable for cell in cells if cell.unavailable}
+            records = [store.record(cell.run.key) if store and cell.run else None for cell in cells]
+            states = Counter("left" if record is None else record["status"] for record in records)
+            left += [cell.run for cell, record in zip(cells, records, strict=True) if cell.run and record is None]
+            text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
+            print(f"  {arm.arm:<20} K = {size:>7,}  {text}")
+    runs = {run.key: run for run in left}
+    print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
+    if runs:
+        seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
+        print(f"about {duration(seconds)} one after another on {device} ({basis})")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show every run that did not end well, with its reason."""
+    planned = _plan(options, _device(options.device))
+    store = _existing(options, planned)
+    records = {run.key: store.record(run.key) if store else None for run in planned.runs}
+    counts = Counter("left" if record is None else record["status"] for record in records.values())
+    print(f"{planned.suite}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    for problem in store.problems(list(records)) if store else []:
+        print(f"  {problem}")
+    bad = {key: record for key, record in records.items() if record is not None and record["status"] != "ok"}
+    for key, record in bad.items():
+        print(f"\n{key}: {record['status']}: {record['reason']}")
+        if record["traceback"]:
+            print("    " + record["traceback"].rstrip().replace("\n", "\n    "))
+    return int(bool(bad))
+
+
+def tables(options: argparse.Namespace) -> int:
+    """Write tables and plots from the records, training nothing."""
+    root = Path(options.results)
+    if options.suite is not None:
+        name = find_suite(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
+        folders = [root / name]
+    else:
+        folders = sorted(plan.parent for plan in root.glob("*/plan.json"))
+    if not folders or not (folders[0] / "plan.json").is_file():
+        wanted = folders[0] if folders else root
+        raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
+    for folder in folders:
+        _write_report(folder)
+    return 0
+
+
+def list_all(options: argparse.Namespace) -> int:
+    """List methods, suites, data sets, models."""
+    print("methods")
+    for name in available():
+        print(f"  {name:<18} {get(name).card.idea}")
+    print("suites")
+    for name in available_suites():
+        text = find_suite(name).read_text(encoding="utf-8")
+        question = next((line for line in text.splitlines() if line.startswith("question:")), "")
+        print(f"  {name:<18} {question.removeprefix('question:').strip()}")
+    print("data sets: " + ", ".join(datasets.available()))
+    print("models: " + ", ".join(models.available()))
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print a method's card and parameters."""
+    method = get(options.method)
+    card = method.card
+    print(f"{method.name} (version {method.version}): {card.idea}\n")
+    rows = [("paper", card.paper), ("authors' code", card.code), ("trains", card.trains), ("memory", card.memory)]
+    for label, text in rows:
+        print(f"{label + ':':<15}{text}")
+    print(f"{'distributed:':<15}{card.distributed}")
+    for title, entries, empty in (
+        ("differences from the authors' code", card.differences, "none known"),
+        ("evidence", card.evidence, "not verified"),
+    ):
+        print(f"\n{title}:")
+        for entry in entries or (empty,):
+            print(f"  - {entry}")
+    print("\nparameters:")
+    for name, option in options_of(method.__init__, ("codebook_size", "dim")).items():
+        print(f"  {name} = {option.default!r}")
+    if method.knob is not None:
+        print(f"\ntuned beside the learning rate: {method.knob.parameter} in {list(method.knob.values)}")
+    print(f"\n{(method.__doc__ or '').strip()}")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Test that a method keeps the contract of a quantizer."""
+    results = check_quantizer(options.method, params=options.set)
+    for result in results:
+        print(f"{'ok  ' if result.passed else 'FAIL'} {result.promise}")
+        if not result.passed:
+            print(f"     {result.message}")
+    broken = sum(not result.passed for result in results)
+    print(f"{options.method}: {len(results) - broken} of {len(results)} promises kept")
+    return int(bool(broken))
+
+
+def _plan(options: argparse.Namespace, device: str) -> Plan:
+    seeds = list(range(options.seeds)) if options.seeds else None
+    kind = torch.device(device).type
+    return plan_suite(options.suite, overrides=options.set, methods=options.methods, seeds=seeds, device=kind)
+
+
+def _existing(options: argparse.Namespace, planned: Plan) -> Store | None:
+    folder = Path(options.results) / planned.suite
+    return Store(folder) if (folder / "runs").is_dir() else None
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name} is no device; try cpu, cuda or cuda:0") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: PyTorch sees no CUDA device here; use --device cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: only cpu and cuda are supported")
+    return name
+
+
+def _write_report(folder: Path) -> None:
+    _, problems = report.load(folder)
+    for problem in problems:
+        print(f"{problem}; not counted", file=sys.stderr)
+    for path in report.build(folder):
+        if path.suffix in (".md", ".png"):
+            print(path)

@@ -1,0 +1,46 @@
+"""How long the runs that are left may take: from finished runs, or from a few timed steps."""
+
+from statistics import mean
+
+import torch
+
+from benchmark.data import datasets
+from benchmark.store import Store
+from benchmark.suite import Plan, Run
+from benchmark.training import Trainer
+
+_WARM_UP, _TIMED = 2, 3
+_EVALUATION_SHARE = 1.3
+"""Evaluation and start-up on top of training, roughly; finished runs replace this guess."""
+
+
+def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: torch.device) -> tuple[float, str]:
+    """Seconds for ``left`` one after another, and on what the figure rests."""
+    known = _finished(plan, store)
+    seconds, timed = 0.0, 0
+    rates: dict[tuple[str, int | None], float] = {}
+    for run in left:
+        place = (run.arm, run.config["codebook_size"])
+        if place in known:
+            seconds += known[place]
+            continue
+        if place not in rates:
+            rates[place] = _seconds_a_step(run, device)
+            timed += 1
+        seconds += rates[place] * run.config["training"]["steps"] * _EVALUATION_SHARE
+    return seconds, f"{timed} timed for {_TIMED} steps each" if timed else "from finished runs"
+
+
+def _finished(plan: Plan, store: Store | None) -> dict[tuple[str, int | None], float]:
+    totals: dict[tuple[str, int | None], list[float]] = {}
+    for run in plan.runs:
+        record = store.record(run.key) if store else None
+        if record is not None and record["status"] == "ok":
+            totals.setdefault((run.arm, run.config["codebook_size"]), []).append(record["timings"]["total_seconds"])
+    return {place: mean(values) for place, values in totals.items()}
+
+
+def _seconds_a_step(run: Run, device: torch.device) -> float:
+    dataset = datasets.create(run.config["dataset"]["name"], run.dataset_options)
+    trainer = Trainer(run.config, dataset, device)
+    return trainer.seconds_a_step(_WARM_UP, _TIMED)

@@ -1,0 +1,86 @@
+"""``plan.json``: what a results folder should hold, so that tables need nothing but the folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmark.records import write_atomic
+from benchmark.store import Store
+from benchmark.suite import Plan
+from methods import get
+
+SCHEMA = 1
+
+
+def write_plan(plan: Plan, store: Store) -> None:
+    """Write the plan; finished cells of an earlier call under the same settings stay in it."""
+    content = _content(plan)
+    path = store.folder / "plan.json"
+    old = _read(path)
+    if old is not None and old.get("protocol") == content["protocol"]:
+        _keep_finished(content, old, store)
+    write_atomic(path, json.dumps(content, indent=1) + "\n")
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "suite": plan.suite,
+        "question": plan.file.question,
+        "dataset": plan.file.dataset.name,
+        "tuned": plan.file.tuned or False,
+        "protocol": plan.protocol,
+        "arms": [
+            {
+                "arm": arm.arm,
+                "method": arm.method,
+                "params": arm.params,
+                "verified": bool(get(arm.method).card.evidence),
+                "tuned": arm.arm in plan.tuned,
+            }
+            for arm in plan.arms
+        ],
+        "codebook_sizes": list(plan.file.grid.codebook_size),
+        "seeds": plan.seeds,
+        "cells": [
+            {
+                "arm": cell.arm,
+                "codebook_size": cell.codebook_size,
+                "seed": cell.seed,
+                "key": cell.run.key if cell.run else None,
+                "unavailable": cell.unavailable,
+            }
+            for cell in plan.cells
+        ],
+        "tables": plan.file.tables,
+        "plots": plan.file.plots,
+    }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("schema") == SCHEMA else None
+
+
+def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store) -> None:
+    """Add the cells of ``old`` that are finished and that ``content`` does not cover."""
+    covered = {(cell["arm"], cell["codebook_size"], cell["seed"]) for cell in content["cells"]}
+    keys = {cell["key"] for cell in content["cells"]}
+    kept = [
+        cell
+        for cell in old["cells"]
+        if cell["key"] is not None
+        and (cell["arm"], cell["codebook_size"], cell["seed"]) not in covered
+        and (cell["key"] not in keys or cell["arm"] in {arm["arm"] for arm in content["arms"]})
+        and store.record(cell["key"]) is not None
+    ]
+    arms = {arm["arm"]: arm for arm in [*old["arms"], *content["arms"]]}
+    wanted = {cell["arm"] for cell in kept} | {arm["arm"] for arm in content["arms"]}
+    first = [arm["arm"] for arm in content["arms"]]
+    content["arms"] = [arms[name] for name in [*first, *(name for name in arms if name in wanted - set(first))]]
+    content["codebook_sizes"] = sorted({*content["codebook_sizes"], *(cell["codebook_size"] for cell in kept)})
+    content["seeds"] = sorted({*content["seeds"], *(cell["seed"] for cell in kept)})
+    content["cells"] += kept
