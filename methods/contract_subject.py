@@ -31,7 +31,7 @@ class Subject:
 
     def create(self, codebook_size: int | None = None, dim: int | None = None, seed: int = 0) -> Quantizer:
         """A freshly built quantizer that has seen no data."""
-        torch.manual_seed(seed)
+        seed_cpu(seed)
         options = resolve_options(f"`{self.cls.name}`", self.cls.__init__, self.params, ("codebook_size", "dim"))
         return self.cls(codebook_size or self.codebook_size, dim or self.dim, **options)
 
@@ -63,7 +63,7 @@ class Subject:
         groups = quantizer.parameter_groups(_LEARNING_RATE)
         optimiser = torch.optim.SGD(groups, lr=_LEARNING_RATE) if groups else None
         quantizer.anneal(step, _TOTAL_STEPS)
-        torch.manual_seed(1000 + step)
+        seed_cpu(1000 + step)
         latents = self.latents(seed=10 + step).requires_grad_()
         result = quantizer(latents)
         quantizer.zero_grad()
@@ -77,6 +77,11 @@ class Subject:
         """The training loss with the identity for encoder and decoder."""
         errors = (result.latents - latents.detach()).square().flatten(1).sum(1)
         return quantizer.reconstruction_loss(errors, latents[0].numel()) + result.loss
+
+
+def seed_cpu(seed: int) -> None:
+    """Seed the CPU generator only: `torch.manual_seed` visits every kind of device, which takes longer than a check."""
+    torch.default_generator.manual_seed(seed)
 
 
 def evaluate(quantizer: Quantizer, latents: Tensor) -> Quantized:
