@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands import check, list_all, plan, run, show, status, tables
+from benchmark.commands import check, list_all, plan, run, show, status, tables, tune
 from benchmark.suite_file import parse_value
 from methods import UsageError, load_plugin
 
@@ -19,6 +19,7 @@ COMMANDS = {
     "plan": (plan, "say what is done, failed and left, and how long it may take"),
     "status": (status, "show every run that did not end well, with its reason"),
     "tables": (tables, "write tables and plots from the records, training nothing"),
+    "tune": (tune, "spend the same trials on every arm and write the choices by validation error"),
     "list": (list_all, "list methods, suites, data sets, models"),
     "show": (show, "print a method's card and parameters"),
     "check": (check, "test that a method keeps the contract of a quantizer"),
@@ -55,14 +56,14 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("method", metavar="METHOD")
         if name == "check":
             command.add_argument("--set", action=_Override, default={}, metavar="PARAM=VALUE", help="a parameter")
-        if name in ("run", "plan", "status"):
+        if name in ("run", "plan", "status", "tune"):
             command.add_argument("suite", metavar="SUITE", help="a name in suites/ or a YAML file")
             _add_suite_options(command)
         if name == "tables":
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
-        if name in ("run", "plan", "status", "tables"):
+        if name in ("run", "plan", "status", "tune", "tables"):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
-        if name == "run":
+        if name in ("run", "tune"):
             _add_run_options(command)
     return parser
 

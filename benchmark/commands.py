@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from benchmark import report
+from benchmark.choices import write_choices
 from benchmark.data import datasets
 from benchmark.display import Display, duration
 from benchmark.estimate import estimate_seconds
@@ -16,9 +17,10 @@ from benchmark.launchers import LocalLauncher
 from benchmark.models import models
 from benchmark.plan_file import write_plan
 from benchmark.records import STATUSES
-from benchmark.runner import Settings, default_jobs, run_plan
+from benchmark.runner import Outcome, Settings, default_jobs, run_plan
 from benchmark.store import Store
 from benchmark.suite import Plan, available_suites, find_suite, plan_suite
+from benchmark.tuning import choices_path, choose, plan_trials
 from methods import UsageError, available, get
 from methods.contract import check_quantizer
 from methods.errors import did_you_mean
@@ -28,12 +30,44 @@ from methods.signature import options_of
 def run(options: argparse.Namespace) -> int:
     """Train what is left of a suite, then write tables and plots."""
     device = _device(options.device)
-    for name in options.retry:
-        if name not in STATUSES[1:]:
-            raise UsageError(f"--retry takes a status: {', '.join(STATUSES[1:])}{did_you_mean(name, STATUSES)}")
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite)
     write_plan(plan, store)
+    print(f"{plan.suite}: {plan.file.question}", file=sys.stderr)
+    outcome = _launch(plan, store, options, device)
+    if outcome.claimed:
+        print(f"{len(outcome.claimed)} runs are being done by another process; call again when it is through")
+    if outcome.ended:
+        _write_report(store.folder)
+    if outcome.failed:
+        print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
+        print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
+    return 130 if outcome.interrupted else int(bool(outcome.failed))
+
+
+def tune(options: argparse.Namespace) -> int:
+    """Spend the same trials on every arm and write the choices by validation error."""
+    device = _device(options.device)
+    kind = torch.device(device).type
+    plan, trials = plan_trials(options.suite, overrides=options.set, methods=options.methods, device=kind)
+    store = Store(Path(options.results) / f"{plan.suite.split('@')[0]}@tuning")
+    outcome = _launch(plan, store, options, device)
+    if outcome.interrupted:
+        return 130
+    choices = choose(plan, trials, store)
+    path = choices_path(options.suite)
+    write_choices(path, choices)
+    for name, choice in choices.arms.items():
+        settings = ", ".join(f"{key} {value}" for key, value in choice.params.items())
+        print(f"{name:<20} learning rate {choice.learning_rate:.3g} {settings}  error {choice.validation_error:.4f}")
+    print(f"{path} ({choices.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
+    return 0
+
+
+def _launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:
+    for name in options.retry:
+        if name not in STATUSES[1:]:
+            raise UsageError(f"--retry takes a status: {', '.join(STATUSES[1:])}{did_you_mean(name, STATUSES)}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = options.jobs or min(default_jobs(device, cores), max(1, len(plan.runs)))
     settings = Settings(
@@ -43,16 +77,7 @@ def run(options: argparse.Namespace) -> int:
         retry=tuple(options.retry),
         keep_checkpoints=options.keep_checkpoints,
     )
-    print(f"{plan.suite}: {plan.file.question}", file=sys.stderr)
-    outcome = run_plan(plan, store, LocalLauncher(jobs), settings, Display())
-    if outcome.claimed:
-        print(f"{len(outcome.claimed)} runs are being done by another process; call again when it is through")
-    if outcome.ended:
-        _write_report(store.folder)
-    if outcome.failed:
-        print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
-        print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
-    return 130 if outcome.interrupted else int(bool(outcome.failed))
+    return run_plan(plan, store, LocalLauncher(jobs), settings, Display())
 
 
 def plan(options: argparse.Namespace) -> int:

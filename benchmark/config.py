@@ -75,6 +75,14 @@ class Grid(Strict):
     codebook_size: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
 
 
+class Tuning(Strict):
+    """The budget `tune` spends on every arm: learning rates by values of the method's knob."""
+
+    codebook_size: int = Field(1024, ge=1)
+    steps: int | None = Field(None, ge=1, description="of a trial; the suite's own where left out")
+    learning_rates: list[Annotated[float, Field(gt=0)]] = Field([3e-4, 1e-3, 3e-3], min_length=1)
+
+
 class SuiteFile(Strict):
     """One experiment."""
 
@@ -87,6 +95,7 @@ class SuiteFile(Strict):
     seeds: int = Field(3, ge=1)
     grid: Grid
     methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1)
-    tuned: str | None = Field(None, description="file of tuned choices, beside the suite")
+    tuning: Tuning = Tuning()
+    tuned: str | None = Field(None, description="file of tuned choices, relative to the suite's own folder")
     tables: list[str | dict[str, Any]] = []
     plots: list[str | dict[str, Any]] = []

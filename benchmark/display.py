@@ -15,8 +15,8 @@ class Display:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty() and not quiet
-        self._total: tqdm[Any] | None = None
-        self._bars: dict[str, tqdm[Any]] = {}
+        self._total: Any = None
+        self._bars: dict[str, Any] = {}
         self._count = self._done = 0
         self._started = time.monotonic()
         self._begun: dict[str, float] = {}
@@ -28,7 +28,7 @@ class Display:
         if skipped:
             self.note(f"{skipped} finished {_runs(skipped)} skipped")
         if self._terminal and count:
-            self._total = tqdm[Any](total=count, desc="runs", unit="run", dynamic_ncols=True, position=0)
+            self._total = tqdm(total=count, desc="runs", unit="run", dynamic_ncols=True, position=0)
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -37,7 +37,7 @@ class Display:
             self._begun[key] = time.monotonic()
             if self._terminal:
                 steps = event.job.run.config["training"]["steps"]
-                self._bars[key] = tqdm[Any](
+                self._bars[key] = tqdm(
                     total=steps, desc=key, unit="step", dynamic_ncols=True, leave=False, position=len(self._bars) + 1
                 )
         elif event.kind == "progress" and key in self._bars:

@@ -28,7 +28,7 @@ def _content(plan: Plan) -> dict[str, Any]:
         "suite": plan.suite,
         "question": plan.file.question,
         "dataset": plan.file.dataset.name,
-        "tuned": plan.file.tuned or False,
+        "tuned": plan.choices.sentence if plan.choices else False,
         "protocol": plan.protocol,
         "arms": [
             {
@@ -36,7 +36,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "method": arm.method,
                 "params": arm.params,
                 "verified": bool(get(arm.method).card.evidence),
-                "tuned": arm.arm in plan.tuned,
+                "tuned": plan.choices is not None and arm.arm in plan.choices.arms,
             }
             for arm in plan.arms
         ],

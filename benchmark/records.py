@@ -1,4 +1,4 @@
-"""Records of runs: atomic files, and records that are whole or do not count. Needs no torch, so that reports are quick."""
+"""Records of runs: atomic files, whole or not counted. Needs no torch, so that reports are quick."""
 
 import json
 import os

@@ -8,8 +8,7 @@ from benchmark.display import Display
 from benchmark.launchers import Event, Launcher
 from benchmark.store import Store
 from benchmark.suite import Plan, Run
-from benchmark.worker import base_record
-from benchmark.worker_job import EXIT_CLAIMED, Job
+from benchmark.worker_job import EXIT_CLAIMED, Job, empty_record
 
 
 @dataclass
@@ -93,7 +92,7 @@ def _settle(event: Event, store: Store, outcome: Outcome, display: Display) -> N
     record = store.record(key)
     if record is None:
         reason = _reason(event.exit_code)
-        lost = {**base_record(event.job.run), "status": "failed", "reason": reason, "traceback": event.message}
+        lost = {**empty_record(event.job.run), "status": "failed", "reason": reason, "traceback": event.message}
         store.write_record(key, lost)
         record = store.record(key)
         assert record is not None

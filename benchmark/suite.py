@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from benchmark.choices import Choices, apply_choice, read_choices
 from benchmark.config import Arm, Component, SuiteFile, Training
 from benchmark.data import datasets
 from benchmark.models import models
@@ -54,7 +55,7 @@ class Plan:
     arms: list[Arm]
     seeds: list[int]
     protocol: dict[str, Any]
-    tuned: set[str] = field(default_factory=set)
+    choices: Choices | None = None
     cells: list[Cell] = field(default_factory=list)
 
     @property
@@ -97,6 +98,7 @@ def plan_suite(
     methods: list[str] | None = None,
     seeds: list[int] | None = None,
     device: str = "cpu",
+    tuned: bool = True,
 ) -> Plan:
     """Read a suite and lay out its cells.
 
@@ -106,6 +108,7 @@ def plan_suite(
         methods: arms of the suite, or any registered method, to run instead of all arms.
         seeds: instead of those of the suite.
         device: ``cpu`` applies the sizes that a method declares for a CPU.
+        tuned: whether the suite's file of tuned choices is applied.
 
     Raises:
         UsageError: anything a person typed wrong.
@@ -114,10 +117,11 @@ def plan_suite(
     document = Document(path)
     file = validate(document, overrides or {})
     components = _check_components(document, file)
-    arms = _select_arms(_check_arms(document, file), methods)
+    choices = read_choices(path.parent / file.tuned) if file.tuned and tuned else None
+    arms = _select_arms(_check_arms(document, file, choices), methods)
     protocol = {**components, "training": file.training.model_dump(exclude=set(NOT_SCIENTIFIC))}
     protocol["evaluation"] = file.evaluation.model_dump()
-    plan = Plan(_suite_name(path, overrides or {}), file, arms, seeds or list(range(file.seeds)), protocol)
+    plan = Plan(_suite_name(path, overrides or {}), file, arms, seeds or list(range(file.seeds)), protocol, choices)
     keys: dict[str, str] = {}
     for arm in arms:
         for size in file.grid.codebook_size:
@@ -160,7 +164,7 @@ def _check_components(document: Document, file: SuiteFile) -> dict[str, Any]:
     return checked
 
 
-def _check_arms(document: Document, file: SuiteFile) -> list[Arm]:
+def _check_arms(document: Document, file: SuiteFile, choices: Choices | None) -> list[Arm]:
     """The arms with resolved parameters, each method built once at the smallest size it is asked for."""
     dim = file.model.options.get("latent_dim", 64)
     checked: list[Arm] = []
@@ -169,7 +173,8 @@ def _check_arms(document: Document, file: SuiteFile) -> list[Arm]:
         if arm.arm in [other.arm for other in checked]:
             raise UsageError(f"{where}: there are two arms called `{arm.arm}`; give one of them another `arm:` name")
         try:
-            checked.append(check_arm(arm, file, dim if isinstance(dim, int) else 64))
+            tuned = apply_choice(arm, choices) if choices else arm
+            checked.append(check_arm(tuned, file, dim if isinstance(dim, int) else 64))
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
     return checked

@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from benchmark.config import Arm, Component, Evaluation, Grid, SuiteFile, Training
+from benchmark.config import Arm, Component, Evaluation, Grid, SuiteFile, Training, Tuning
 from methods.errors import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
-_SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "evaluation": Evaluation, "grid": Grid}
+_SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "evaluation": Evaluation, "grid": Grid, "tuning": Tuning}
 
 
 class _Loader(yaml.SafeLoader):

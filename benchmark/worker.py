@@ -18,9 +18,8 @@ from benchmark.history import write_history
 from benchmark.memory import PeakMemory
 from benchmark.provenance import provenance
 from benchmark.store import Store
-from benchmark.suite import Run
 from benchmark.training import DivergedError, OutOfTimeError, Row, Trainer, is_converged
-from benchmark.worker_job import EXIT_CLAIMED, Job
+from benchmark.worker_job import EXIT_CLAIMED, Job, empty_record
 from methods import load_plugin
 
 
@@ -37,29 +36,11 @@ def work(job: Job) -> None:
         device = torch.device(job.device)
         started = time.monotonic()
         outcome = _outcome(job, store, device)
-        base = base_record(job.run)
+        base = empty_record(job.run)
         timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}
         store.write_record(job.run.key, {**base, **outcome, "timings": timings, "provenance": provenance(device)})
         if not job.keep_checkpoint:
             (store.run_folder(job.run.key) / "checkpoint.pt").unlink(missing_ok=True)
-
-
-def base_record(run: Run) -> dict[str, Any]:
-    """A record before anything is known: what a run is, and empty results."""
-    return {
-        "arm": run.arm,
-        "suite": run.suite,
-        "config": run.config,
-        "reason": None,
-        "traceback": None,
-        "metrics": {},
-        "details": {},
-        "level_sizes": [],
-        "converged": None,
-        "timings": {},
-        "memory": {},
-        "provenance": {},
-    }
 
 
 def _outcome(job: Job, store: Store, device: torch.device) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""What a worker is told: a run and where it happens."""
+"""What a worker is told and what it answers with: a run and where it happens, and the record it starts from."""
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from benchmark.suite import Run
 
@@ -31,3 +32,21 @@ class Job:
         fields = json.loads(text)
         tuples = {name: tuple(fields[name]) for name in ("plugins", "retry")}
         return cls(**{**fields, **tuples, "run": Run(**fields["run"])})
+
+
+def empty_record(run: Run) -> dict[str, Any]:
+    """A record before anything is known: what a run is, and empty results."""
+    return {
+        "arm": run.arm,
+        "suite": run.suite,
+        "config": run.config,
+        "reason": None,
+        "traceback": None,
+        "metrics": {},
+        "details": {},
+        "level_sizes": [],
+        "converged": None,
+        "timings": {},
+        "memory": {},
+        "provenance": {},
+    }

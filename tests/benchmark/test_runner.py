@@ -1,0 +1,159 @@
+"""Suites run end to end in processes of their own; nothing that goes wrong with one run touches the others."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.display import Display
+from benchmark.launchers import LocalLauncher
+from benchmark.runner import Outcome, Settings, run_plan
+from benchmark.store import Store
+from benchmark.suite import Plan, plan_suite
+
+Write = Callable[[dict[str, object] | str], str]
+
+PLUGIN = """
+import os
+from methods import register
+from methods.vq_vae import VQVAE
+
+@register("dies")
+class Dies(VQVAE):
+    def forward(self, latents):
+        os._exit(3)
+
+@register("raises")
+class Raises(VQVAE):
+    def forward(self, latents):
+        raise RuntimeError("planted")
+
+@register("diverges")
+class Diverges(VQVAE):
+    def forward(self, latents):
+        quantized = super().forward(latents)
+        self.steps = getattr(self, "steps", 0) + self.training
+        return quantized._replace(loss=quantized.loss / (self.steps < 4))
+"""
+
+
+def _run(plan: Plan, store: Store, jobs: int = 2, **settings: object) -> Outcome:
+    return run_plan(plan, store, LocalLauncher(jobs), Settings("cpu", threads=1, **settings), Display(quiet=True))  # type: ignore[arg-type]
+
+
+def _metrics(store: Store, plan: Plan) -> dict[str, dict[str, float]]:
+    records = {run.key: store.record(run.key) for run in plan.runs}
+    return {key: record["metrics"] for key, record in records.items() if record is not None}
+
+
+def test_a_suite_runs_once_and_leaves_whole_records(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    plan = plan_suite(write_suite({**tiny, "methods": ["vq_vae", "no_quantization"]}))
+    store = Store(tmp_path / "results")
+    outcome = _run(plan, store)
+    assert not outcome.failed
+    vq = next(key for key in outcome.ended if key.startswith("vq_vae"))
+    record = outcome.ended[vq]
+    assert record["status"] == "ok"
+    assert record["config"]["codebook_size"] == 8
+    assert record["provenance"]["threads"] == 1
+    assert 0 < record["metrics"]["usage"] <= 1
+    assert record["timings"]["train_seconds"] > 0
+    assert 0 < record["timings"]["quantizer_share"] < 1
+    folder = store.run_folder(vq)
+    counts = np.load(folder / "counts.npz")["level_1"]
+    assert (counts > 0).mean() == record["metrics"]["usage"]
+    assert counts.sum() == record["metrics"]["tokens"]
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    assert [int(row["step"]) for row in rows] == list(range(1, 11))
+    assert not (folder / "checkpoint.pt").exists()
+    assert (folder / "samples.png").exists()
+    none = next(outcome.ended[key] for key in outcome.ended if key.startswith("no_quantization"))
+    assert none["metrics"]["usage"] is None
+    again = _run(plan, store)
+    assert sorted(again.skipped) == sorted(outcome.ended)
+
+
+def test_a_crash_an_exception_and_a_divergence_are_records(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(PLUGIN)
+    from methods import load_plugin
+
+    load_plugin(plugin)
+    plan = plan_suite(write_suite({**tiny, "methods": ["dies", "raises", "diverges", "vq_vae"]}))
+    store = Store(tmp_path / "results")
+    outcome = _run(plan, store, plugins=(str(plugin),))
+    by_method = {record["config"]["method"]: record for record in outcome.ended.values()}
+    assert by_method["dies"]["status"] == "failed"
+    assert "exit code 3" in by_method["dies"]["reason"]
+    assert by_method["raises"]["reason"] == "RuntimeError: planted"
+    assert "planted" in by_method["raises"]["traceback"]
+    assert by_method["diverges"]["status"] == "diverged"
+    assert by_method["diverges"]["reason"] == "the loss was not finite at step 4"
+    assert by_method["vq_vae"]["status"] == "ok"
+    assert len(outcome.failed) == 3
+    assert sorted(_run(plan, store, plugins=(str(plugin),)).skipped) == sorted(outcome.ended)
+    retried = _run(plan, store, plugins=(str(plugin),), retry=("failed",))
+    assert len(retried.skipped) == 2
+
+
+def test_a_corrupted_record_is_done_again_with_the_same_metrics(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    plan = plan_suite(write_suite(tiny))
+    store = Store(tmp_path / "results")
+    _run(plan, store)
+    before = _metrics(store, plan)
+    key = plan.runs[0].key
+    path = store.record_path(key)
+    path.write_bytes(path.read_bytes()[:100])
+    outcome = _run(plan, store)
+    assert outcome.skipped == [plan.runs[1].key]
+    assert _metrics(store, plan) == before
+
+
+def test_other_arms_change_nothing(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> None:
+    both = plan_suite(write_suite(tiny))
+    alone = plan_suite(write_suite(tiny), methods=["simvq"])
+    one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
+    _run(both, one, jobs=1)
+    _run(alone, two, jobs=1)
+    key = alone.runs[0].key
+    assert _metrics(one, both)[key] == _metrics(two, alone)[key]
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint_and_ends_with_the_same_metrics(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    tiny["training"] = {"steps": 1500, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
+    suite = write_suite({**tiny, "methods": ["vq_vae_ema"]})
+    plan = plan_suite(suite)
+    undisturbed = Store(tmp_path / "undisturbed")
+    _run(plan, undisturbed)
+    command = [sys.executable, "-m", "benchmark", "run", suite, "--jobs", "1", "--results", str(tmp_path / "results")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    runner = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    store = Store(tmp_path / "results" / "tiny")
+    history = store.run_folder(plan.runs[0].key)
+    deadline = time.monotonic() + 60
+    while not (history / ".claim").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(4)
+    runner.send_signal(signal.SIGINT)
+    assert runner.wait(60) == 130
+    assert store.record(plan.runs[0].key) is None
+    assert (history / "checkpoint.pt").exists()
+    _run(plan, store)
+    assert _metrics(store, plan) == _metrics(undisturbed, plan)
+    record = json.loads(store.record_path(plan.runs[0].key).read_text())
+    assert record["status"] == "ok"
