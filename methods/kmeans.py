@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from methods.nearest import nearest_codes
-from methods.statistics import all_reduce, code_counts, code_sums, random_rows
+from methods.statistics import code_counts, code_sums, num_rows, random_rows
 
 _MIN_ROWS = 20_000
 _ROWS_PER_CODEWORD = 8
@@ -37,7 +37,7 @@ def collect_rows(latents: Iterator[Tensor], codebook_size: int) -> Tensor:
     have = 0
     for batch in latents:
         rows.append(batch.detach().float().reshape(-1, batch.shape[-1]))
-        have += int(all_reduce(torch.tensor(rows[-1].shape[0])))
+        have += int(num_rows(rows[-1]))
         if have >= wanted:
             break
     return torch.cat(rows)
