@@ -1,0 +1,70 @@
+"""Factorised VQ (VQGAN-FC): nearest codeword on the unit sphere of a few dimensions."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from methods.base import Card, Knob, Quantized, check_range
+from methods.codebook import vq_loss
+from methods.estimators import straight_through
+from methods.nearest import nearest_codes
+from methods.projection import ProjectedQuantizer
+from methods.registry import register
+
+
+@register("factorized_vq")
+class FactorizedVQ(ProjectedQuantizer):
+    """Codes are looked up in a space of few dimensions, with latents and codewords of norm 1.
+
+    Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", ICLR 2022, arXiv 2110.04627,
+    Sec. 3.2; the baseline called VQGAN-FC in later papers. The output is the normalised codeword,
+    projected out.
+
+    Args:
+        code_dim: dimensions of the codebook; 8 in SimVQ's and LlamaGen's baseline, 32 in the public
+            ViT-VQGAN.
+        beta: weight of the commitment loss; the codebook loss has weight 1, both on unit vectors.
+    """
+
+    card = Card(
+        idea="codes are looked up by cosine in a space of few dimensions",
+        paper='Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", ICLR 2022, arXiv 2110.04627',
+        code="not public; thuanz123/enhancing-transformers (unofficial), enhancing/modules/stage1/quantizers.py, "
+        "VectorQuantizer",
+        trains="codebook (K x d, d = 8), projections D x d and d x D",
+        memory="N·d + K·d",
+        differences=(
+            "owns the linear projections to d dimensions and back, which are part of encoder and decoder elsewhere",
+            "the straight-through gradient reaches the projected latent before its normalisation, as in the unofficial "
+            "code; LlamaGen's passes through the normalisation",
+        ),
+        evidence=(
+            "the unofficial code (the authors' is not public) on 128 latents, K = 512, d = 8 and K = 8,192, d = 32: "
+            "output, loss, codes and gradients of latents and codebook equal to the last bit",
+        ),
+    )
+    knob = Knob("code_dim", (8, 16, 32))
+
+    def __init__(self, codebook_size: int, dim: int, *, code_dim: int = 8, beta: float = 0.25) -> None:
+        check_range("code_dim", code_dim, 1)
+        check_range("beta", beta, 0)
+        super().__init__(codebook_size, dim, code_dim)
+        self.beta = beta
+        self.codebook = nn.Parameter(torch.randn(self.codebook_size, code_dim))
+
+    def assign(self, inner: Tensor) -> Tensor:
+        """Codes of the highest cosine similarity."""
+        return nearest_codes(inner.reshape(-1, self.inner_dim), self.codebook, "cosine").reshape(inner.shape[:-1])
+
+    def look_up(self, codes: Tensor) -> Tensor:
+        """Codewords on the unit sphere."""
+        return normalize(self.codebook[codes], dim=-1)
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """Loss: mean |q̂ - sg ẑ|² + beta · mean |sg q̂ - ẑ|² over all N·d elements of unit vectors."""
+        inner = self.project_in(latents)
+        codes = self.assign(inner)
+        quantized = self.look_up(codes)
+        loss, log = vq_loss(normalize(inner, dim=-1), quantized, self.beta)
+        output = straight_through(inner, quantized) if self.training else quantized
+        return Quantized(self.project_out(output), codes.unsqueeze(-1), loss, log)
