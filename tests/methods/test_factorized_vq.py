@@ -58,7 +58,7 @@ def test_loss_and_gradients():
     z, e = latents.detach(), quantizer.codebook.detach()
     unit, word = normalize(z, dim=1), normalize(e, dim=1)[result.codes.squeeze(-1)]
     error = (word - unit).square().mean()
-    assert float(result.loss) == pytest.approx(1.5 * float(error), rel=1e-5)
+    assert float(result.loss.detach()) == pytest.approx(1.5 * float(error), rel=1e-5)
     assert float(result.log["commitment"]) == pytest.approx(float(error), rel=1e-5)
     result.loss.backward()
     # d unit / d z = (I - unit unitᵀ) / |z|; the same for each codeword, summed over its latents.
