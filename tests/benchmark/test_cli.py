@@ -1,0 +1,143 @@
+"""What a person types and what they get: exit codes, single sentences, tables at the end."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli import main
+
+Write = Callable[[dict[str, object] | str], str]
+ROOT = Path(__file__).parents[2]
+
+
+def _call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "quickstrat"], "error: unknown suite `quickstrat` (did you mean `quickstart`?)"),
+        (["run", "quickstart", "--methods", "simqv"], "error: unknown method `simqv` (did you mean `simvq`?)"),
+        (
+            ["run", "quickstart", "--set", "training.stepz=3"],
+            "unknown key `training.stepz` (did you mean `training.steps`?)",
+        ),
+        (["run", "quickstart", "--device", "cuda:99x"], "error: --device cuda:99x is no device"),
+        (["run", "quickstart", "--retry", "fail"], "--retry takes a status"),
+        (["run", "quickstart", "--plugin", "nowhere.py"], "error: plug-in nowhere.py is not a Python file"),
+        (["tables", "quickstart", "--results", "nowhere"], "there are no results in nowhere/quickstart"),
+        (["show", "simqv"], "error: unknown method `simqv`"),
+        (["check", "vq_vae", "--set", "bta=1"], "`vq_vae` has no parameter `bta` (did you mean `beta`?)"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    arguments: list[str],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _call(*arguments) == 2
+    errors = capsys.readouterr().err
+    assert sentence in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("record.json"))
+
+
+def test_a_results_folder_that_cannot_be_written(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert _call("run", write_suite(tiny), "--results", str(tmp_path / "file")) == 2
+    assert "can't be written" in capsys.readouterr().err
+
+
+def test_run_plan_status_and_tables(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite, results = write_suite(tiny), str(tmp_path / "results")
+    assert _call("plan", suite, "--results", results) == 0
+    before = capsys.readouterr().out
+    assert "0 of 2 runs done, 2 left" in before
+    assert "2 timed for 3 steps each" in before
+    assert _call("run", suite, "--results", results, "--jobs", "2") == 0
+    folder = tmp_path / "results" / "tiny"
+    assert (folder / "summary.csv").read_text().count("\n") == 3
+    tables = sorted(path.name for path in (folder / "tables").iterdir())
+    written = (folder / "tables" / tables[0]).read_bytes()
+    capsys.readouterr()
+    assert _call("plan", suite, "--results", results) == 0
+    assert "2 of 2 runs done, 0 left" in capsys.readouterr().out
+    assert _call("status", suite, "--results", results) == 0
+    assert "2 ok" in capsys.readouterr().out
+    assert _call("tables", "--results", results) == 0
+    assert (folder / "tables" / tables[0]).read_bytes() == written
+
+
+def test_a_failed_run_ends_with_exit_code_1_and_status_says_why(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite, results = write_suite({**tiny, "training": {"steps": 10, "timeout": 1e-6}}), str(tmp_path / "results")
+    assert _call("run", suite, "--results", results) == 1
+    assert "2 runs did not end well" in capsys.readouterr().err
+    assert _call("status", suite, "--results", results) == 1
+    out = capsys.readouterr().out
+    assert "2 timeout" in out
+    assert "OutOfTimeError" in out
+
+
+def test_methods_of_an_earlier_call_stay_in_the_table(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    suite, results = write_suite(tiny), str(tmp_path / "results")
+    assert _call("run", suite, "--results", results, "--methods", "vq_vae_ema") == 0
+    assert _call("run", suite, "--results", results, "--methods", "vq_vae") == 0
+    table = (tmp_path / "results" / "tiny" / "summary.csv").read_text()
+    assert "vq_vae_ema-K8" in table
+    assert "vq_vae-K8" in table
+
+
+def test_list_and_show_name_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _call("list") == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("simvq", "quickstart", "photos", "conv"))
+    assert _call("show", "simvq") == 0
+    out = capsys.readouterr().out
+    assert "arXiv 2411.02038" in out
+    assert "beta = 0.25" in out
+
+
+def test_the_method_in_contributing_works_on_the_first_try(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert code is not None
+    assert code[1].count("\n") < 30
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(code[1])
+    assert _call("check", "mine", "--plugin", str(plugin)) == 0
+    arguments = ["--plugin", str(plugin), "--methods", "mine", "--results", str(tmp_path / "results")]
+    assert _call("run", write_suite(tiny), *arguments) == 0
+    assert "mine-K8" in (tmp_path / "results" / "tiny" / "summary.csv").read_text()
+
+
+def test_tune_gives_every_arm_the_same_trials_and_writes_the_best(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny["tuning"] = {"codebook_size": 8, "steps": 3, "learning_rates": [1e-6, 1e-2]}
+    suite, results = write_suite(tiny), str(tmp_path / "results")
+    assert _call("tune", suite, "--results", results) == 0
+    out = capsys.readouterr().out
+    assert "6 trials an arm" in out
+    assert len(list((tmp_path / "results").glob("tiny@tuning/runs/*/record.json"))) == 12
+    tuned = write_suite({**tiny, "tuned": "tuned/tiny.yaml"})
+    assert _call("run", tuned, "--results", results) == 0
+    keys = (tmp_path / "results" / "tiny" / "summary.csv").read_text()
+    assert "0.01" in keys
