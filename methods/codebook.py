@@ -6,17 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from methods.base import Quantizer
+from methods.base import Quantizer, check_choice
 from methods.kmeans import collect_rows, kmeans
 from methods.nearest import nearest_codes
 
 
 class CodebookQuantizer(Quantizer):
-    """A quantizer whose codes are the Euclidean-nearest rows of ``effective_codebook()``.
+    """A quantizer whose codes are the nearest rows of ``effective_codebook()``.
 
     A subclass sets ``codebook`` ``[K, D]``, a parameter or a buffer, and defines ``forward``.
     """
 
+    metric: str = "euclidean"
+    """``euclidean`` or ``cosine``: what the nearest codeword is nearest in."""
     codebook: Tensor
     initialised: Tensor
 
@@ -38,7 +40,7 @@ class CodebookQuantizer(Quantizer):
 
     def nearest(self, latents: Tensor, codewords: Tensor) -> Tensor:
         """Codes ``[B, *positions, 1]`` of the rows of ``codewords`` nearest to ``latents``."""
-        return nearest_codes(latents.reshape(-1, self.dim), codewords).reshape(*latents.shape[:-1], 1)
+        return nearest_codes(latents.reshape(-1, self.dim), codewords, self.metric).reshape(*latents.shape[:-1], 1)
 
     @torch.no_grad()
     def start_from_kmeans(self, latents: Iterator[Tensor]) -> None:
@@ -46,6 +48,17 @@ class CodebookQuantizer(Quantizer):
         if not self.initialised:
             self.codebook.copy_(kmeans(collect_rows(latents, self.codebook_size), self.codebook_size))
             self.initialised.fill_(True)
+
+
+def new_codebook(codebook_size: int, dim: int, init: str) -> Tensor:
+    """A codebook ``[K, D]`` drawn from U(-1/K, 1/K) (``uniform``) or N(0, 1) (``normal``).
+
+    ``kmeans`` draws from N(0, 1) too, until `CodebookQuantizer.start_from_kmeans` replaces it.
+    """
+    check_choice("init", init, ("uniform", "normal", "kmeans"))
+    if init == "uniform":
+        return torch.empty(codebook_size, dim).uniform_(-1 / codebook_size, 1 / codebook_size)
+    return torch.randn(codebook_size, dim)
 
 
 def vq_loss(latents: Tensor, quantized: Tensor, beta: float) -> tuple[Tensor, dict[str, Tensor]]:

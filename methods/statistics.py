@@ -42,21 +42,41 @@ def random_rows(latents: Tensor, count: int) -> Tensor:
     draw is the first process's; a distributed run draws the very rows that one process with the
     concatenated batch would.
     """
-    sizes = torch.zeros(_world_size(), dtype=torch.int64, device=latents.device)
-    sizes[_rank()] = latents.shape[0]
-    all_reduce(sizes)
-    total = int(sizes.sum()) if is_distributed() else latents.shape[0]
+    sizes = _batch_sizes(latents)
+    total = sum(sizes)
     repeats = -(-count // total)
     draws = [torch.randperm(total, device=latents.device) for _ in range(repeats)]
     indices = torch.cat(draws)[:count]
     if not is_distributed():
         return latents[indices]
     dist.broadcast(indices, src=0)
-    first = int(sizes[: _rank()].sum())
+    first = sum(sizes[: _rank()])
     mine = (indices >= first) & (indices < first + latents.shape[0])
     rows = latents.new_zeros(count, latents.shape[1])
     rows[mine] = latents[indices[mine] - first]
     return all_reduce(rows)
+
+
+def gather_rows(latents: Tensor) -> Tensor:
+    """All rows of the whole batch ``[N, D]``, process after process; the tensor itself where there is one."""
+    if not is_distributed():
+        return latents
+    sizes = _batch_sizes(latents)
+    first = sum(sizes[: _rank()])
+    rows = latents.new_zeros(sum(sizes), latents.shape[1])
+    rows[first : first + latents.shape[0]] = latents
+    return all_reduce(rows)
+
+
+def best_rows(rows: Tensor, scores: Tensor) -> Tensor:
+    """For each of ``rows [K, D]`` that of the process with the highest of ``scores [K]``, the first of equals."""
+    if not is_distributed():
+        return rows
+    best = scores.clone()
+    dist.all_reduce(best, op=dist.ReduceOp.MAX)
+    owner = torch.where(scores == best, _rank(), _world_size())
+    dist.all_reduce(owner, op=dist.ReduceOp.MIN)
+    return all_reduce(torch.where((owner == _rank())[:, None], rows, torch.zeros_like(rows)))
 
 
 def broadcast(tensor: Tensor) -> Tensor:
@@ -72,3 +92,12 @@ def _rank() -> int:
 
 def _world_size() -> int:
     return dist.get_world_size() if is_distributed() else 1
+
+
+def _batch_sizes(latents: Tensor) -> list[int]:
+    """Number of rows of each process."""
+    if not is_distributed():
+        return [latents.shape[0]]
+    sizes = torch.zeros(_world_size(), dtype=torch.int64, device=latents.device)
+    sizes[_rank()] = latents.shape[0]
+    return [int(size) for size in all_reduce(sizes)]

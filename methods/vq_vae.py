@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, vq_loss
+from methods.base import Card, Knob, Quantized, check_range
+from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
 from methods.estimators import straight_through
 from methods.registry import register
 
@@ -39,14 +39,9 @@ class VQVAE(CodebookQuantizer):
     def __init__(self, codebook_size: int, dim: int, *, beta: float = 0.25, init: str = "uniform") -> None:
         super().__init__(codebook_size, dim)
         check_range("beta", beta, 0)
-        check_choice("init", init, ("uniform", "normal", "kmeans"))
         self.beta = beta
         self.init = init
-        self.codebook = nn.Parameter(torch.empty(self.codebook_size, dim))
-        if init == "uniform":
-            nn.init.uniform_(self.codebook, -1 / self.codebook_size, 1 / self.codebook_size)
-        else:
-            nn.init.normal_(self.codebook)
+        self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, init))
         self.register_buffer("initialised", torch.tensor(init != "kmeans"))
 
     def initialise(self, latents: Iterator[Tensor]) -> None:

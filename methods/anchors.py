@@ -1,0 +1,71 @@
+"""Latents for codewords to move to (CVQ-VAE's anchors): the closest, random ones from a pool, or drawn by similarity.
+
+Whatever the choice, every process of a distributed run gets the anchors of the whole batch.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, normalize
+
+from methods.nearest import nearest_codes
+from methods.recompute import by_chunks
+from methods.statistics import best_rows, broadcast, gather_rows, num_rows, random_rows
+
+
+def similarity(codewords: Tensor, latents: Tensor, metric: str) -> Tensor:
+    """``[K, N]`` of ``codewords [K, D]`` and ``latents [N, D]``: -|e - z|² (``euclidean``) or the cosine."""
+    if metric == "cosine":
+        return normalize(codewords, dim=1) @ normalize(latents, dim=1).T
+    return 2 * codewords @ latents.T - codewords.square().sum(1)[:, None] - latents.square().sum(1)
+
+
+@torch.no_grad()
+def closest_latents(latents: Tensor, codewords: Tensor, metric: str) -> Tensor:
+    """The latent of ``[N, D]`` most similar to each codeword: ``[K, D]``."""
+    rows = latents[nearest_codes(codewords, latents, metric)]
+    if metric == "cosine":
+        return best_rows(rows, cosine_similarity(rows, codewords))
+    return best_rows(rows, -(rows - codewords).square().sum(1))
+
+
+@torch.no_grad()
+def sampled_latents(latents: Tensor, codewords: Tensor, metric: str) -> Tensor:
+    """For each codeword a latent drawn from the softmax of their similarities: ``[K, D]``."""
+    latents = gather_rows(latents)
+    levels = broadcast(torch.rand(codewords.shape[0], device=latents.device))
+
+    def draw(codewords: Tensor, levels: Tensor) -> tuple[Tensor]:
+        cumulative = similarity(codewords, latents, metric).softmax(1).cumsum(1)
+        level = levels[:, None] * cumulative[:, -1:]
+        return (torch.searchsorted(cumulative, level, right=True).squeeze(1).clamp(max=latents.shape[0] - 1),)
+
+    (indices,) = by_chunks(draw, codewords, levels, width=latents.shape[0])
+    return latents[indices]
+
+
+class FeaturePool(nn.Module):
+    """One latent a codeword, replaced by random ones of each batch; all at once where the batch is large enough.
+
+    It starts at U(-1/K, 1/K) and fills from the front; once full, new latents take random places.
+    """
+
+    rows: Tensor
+    filled: Tensor
+
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.empty(size, dim).uniform_(-1 / size, 1 / size))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, latents: Tensor) -> Tensor:
+        """Take in latents ``[N, D]`` of a batch and return the pool ``[K, D]``."""
+        size, filled = self.rows.shape[0], int(self.filled)
+        fresh = random_rows(latents, min(size, int(num_rows(latents))))
+        empty = torch.arange(filled, min(size, filled + len(fresh)), device=latents.device)
+        taken = broadcast(torch.randperm(size, device=latents.device))
+        taken = taken[taken < filled][: len(fresh) - len(empty)]
+        places = torch.cat([empty, taken])
+        self.rows[places] = fresh[: len(places)]
+        self.filled.fill_(filled + len(empty))
+        return self.rows

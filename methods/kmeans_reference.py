@@ -1,0 +1,43 @@
+"""k-means of the latents, then fixed: the reference where there is no encoder."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from methods.base import Card, Quantized
+from methods.codebook import CodebookQuantizer
+from methods.estimators import straight_through
+from methods.registry import register
+
+
+@register("kmeans")
+class KMeans(CodebookQuantizer):
+    """A reference, not a remedy: what Lloyd's algorithm reaches on latents that don't move.
+
+    Lloyd, "Least Squares Quantization in PCM", IEEE Transactions on Information Theory 28(2), 1982.
+    """
+
+    card = Card(
+        idea="k-means of the latents before training, then fixed: the reference where there is no encoder",
+        paper='Lloyd, "Least Squares Quantization in PCM", IEEE Trans. Inf. Theory 28(2), 1982',
+        trains="nothing; codebook (K x D) is set once",
+        memory="N·D + K·D",
+        differences=("it has no commitment loss: an encoder, where there is one, is free to move away",),
+    )
+
+    def __init__(self, codebook_size: int, dim: int) -> None:
+        super().__init__(codebook_size, dim)
+        self.register_buffer("codebook", torch.randn(self.codebook_size, dim))
+        self.register_buffer("initialised", torch.tensor(False))
+
+    def initialise(self, latents: Iterator[Tensor]) -> None:
+        """k-means of the first batches."""
+        self.start_from_kmeans(latents)
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """The nearest centroids; no loss."""
+        codes = self.encode(latents)
+        quantized = self.decode(codes)
+        output = straight_through(latents, quantized) if self.training else quantized
+        return Quantized(output, codes, latents.new_zeros(()))
