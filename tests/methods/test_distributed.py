@@ -53,7 +53,7 @@ def optimise(quantizer, world: int) -> None:
 
 def train_half(rank: int) -> dict[str, dict[str, torch.Tensor] | str]:
     """Of every claiming method the state of this process's half, or what it raised."""
-    found: dict[str, dict[str, torch.Tensor] | str] = {"kmeans": {"centroids": centroids(rank)}}
+    found: dict[str, dict[str, torch.Tensor] | str] = {"k-means start": {"centroids": centroids(rank)}}
     for name in CLAIMING:
         try:
             found[name] = train(name, rank)
@@ -93,7 +93,7 @@ def test_two_processes_equal_one(halves, name):
 
 def test_two_processes_find_the_centroids_of_one(halves):
     for half in halves:
-        torch.testing.assert_close(half["kmeans"]["centroids"], centroids(None), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(half["k-means start"]["centroids"], centroids(None), rtol=1e-5, atol=1e-5)
 
 
 def test_the_methods_of_the_spine_claim_it():
