@@ -1,0 +1,28 @@
+"""What the metrics of a modality are: fed once with the whole test set, then asked for the numbers."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+Value = float | int | None
+
+
+class ReconstructionMetrics:
+    """How good reconstructions are, measured in one pass over the test set."""
+
+    def update(self, originals: Tensor, reconstructions: Tensor) -> None:
+        """Add a batch of the model's inputs and outputs, the test set in its own order."""
+        raise NotImplementedError
+
+    def compute(self) -> dict[str, Value]:
+        """Every metric by the name that `catalogue` knows; None where it can't be had."""
+        raise NotImplementedError
+
+    def details(self) -> dict[str, Any]:
+        """What the numbers were measured with, and why one is None; after `compute`."""
+        raise NotImplementedError
+
+    def save_samples(self, originals: Tensor, reconstructions: Tensor, folder: Path) -> None:
+        """A few originals and their reconstructions, to look at or to listen to."""
+        raise NotImplementedError

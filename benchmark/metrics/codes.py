@@ -1,0 +1,155 @@
+"""What the codes, the codewords and the quantized latents of a whole test set say about collapse."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.metrics.base import Value
+from benchmark.metrics.tuples import TupleHistogram
+from methods.statistics import all_reduce
+
+KEYS = (
+    "usage",
+    "usage_effective",
+    "perplexity",
+    "perplexity_ratio",
+    "dead",
+    "tokens",
+    "ceiling",
+    "entropy_bits",
+    "bits_per_position",
+)
+_CHUNK = 2**16
+
+
+class CodeStatistics:
+    """Usage, perplexity and what goes with them, from one exact int64 histogram over the test set.
+
+    A quantizer with L > 1 levels is counted by the tuples of its codes, its K being the product of
+    the level sizes, and each level once more by itself. A dropped level (code -1) is not counted;
+    neither is, among the tuples, a position with one.
+
+    Args:
+        level_sizes: codebook size of each level; empty for a method without codes.
+        device: where the codes are.
+    """
+
+    def __init__(self, level_sizes: Sequence[int], device: torch.device | str) -> None:
+        self.level_sizes = tuple(level_sizes)
+        # Bin 0 takes the dropped codes, so that nothing has to be selected (a host synchronisation).
+        self._bins = [torch.zeros(size + 1, dtype=torch.int64, device=device) for size in self.level_sizes]
+        self._tuples = TupleHistogram(self.level_sizes, device) if len(self.level_sizes) > 1 else None
+
+    def update(self, codes: Tensor) -> None:
+        """Count codes int64 ``[B, *positions, L]``."""
+        flat = codes.reshape(-1, codes.shape[-1])
+        assert flat.shape[1] == len(self.level_sizes), (flat.shape, self.level_sizes)
+        ones = torch.ones_like(flat[:, 0])
+        for bins, column in zip(self._bins, flat.unbind(1), strict=True):
+            bins.scatter_add_(0, column + 1, ones)
+        if self._tuples is not None:
+            self._tuples.update(flat)
+
+    @property
+    def counts(self) -> list[np.ndarray]:
+        """Histogram int64 ``[K_l]`` of each level, over all processes, each of which must ask."""
+        return [all_reduce(bins[1:].clone()).cpu().numpy() for bins in self._bins]
+
+    def compute(self) -> dict[str, Value]:
+        """The metrics named in `KEYS`, and for L > 1 again with ``_level_1`` … behind the name.
+
+        All are None for a method without codes, and where no code was counted.
+        """
+        levels = self.counts
+        if self._tuples is None:
+            return _describe(levels[0], self.level_sizes[0]) if levels else dict.fromkeys(KEYS)
+        measured = _describe(self._tuples.counts(), math.prod(self.level_sizes))
+        for level, (counts, size) in enumerate(zip(levels, self.level_sizes, strict=True), 1):
+            measured |= {f"{key}_level_{level}": value for key, value in _describe(counts, size).items()}
+        return measured
+
+
+def ceiling(codebook_size: int, tokens: int) -> float:
+    """Expected usage of a uniform source: ``1 − (1 − 1/K)^N``, without cancellation at large K."""
+    if codebook_size == 1:
+        return 1.0 if tokens else 0.0
+    return -math.expm1(tokens * math.log1p(-1 / codebook_size))
+
+
+def _describe(counts: np.ndarray, codebook_size: int) -> dict[str, Value]:
+    """The metrics of one histogram; bins that were never hit may be left out."""
+    counts = counts[counts > 0]
+    tokens, used = int(counts.sum()), len(counts)
+    if tokens == 0:
+        return dict.fromkeys(KEYS)
+    frequencies = counts / tokens
+    entropy = -float((frequencies * np.log(frequencies)).sum()) + 0.0
+    threshold = max(1, -(-tokens // (100 * codebook_size)))
+    return {
+        "usage": used / codebook_size,
+        "usage_effective": int((counts >= threshold).sum()) / codebook_size,
+        "perplexity": math.exp(entropy),
+        "perplexity_ratio": math.exp(entropy) / codebook_size,
+        "dead": codebook_size - used,
+        "tokens": tokens,
+        "ceiling": ceiling(codebook_size, tokens),
+        "entropy_bits": entropy / math.log(2),
+        "bits_per_position": math.log2(codebook_size),
+    }
+
+
+@torch.no_grad()
+def effective_rank(codewords: Tensor) -> float:
+    """Number of dimensions that codewords ``[K, D]`` effectively span about their mean.
+
+    The exponential of the entropy of the normalised singular values (Roy & Vetterli, EUSIPCO 2007)
+    of the centred matrix, computed through its D×D covariance in fp64, where singular values below
+    the rounding error of the largest eigenvalue count as 0. Codewords that are all equal, and fewer
+    than two, span nothing: 0.
+    """
+    if len(codewords) < 2:
+        return 0.0
+    chunks = codewords.split(_CHUNK)
+    mean = torch.stack([chunk.double().sum(0) for chunk in chunks]).sum(0) / len(codewords)
+    centred = ((chunk.double() - mean) for chunk in chunks)
+    scatter = torch.stack([chunk.T @ chunk for chunk in centred]).sum(0)
+    eigenvalues = torch.linalg.eigvalsh(scatter).cpu().numpy()
+    rounding = np.finfo(np.float64).eps * len(eigenvalues) * eigenvalues.max()
+    singular = np.sqrt(eigenvalues[eigenvalues > rounding])
+    if not len(singular):
+        return 0.0
+    shares = singular / singular.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+class QuantizationError:
+    """Squared error of the quantized latents over the latents' variance about their mean, in fp64.
+
+    0 is a perfect quantizer, 1 one that answers with the mean of all latents.
+    """
+
+    def __init__(self, device: torch.device | str) -> None:
+        self._error = torch.zeros((), dtype=torch.float64, device=device)
+        self._square = torch.zeros((), dtype=torch.float64, device=device)
+        self._rows = 0
+        self._sum: Tensor | None = None
+
+    def update(self, latents: Tensor, quantized: Tensor) -> None:
+        """Add latents and quantized latents ``[B, *positions, D]``."""
+        assert latents.shape == quantized.shape, (latents.shape, quantized.shape)
+        rows = latents.reshape(-1, latents.shape[-1]).double()
+        self._error += (rows - quantized.reshape(rows.shape).double()).square().sum()
+        self._square += rows.square().sum()
+        self._sum = rows.sum(0) if self._sum is None else self._sum + rows.sum(0)
+        self._rows += len(rows)
+
+    def compute(self) -> float | None:
+        """The normalised error over all processes; None where the latents do not vary beyond rounding."""
+        assert self._sum is not None, "no latents yet"
+        rows = self._error.new_tensor(self._rows)
+        error, square, total, count = (all_reduce(t.clone()) for t in (self._error, self._square, self._sum, rows))
+        variation = float(square - total.square().sum() / count)
+        return float(error) / variation if variation > 1e-12 * float(square) else None
