@@ -89,19 +89,21 @@ def load_plugin(path: str | Path) -> None:
     if not file.is_file() or spec is None or spec.loader is None:
         raise UsageError(f"plug-in {path} is not a Python file")
     _discover()
-    before = set(_registered)
+    before = dict(_registered)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except UsageError:
-        del sys.modules[module_name]
-        raise
+        if _registered == before:
+            raise UsageError(f'plug-in {path} registers no method; decorate its class with @register("name")')
     except Exception as error:
+        # Nothing half-loaded stays, so that a second attempt meets the same error.
         del sys.modules[module_name]
+        _registered.clear()
+        _registered.update(before)
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"plug-in {path} fails to import: {type(error).__name__}: {error}") from error
-    if set(_registered) == before:
-        raise UsageError(f'plug-in {path} registers no method; decorate its class with @register("name")')
 
 
 @cache
@@ -110,14 +112,15 @@ def _discover() -> None:
     for module in pkgutil.iter_modules(methods.__path__, "methods."):
         importlib.import_module(module.name)
     for entry in entry_points(group=ENTRY_POINT_GROUP):
+        plugin = f"the installed method plug-in `{entry.name}` ({entry.value})"
         try:
-            entry.load()
+            loaded = entry.load()
         except UsageError:
             raise
         except Exception as error:
-            raise UsageError(
-                f"the installed method plug-in `{entry.name}` ({entry.value}) fails to import: {error}"
-            ) from error
+            raise UsageError(f"{plugin} fails to import: {type(error).__name__}: {error}") from error
+        if isinstance(loaded, type) and loaded not in _registered.values():
+            raise UsageError(f'{plugin} registers no method; decorate its class with @register("name")')
 
 
 def _origin(cls: type) -> str:
