@@ -12,6 +12,9 @@ from methods.ema import EMAStatistics
 from methods.estimators import straight_through
 from methods.registry import register
 
+_MAX_DECAY = 0.999999
+"""At 1 nothing would ever be averaged in, and the correction would divide by zero."""
+
 
 @register("vq_vae_ema")
 class VQVAEEMA(CodebookQuantizer):
@@ -22,8 +25,8 @@ class VQVAEEMA(CodebookQuantizer):
 
     Args:
         beta: weight of the commitment loss.
-        decay: decay of the moving averages of counts and sums.
-        epsilon: Laplace smoothing of the counts.
+        decay: decay of the moving averages of counts and sums, below 1.
+        epsilon: Laplace smoothing of the counts, above 0.
         debias: averages start at zero and are divided by 1 - decay^t, as in the authors' code: after
             the first step a codeword is the mean of its latents, and an unused one is exactly zero.
             False: counts start at zero and sums at the codewords, without correction, which throws
@@ -39,6 +42,7 @@ class VQVAEEMA(CodebookQuantizer):
         memory="N·D + K·D",
     )
     knob = Knob("decay", (0.9, 0.99, 0.999))
+    estimate = staticmethod(straight_through)
 
     def __init__(
         self,
@@ -52,7 +56,8 @@ class VQVAEEMA(CodebookQuantizer):
     ) -> None:
         super().__init__(codebook_size, dim)
         check_range("beta", beta, 0)
-        check_range("decay", decay, 0, 1)
+        check_range("decay", decay, 0, _MAX_DECAY)
+        check_range("epsilon", epsilon, 1e-12)
         self.beta = beta
         bound = math.sqrt(3 / dim)
         self.register_buffer("codebook", torch.empty(self.codebook_size, dim).uniform_(-bound, bound))
@@ -65,7 +70,7 @@ class VQVAEEMA(CodebookQuantizer):
         commitment = mse_loss(latents, quantized)
         output = quantized
         if self.training:
-            output = straight_through(latents, quantized)
+            output = self.estimate(latents, quantized)
             self.statistics.update(latents.detach().reshape(-1, self.dim), codes.reshape(-1))
             self.codebook.copy_(self.statistics.means())
         return Quantized(output, codes, self.beta * commitment, {"commitment": commitment.detach()})
