@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from benchmark.data import Dataset
-from benchmark.data.batches import Split
+from benchmark.data.batches import DeviceSplit
 from benchmark.metrics import metrics
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
-from benchmark.store import write_atomic
+from benchmark.objectives import Objective
+from benchmark.records import write_atomic
 from benchmark.system import System
 
 BATCH = 128
@@ -20,9 +21,18 @@ BATCH = 128
 
 @torch.no_grad()
 def evaluate(
-    system: System, dataset: Dataset, options: dict[str, Any], device: torch.device, folder: Path
+    system: System,
+    objective: Objective,
+    dataset: Dataset,
+    options: dict[str, Any],
+    device: torch.device,
+    folder: Path,
 ) -> dict[str, Any]:
-    """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``."""
+    """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``.
+
+    All metrics are of the test set but ``validation_error``, the objective's error an element on the
+    whole validation set, by which tuning chooses.
+    """
     system.eval()
     quantizer = system.quantizer
     quality = metrics.create(
@@ -35,7 +45,7 @@ def evaluate(
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
     first = True
-    for originals in Split(dataset.test, dataset, device).batches(BATCH):
+    for originals in DeviceSplit(dataset.test, dataset.to_input, device).batches(BATCH):
         reconstructions, latents, quantized = system(originals)
         if quantized.codes is not None:
             codes.update(quantized.codes)
@@ -45,9 +55,17 @@ def evaluate(
             quality.save_samples(originals, reconstructions, folder)
             first = False
     measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
+    measured["validation_error"] = _validation_error(system, objective, dataset, device)
     if quantizer.has_codes:
         _save_counts(codes, folder / "counts.npz")
     return {"metrics": measured, "details": quality.details()}
+
+
+def _validation_error(system: System, objective: Objective, dataset: Dataset, device: torch.device) -> float:
+    errors = torch.zeros((), dtype=torch.float64, device=device)
+    for items in DeviceSplit(dataset.validation, dataset.to_input, device).batches(BATCH):
+        errors += objective.errors(system(items).output, items).double().sum()
+    return float(errors) / dataset.validation.numel()
 
 
 def content_key(dataset: Dataset) -> str:
@@ -69,5 +87,6 @@ def _ranks(system: System, codes: CodeStatistics) -> dict[str, float | None]:
 
 def _save_counts(codes: CodeStatistics, path: Path) -> None:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{f"level_{level}": counts for level, counts in enumerate(codes.counts, 1)})
+    levels = {f"level_{level}": counts for level, counts in enumerate(codes.counts, 1)}
+    np.savez_compressed(buffer, allow_pickle=False, **levels)
     write_atomic(path, buffer.getvalue())

@@ -3,7 +3,7 @@
 import torch
 
 from benchmark.data import Dataset
-from benchmark.data.batches import Split
+from benchmark.data.batches import DeviceSplit
 from benchmark.objectives import Objective
 from benchmark.system import System
 
@@ -15,7 +15,7 @@ class Probe:
     """The first 512 items of the validation set, seen in eval mode."""
 
     def __init__(self, dataset: Dataset, objective: Objective, device: torch.device) -> None:
-        self._items = Split(dataset.validation[:PROBE_ITEMS], dataset, device)
+        self._items = DeviceSplit(dataset.validation[:PROBE_ITEMS], dataset.to_input, device)
         self._objective = objective
 
     @torch.no_grad()

@@ -1,9 +1,9 @@
-"""Seeds hashed from names, so that adding a method changes no other method's numbers."""
+"""Seeds hashed from names, so that adding one thing changes no other thing's random numbers."""
 
 import hashlib
 
 
-def derive_seed(*names: str | int) -> int:
-    """A 63-bit seed from names: the same names give the same seed everywhere."""
-    digest = hashlib.sha256("\0".join(str(name) for name in names).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+def derive_seed(*names: object) -> int:
+    """A 63-bit seed that depends on ``str`` of every name and on their order, and on nothing else."""
+    joined = "\x1f".join(map(str, names))
+    return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:8], "big") >> 1

@@ -14,6 +14,7 @@ from benchmark.config import Arm, Component, SuiteFile, Training
 from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
+from benchmark.report import check_declarations
 from benchmark.suite_file import Document, validate
 from methods.errors import UsageError, did_you_mean
 from methods.registry import get, resolve_params
@@ -117,6 +118,7 @@ def plan_suite(
     document = Document(path)
     file = validate(document, overrides or {})
     components = _check_components(document, file)
+    _check_reports(document, file)
     choices = read_choices(path.parent / file.tuned) if file.tuned and tuned else None
     arms = _select_arms(_check_arms(document, file, choices), methods)
     protocol = {**components, "training": file.training.model_dump(exclude=set(NOT_SCIENTIFIC))}
@@ -162,6 +164,14 @@ def _check_components(document: Document, file: SuiteFile) -> dict[str, Any]:
     if repeated:
         raise UsageError(f"{document.where(('grid', 'codebook_size'))}: codebook size {repeated[0]} stands there twice")
     return checked
+
+
+def _check_reports(document: Document, file: SuiteFile) -> None:
+    for section, tables, plots in (("tables", file.tables, []), ("plots", [], file.plots)):
+        try:
+            check_declarations(tables, plots)
+        except UsageError as error:
+            raise UsageError(f"{document.where((section,))}: {error}") from error
 
 
 def _check_arms(document: Document, file: SuiteFile, choices: Choices | None) -> list[Arm]:

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmark.checkpoint import load_checkpoint, save_checkpoint
 from benchmark.data import Dataset
-from benchmark.data.batches import Batches, Split
+from benchmark.data.batches import Batches, DeviceSplit
 from benchmark.probe import Probe
 from benchmark.seeds import derive_seed
 from benchmark.stopwatch import QuantizerStopwatch
@@ -53,7 +53,7 @@ class Trainer:
         self.timeout = timeout
         self.system = build_system(config, dataset, device)
         self.objective = build_objective(config, dataset, device)
-        self.train = Split(dataset.train, dataset, device)
+        self.train = DeviceSplit(dataset.train, dataset.to_input, device)
         self.batches = self._batches("batches")
         self.probe = Probe(dataset, self.objective, device)
         self.optimizer, self.scheduler = self._optimizer()
@@ -123,7 +123,7 @@ class Trainer:
         self.stopwatch.begin(step)
         self.system.train()
         self.system.quantizer.anneal(step, self.settings["steps"])
-        items = self.train.batch(self.batches(step))
+        items = self.train.batch(self.batches.indices(step))
         latents = self.stopwatch.enter(self.system.encode(items))
         quantized = self.system.quantizer(latents)
         self.stopwatch.leave(quantized.latents)
@@ -177,7 +177,7 @@ class Trainer:
         """One epoch of latents of the untrained encoder, for quantizers that start from data."""
         batches = self._batches("initialise")
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
-            yield self.system.encode(self.train.batch(batches(step)))
+            yield self.system.encode(self.train.batch(batches.indices(step)))
 
     def _raise_if_bad(self) -> None:
         bad_step = int(self.bad_step)

@@ -69,7 +69,7 @@ def _train_and_evaluate(job: Job, store: Store, device: torch.device) -> dict[st
     trainer = _fit(job, dataset, device, folder / "checkpoint.pt")
     write_history(folder / "history.csv", trainer.progress.history)
     started = time.monotonic()
-    evaluation = evaluate(trainer.trained, dataset, config["evaluation"], device, folder)
+    evaluation = evaluate(trainer.trained, trainer.objective, dataset, config["evaluation"], device, folder)
     return {
         "status": "ok",
         **evaluation,

@@ -18,7 +18,7 @@ class Residual(nn.Module):
         self.block = nn.Sequential(
             nn.ReLU(),
             nn.Conv2d(width, hidden, 3, padding=1, bias=False),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(hidden, width, 1, bias=False),
         )
 
@@ -43,22 +43,22 @@ class ConvAutoencoder(Autoencoder):
         widths = [max(1, width // 2)] * (strides - 1) + [width]
         down: list[nn.Module] = []
         for inputs, outputs in zip([channels, *widths], widths, strict=False):
-            down += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.ReLU()]
+            down += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.ReLU(inplace=True)]
         self.encoder = nn.Sequential(
             *down,
             nn.Conv2d(width, width, 3, padding=1),
             *[Residual(width, hidden) for _ in range(blocks)],
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, latent_dim, 1),
         )
         up: list[nn.Module] = []
         upward = [*reversed(widths[:-1]), channels]
         for inputs, outputs in zip([width, *upward], upward, strict=False):
-            up += [nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1), nn.ReLU()]
+            up += [nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1), nn.ReLU(inplace=True)]
         self.decoder = nn.Sequential(
             nn.Conv2d(latent_dim, width, 3, padding=1),
             *[Residual(width, hidden) for _ in range(blocks)],
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             *up[:-1],
         )
 

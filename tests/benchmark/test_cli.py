@@ -26,7 +26,7 @@ def _call(*arguments: str) -> int:
         (["run", "quickstart", "--methods", "simqv"], "error: unknown method `simqv` (did you mean `simvq`?)"),
         (
             ["run", "quickstart", "--set", "training.stepz=3"],
-            "unknown key `training.stepz` (did you mean `training.steps`?)",
+            "unknown key `training.stepz` (did you mean `steps`?)",
         ),
         (["run", "quickstart", "--device", "cuda:99x"], "error: --device cuda:99x is no device"),
         (["run", "quickstart", "--retry", "fail"], "--retry takes a status"),

@@ -114,7 +114,7 @@ def test_a_mistake_is_one_sentence_with_file_and_line(old: str, new: str, messag
 def test_a_mistaken_override_is_named(write_suite: Write) -> None:
     file = write_suite(TEXT)
     with pytest.raises(
-        UsageError, match="--set training.step: unknown key `training.step` .did you mean `training.steps`"
+        UsageError, match="--set training.step: unknown key `training.step` .did you mean `steps`"
     ):
         plan_suite(file, overrides={"training.step": 3})
     with pytest.raises(UsageError, match="--set training.steps: `training.steps` must be a valid integer"):
