@@ -5,8 +5,9 @@ from statistics import mean
 import torch
 
 from benchmark.data import datasets
+from benchmark.run import Run
 from benchmark.store import Store
-from benchmark.suite import Plan, Run
+from benchmark.suite import Plan
 from benchmark.training import Trainer
 
 _WARM_UP, _TIMED = 2, 3

@@ -6,8 +6,9 @@ from typing import Any
 
 from benchmark.display import Display
 from benchmark.launchers import Event, Launcher
+from benchmark.run import Run
 from benchmark.store import Store
-from benchmark.suite import Plan, Run
+from benchmark.suite import Plan
 from benchmark.worker_job import EXIT_CLAIMED, Job, empty_record
 
 

@@ -1,7 +1,5 @@
 """From a suite file to runs: every check on what a person typed, then one key a run."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.report import check_declarations
+from benchmark.run import Run, run_key
 from benchmark.suite_file import Document, validate
 from methods.errors import UsageError, did_you_mean
 from methods.registry import get, resolve_params
@@ -22,18 +21,6 @@ from methods.registry import get, resolve_params
 SUITES = Path(__file__).parent.parent / "suites"
 NOT_SCIENTIFIC = ("timeout",)
 """Training settings that bound a run without changing what it computes."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths."""
-
-    key: str
-    arm: str
-    suite: str
-    config: dict[str, Any]
-    dataset_options: dict[str, Any]
-    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +70,6 @@ def find_suite(name: str) -> Path:
 def available_suites() -> list[str]:
     """Names of the suites in ``suites/``."""
     return sorted(file.stem for file in SUITES.glob("*.yaml"))
-
-
-def run_key(config: dict[str, Any]) -> str:
-    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration."""
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
-    size = "" if config["codebook_size"] is None else f"-K{config['codebook_size']}"
-    return f"{config['method']}{size}-s{config['seed']}-{digest}"
 
 
 def plan_suite(

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmark.suite import Run
+from benchmark.run import Run
 
 EXIT_CLAIMED = 75
 """A worker's exit code where another process holds the run (EX_TEMPFAIL)."""

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from benchmark.records import BadRecordError, read_record, write_atomic
+from benchmark.run import Run
 from benchmark.store import Store
-from benchmark.suite import Run
 from benchmark.worker_job import empty_record
 from methods import UsageError
 

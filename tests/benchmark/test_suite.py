@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.suite import available_suites, find_suite, plan_suite, run_key
+from benchmark.run import run_key
+from benchmark.suite import available_suites, find_suite, plan_suite
 from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
@@ -113,9 +114,7 @@ def test_a_mistake_is_one_sentence_with_file_and_line(old: str, new: str, messag
 
 def test_a_mistaken_override_is_named(write_suite: Write) -> None:
     file = write_suite(TEXT)
-    with pytest.raises(
-        UsageError, match="--set training.step: unknown key `training.step` .did you mean `steps`"
-    ):
+    with pytest.raises(UsageError, match="--set training.step: unknown key `training.step` .did you mean `steps`"):
         plan_suite(file, overrides={"training.step": 3})
     with pytest.raises(UsageError, match="--set training.steps: `training.steps` must be a valid integer"):
         plan_suite(file, overrides={"training.steps": "many"})

@@ -1,0 +1,25 @@
+"""One trained configuration and the key that names it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths."""
+
+    key: str
+    arm: str
+    suite: str
+    config: dict[str, Any]
+    dataset_options: dict[str, Any]
+    timeout: float | None = None
+
+
+def run_key(config: dict[str, Any]) -> str:
+    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+    size = "" if config["codebook_size"] is None else f"-K{config['codebook_size']}"
+    return f"{config['method']}{size}-s{config['seed']}-{digest}"
