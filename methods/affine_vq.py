@@ -5,11 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from methods.activity import LeastRecentlyUsed
 from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer
+from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
 from methods.errors import UsageError
 from methods.estimators import straight_through
 from methods.registry import register
@@ -92,7 +91,7 @@ class AffineVQ(CodebookQuantizer):
         self.alpha, self.beta, self.sync_nu = alpha, beta, sync_nu
         self.affine_lr, self.block = affine_lr, self.codebook_size // affine_groups
         self.alternate, self.inner_lr, self.inner_momentum = alternate, inner_lr, inner_momentum
-        codebook = torch.randn(self.codebook_size, dim)
+        codebook = new_codebook(self.codebook_size, dim, init)
         if alternate:
             self.register_buffer("codebook", codebook)
             self.register_buffer("velocity", torch.zeros_like(codebook))
@@ -132,14 +131,12 @@ class AffineVQ(CodebookQuantizer):
             if self.alternate:
                 self._inner_step(latents, indices, effective)
             quantized = self._affine(self.codebook[indices], indices)
-        commitment = mse_loss(latents, quantized.detach())
-        codebook_loss = mse_loss(quantized, latents.detach())
-        loss = self.alpha * ((1 - self.beta) * commitment + self.beta * codebook_loss)
+        loss, log = vq_loss(latents, quantized, self.alpha * (1 - self.beta), self.alpha * self.beta)
         output = quantized
         if self.training:
             # Synchronised commitment: no change of value, ν times the output's gradient for the codeword.
             output = straight_through(latents, quantized) + self.sync_nu * (quantized - quantized.detach())
-        return Quantized(output, codes, loss, {"commitment": commitment.detach()})
+        return Quantized(output, codes, loss, log)
 
     @torch.no_grad()
     def after_step(self) -> None:

@@ -61,12 +61,14 @@ def new_codebook(codebook_size: int, dim: int, init: str) -> Tensor:
     return torch.randn(codebook_size, dim)
 
 
-def vq_loss(latents: Tensor, quantized: Tensor, beta: float) -> tuple[Tensor, dict[str, Tensor]]:
-    """Codebook loss plus ``beta`` times commitment loss, and the log of the latter.
+def vq_loss(
+    latents: Tensor, quantized: Tensor, beta: float, codebook_weight: float = 1.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Weighted codebook loss plus ``beta`` times commitment loss, and the log of the latter.
 
-    mean |q - sg z|² + beta · mean |sg q - z|² over all N·D elements (van den Oord et al. 2017,
-    Eq. 3), where ``quantized`` is q before the straight-through estimator.
+    codebook_weight · mean |q - sg z|² + beta · mean |sg q - z|² over all N·D elements (van den Oord et
+    al. 2017, Eq. 3), where ``quantized`` is q before the straight-through estimator.
     """
     commitment = mse_loss(latents, quantized.detach())
-    loss = mse_loss(quantized, latents.detach()) + beta * commitment
+    loss = codebook_weight * mse_loss(quantized, latents.detach()) + beta * commitment
     return loss, {"commitment": commitment.detach()}

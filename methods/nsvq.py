@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, check_choice
+from methods.base import Card, Knob
+from methods.codebook import new_codebook
 from methods.error_substitution import ErrorSubstitution
 from methods.registry import register
 
@@ -64,11 +65,7 @@ class NSVQ(ErrorSubstitution):
             threshold=threshold,
             perturbation=1e-12,
         )
-        check_choice("init", init, ("normal", "uniform", "kmeans"))
-        if init == "uniform":
-            nn.init.uniform_(self.codebook, -1 / self.codebook_size, 1 / self.codebook_size)
-        else:
-            nn.init.normal_(self.codebook)
+        self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, init))
         self._replacing = True
 
     def direction(self, error: Tensor) -> Tensor:

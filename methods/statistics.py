@@ -1,5 +1,7 @@
 """Statistics of a batch: counts, sums and candidate rows, the same on every process of a distributed run."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -15,6 +17,28 @@ def all_reduce(tensor: Tensor) -> Tensor:
     if is_distributed():
         dist.all_reduce(tensor)
     return tensor
+
+
+def all_reduce_min(tensor: Tensor) -> Tensor:
+    """Element-wise minimum over all processes, in place."""
+    if is_distributed():
+        dist.all_reduce(tensor, op=dist.ReduceOp.MIN)
+    return tensor
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return all_reduce(tensor.clone())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return all_reduce(gradients[0].clone())
+
+
+def sum_over_processes(tensor: Tensor) -> Tensor:
+    """Sum over all processes with a gradient: that of the losses of all processes, each of which sees the sum."""
+    return _SumOverProcesses.apply(tensor) if is_distributed() else tensor
 
 
 def code_counts(codes: Tensor, codebook_size: int) -> Tensor:
