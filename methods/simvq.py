@@ -41,6 +41,13 @@ class SimVQ(CodebookQuantizer):
             "beta weighs the commitment term (the authors' configurations, legacy=False; not their class default)",
             "the search is fp32; theirs runs in fp16 under autocast",
         ),
+        evidence=(
+            "the authors' SimVQ (commit d8bd94d, legacy=False), ten steps, five of SGD and five of Adam, on the same "
+            "512 latents each, K = 64, D = 16: codes equal; output, loss, gradients of latents, W and b, and W and b "
+            "after each step within 2.4e-7",
+            "gradients of W and b, and the motion of every codeword in a step, equal their closed forms in fp64 within "
+            "6.9e-7 of the largest entry (20 seeds)",
+        ),
     )
     knob = Knob("beta", (0.1, 0.25, 1.0))
 

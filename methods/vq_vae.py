@@ -33,6 +33,13 @@ class VQVAE(CodebookQuantizer):
         differences=(
             "the codebook starts at U(-1/K, 1/K), as most public code does; sonnet starts at U(-sqrt(3/D), sqrt(3/D))",
         ),
+        evidence=(
+            "sonnet's VectorQuantizer (commit 26b0518, run in TensorFlow 2.21) on the same 512 latents and codebook, "
+            "K = 64, D = 16: codes equal; output, loss, gradients of latents and codebook, and the codebook after one "
+            "step of SGD and of Adam within 1.2e-7",
+            "loss and both gradients equal their closed forms in fp64 within 1.4e-7 of the largest entry (20 seeds, 3 "
+            "values of beta)",
+        ),
     )
     knob = Knob("beta", (0.1, 0.25, 1.0))
 

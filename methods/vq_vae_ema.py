@@ -40,6 +40,14 @@ class VQVAEEMA(CodebookQuantizer):
         code="google-deepmind/sonnet, sonnet/src/nets/vqvae.py, VectorQuantizerEMA",
         trains="nothing by gradient; codebook (K x D) by moving averages",
         memory="N·D + K·D",
+        differences=("counts and sums are summed over all processes; each of sonnet's processes keeps its own",),
+        evidence=(
+            "sonnet's VectorQuantizerEMA (commit 26b0518, run in TensorFlow 2.21), five steps on the same 512 latents "
+            "each, K = 64, D = 16: codes equal; output, loss, gradient of the latents, averages and codebook within "
+            "4.8e-7 at every step, the eval output after them within 3.6e-7",
+            "the codebook equals the recursion in fp64 within 3.1e-7 of the largest entry (5 steps, 20 seeds, with and "
+            "without debiasing)",
+        ),
     )
     knob = Knob("decay", (0.9, 0.99, 0.999))
     estimate = staticmethod(straight_through)
