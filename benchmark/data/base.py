@@ -7,6 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.errors import UsageError
+
+CHUNK = 4096  # items converted at a time, so that statistics of a large set need little memory
+
 
 @dataclass
 class Dataset:
@@ -29,8 +33,9 @@ class Dataset:
     @cached_property
     def variance(self) -> float:
         """Variance of all training values in the model's units, [-1, 1]."""
-        raw = self.train.flatten()
-        histogram = torch.bincount(raw.int(), minlength=256).double()
+        histogram = torch.zeros(256, dtype=torch.int64)
+        for chunk in self.train.split(CHUNK):
+            histogram += torch.bincount(chunk.flatten(), minlength=256)
         values = self.to_input(torch.arange(256, dtype=torch.uint8)).double()
         mean = (histogram * values).sum() / histogram.sum()
         return float((histogram * (values - mean).square()).sum() / histogram.sum())
@@ -39,3 +44,25 @@ class Dataset:
     def to_input(items: Tensor) -> Tensor:
         """Raw items as fp32 in [-1, 1]."""
         return items.float() / 127.5 - 1
+
+
+def check_count(what: str, value: object, most: int | None = None) -> int:
+    """``value`` if it is a whole number from 1 to ``most``; UsageError otherwise."""
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= 1 and (most is None or value <= most)
+    if not good:
+        wanted = "of at least 1" if most is None else f"from 1 to {most}"
+        raise UsageError(f"{what} must be a whole number {wanted}, not {value!r}")
+    assert isinstance(value, int)
+    return value
+
+
+def evenly(items: Tensor, count: int | None, what: str) -> Tensor:
+    """``count`` of ``items``, evenly spaced and in order; all of them for None.
+
+    Raises:
+        UsageError: ``count`` (called ``what`` in the message) is no number from 1 to the number of items.
+    """
+    if count is None:
+        return items
+    check_count(what, count, len(items))
+    return items[torch.arange(count) * len(items) // count]

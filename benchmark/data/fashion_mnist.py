@@ -1,0 +1,92 @@
+"""Fashion-MNIST: 70,000 grey 28x28 pictures of clothes, fetched and verified where they are not at hand."""
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.data import datasets
+from benchmark.data.base import Dataset, evenly
+from benchmark.data.debian import unpack_package
+from benchmark.data.sources import UnavailableError, download, obtain
+
+NAME = "fashion_mnist"
+VALIDATION_ITEMS = 5_000
+# sha256 of the unpacked IDX files: archives of the same file differ by the packer's header.
+CHECKSUMS = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+}
+DEBIAN_FOLDER = "usr/share/datasets/fashion-mnist"
+MACHINE = [Path("/") / DEBIAN_FOLDER]
+LAYOUTS = (".", "FashionMNIST/raw", "fashion-mnist", DEBIAN_FOLDER)  # where the files may lie in a folder
+REMEDY = (
+    "with a network, try again; else put train-images-idx3-ubyte and t10k-images-idx3-ubyte (or .gz) of "
+    "Fashion-MNIST into a folder and name it by --data, or install the Debian package dataset-fashion-mnist"
+)
+
+
+@datasets.register(NAME)
+def fashion_mnist(*, test_items: int | None = None) -> Dataset:
+    """55,000 training, 5,000 validation and 10,000 test images ``[1, 28, 28]`` (Xiao et al., arXiv 1708.07747).
+
+    Validation is the last 5,000 of the original 60,000 training images, which come in random order; the test
+    set is the original one, or ``test_items`` of it, evenly spaced.
+
+    Raises:
+        UsageError: no source has it.
+    """
+    (train, test), source = obtain(
+        NAME, read, MACHINE, {"the official download": fetch_official, "the Debian package": fetch_debian}, REMEDY
+    )
+    return Dataset(
+        train=train[:-VALIDATION_ITEMS],
+        validation=train[-VALIDATION_ITEMS:],
+        test=evenly(test, test_items, f"data set `{NAME}`: test_items"),
+        provenance={"source": source, "licence": "MIT", "sha256": dict(CHECKSUMS)},
+    )
+
+
+def read(folder: Path) -> tuple[Tensor, Tensor]:
+    """Training and test images uint8 ``[N, 1, H, W]`` in ``folder``; UnavailableError if missing or damaged."""
+    train, test = (parse_idx(verified(folder, name)) for name in CHECKSUMS)
+    return train, test
+
+
+def verified(folder: Path, name: str) -> bytes:
+    """Content of the IDX file ``name``, packed or not, in any of the usual layouts."""
+    candidates = [folder / layout / f"{name}{suffix}" for layout in LAYOUTS for suffix in ("", ".gz")]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise UnavailableError(f"no {name}")
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnavailableError(f"{path.name} is damaged") from error
+    if hashlib.sha256(content).hexdigest() != CHECKSUMS[name]:
+        raise UnavailableError(f"{path.name} has the wrong checksum")
+    return content
+
+
+def parse_idx(content: bytes) -> Tensor:
+    """Images uint8 ``[N, 1, H, W]`` of an IDX file: a magic number and three sizes, big-endian, then the bytes."""
+    magic, *shape = np.frombuffer(content, ">u4", 4).tolist()
+    assert magic == 0x0803, "not three-dimensional unsigned bytes"
+    pixels = np.frombuffer(bytearray(content), np.uint8, offset=16)
+    return torch.from_numpy(pixels).reshape(shape).unsqueeze(1)
+
+
+def fetch_official(folder: Path) -> None:
+    """The authors' files by way of torchvision."""
+    from torchvision.datasets import FashionMNIST  # takes seconds to import
+
+    download(f"data set `{NAME}`", lambda: FashionMNIST(folder, download=True))
+
+
+def fetch_debian(folder: Path) -> None:
+    """The same files out of Debian's package."""
+    unpack_package("dataset-fashion-mnist", folder)

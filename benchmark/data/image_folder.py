@@ -1,0 +1,189 @@
+"""Any tree of images as a data set, cut to one square size."""
+
+import hashlib
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from benchmark.data import datasets
+from benchmark.data.base import Dataset, check_count
+from benchmark.data.prepared import prepared
+from benchmark.seeds import derive_seed
+from methods.errors import UsageError
+
+WHAT = "data set `image_folder`"
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+NAMED = 5  # unreadable images named on the screen; the record names all
+
+
+def identity(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with a fingerprint of the images in place of their path, so that a folder may be moved."""
+    others = {name: value for name, value in options.items() if name != "path"}
+    return {"content": fingerprint(list_images(options["path"])), **others}
+
+
+@datasets.register("image_folder", identity)
+def image_folder(*, path: str, size: int, limit: int | None = None) -> Dataset:
+    """Colour images ``[3, size, size]`` below the folder ``path``: the middle square, resized.
+
+    Where ``path`` has a folder ``train``, that is the training set, ``val``, ``valid`` or ``validation`` the
+    validation set and ``test`` the test set, and whatever lies outside them is left alone; a set without
+    folder is a tenth of the training images, drawn at random with a fixed seed. Without ``train`` all images
+    are training images to draw from (80/10/10). ``limit`` reads at most that many images, drawn likewise, of
+    each of these folders. Grey images become three equal channels, transparency is dropped.
+
+    Images that can't be read are named on stderr and in the provenance, and left out.
+
+    Raises:
+        UsageError: no such folder, fewer than three images that can be read, a split without image, a wrong
+            option, more pixels than memory.
+    """
+    check_count(f"{WHAT}: size", size)
+    if limit is not None:
+        check_count(f"{WHAT}: limit", limit)
+    files = list_images(path)
+    ages = [state.st_mtime_ns for state in files.values()]
+    stored = prepared("image_folder", (fingerprint(files), ages, size, limit), lambda: load(path, files, size, limit))
+    images, skipped = stored["images"], stored["skipped"]
+    report(skipped)
+    check_splits(images, path)
+    return Dataset(
+        train=images["train"],
+        validation=images["validation"],
+        test=images["test"],
+        provenance={
+            "source": "a folder of the user's",
+            "content": fingerprint(files),
+            "counts": {split: len(items) for split, items in images.items()},
+            "skipped": skipped,
+        },
+    )
+
+
+def load(path: str, files: Iterable[str], size: int, limit: int | None) -> dict[str, Any]:
+    """``images``, a tensor a split, and ``skipped``, the reasons by name, of those of ``files`` that are wanted."""
+    pools = {split: draw(names, split, limit) for split, names in assign(files).items()}
+    check_memory(sum(map(len, pools.values())), size)
+    skipped: dict[str, str] = {}
+    images = {split: decode(Path(path).expanduser(), names, size, skipped) for split, names in pools.items()}
+    tenth = max(1, len(images["train"]) // 10)
+    for split in ("validation", "test"):
+        if split not in images:
+            images[split], images["train"] = images["train"][:tenth], images["train"][tenth:]
+    return {"images": images, "skipped": skipped}
+
+
+def list_images(path: str) -> dict[str, os.stat_result]:
+    """All image files below ``path`` by relative name, sorted; hidden ones are left out."""
+    root = Path(path).expanduser() if isinstance(path, str) else None
+    if root is None or not root.is_dir():
+        raise UsageError(f"{WHAT}: there is no folder {path}")
+    files = {}
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = Path(folder, name)
+            if file.suffix.lower() in SUFFIXES and not name.startswith("."):
+                files[file.relative_to(root).as_posix()] = file.stat() if file.exists() else file.lstat()
+    return dict(sorted(files.items()))
+
+
+def fingerprint(files: dict[str, os.stat_result]) -> str:
+    """A hash of the names and sizes of ``files``."""
+    lines = "".join(f"{name}\0{state.st_size}\n" for name, state in files.items())
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def assign(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names by split, as the folder in which they lie says; all of them ``train`` without a folder of that name."""
+    names = list(names)
+    folders = [SPLIT_FOLDERS.get(name.split("/")[0].lower()) if "/" in name else None for name in names]
+    if "train" not in folders:
+        return {"train": names}
+    splits: dict[str, list[str]] = {}
+    for name, split in zip(names, folders, strict=True):
+        if split is not None:
+            splits.setdefault(split, []).append(name)
+    return splits
+
+
+def draw(names: list[str], split: str, limit: int | None) -> list[str]:
+    """The first ``limit`` of ``names`` in an order that is random and always the same."""
+    generator = torch.Generator().manual_seed(derive_seed("image_folder", split))
+    return [names[i] for i in torch.randperm(len(names), generator=generator)[:limit].tolist()]
+
+
+def check_memory(count: int, size: int) -> None:
+    """UsageError where ``count`` images are more than this machine's memory."""
+    needed, there = count * 3 * size**2, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise UsageError(
+            f"{WHAT}: {count} images of {size}x{size} need {needed / 2**30:.0f} GiB of memory, more than the "
+            f"{there / 2**30:.0f} GiB there are; set `limit` or a smaller `size`"
+        )
+
+
+def decode(root: Path, names: list[str], size: int, skipped: dict[str, str]) -> Tensor:
+    """Images uint8 ``[N, 3, size, size]`` of the files that can be read; ``skipped`` gets the others and why."""
+    images = torch.empty(len(names), 3, size, size, dtype=torch.uint8)
+    usable = 0
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of transparency
+        for name, image in zip(names, pool.map(lambda name: square(root / name, size), names), strict=True):
+            if isinstance(image, str):
+                skipped[name] = image
+            else:
+                images[usable] = torch.from_numpy(image)
+                usable += 1
+    return images[:usable]
+
+
+def square(file: Path, size: int) -> NDArray[np.uint8] | str:
+    """The middle square ``[3, size, size]`` of one image, or why it can't be read."""
+    try:
+        with Image.open(file) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            elif image.mode in ("I", "F"):
+                return f"its pixels are of Pillow's mode {image.mode}, which has no fixed range"
+            fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
+    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+        said = str(error).replace(str(file), file.name)
+        return f"{type(error).__name__}: {said}"
+    return np.asarray(fitted).transpose(2, 0, 1).copy()
+
+
+def report(skipped: dict[str, str]) -> None:
+    """One line on stderr that names the images left out, if any."""
+    if skipped:
+        names = ", ".join(list(skipped)[:NAMED])
+        more = f" and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+        print(f"{WHAT}: left out {len(skipped)} images that can't be read: {names}{more}", file=sys.stderr)
+
+
+def check_splits(images: dict[str, Tensor], path: str) -> None:
+    """UsageError where a split has no image."""
+    counts = {split: len(items) for split, items in images.items()}
+    if sum(counts.values()) < len(counts):
+        raise UsageError(f"{WHAT}: only {sum(counts.values())} images can be read in {path}; at least 3 are needed")
+    for split, count in counts.items():
+        if count == 0:
+            raise UsageError(f"{WHAT}: no image for {split} can be read in {path}")
