@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from methods import Card, Knob, Quantized, Quantizer, available
-from methods.contract import check_quantizer
-from methods.contract_checks import CHECKS
+from methods import Card, Knob, Quantized, Quantizer, UsageError, available
+from methods.contract import CHECKS, check_quantizer
 from methods.estimators import straight_through
 
 
@@ -174,10 +173,10 @@ class CountsInEval(Sound):
         return super().forward(latents)
 
 
-@fault("eval_changes_nothing", "writes into the latents")
+@fault("output", "in eval mode it writes into the latents")
 class WritesIntoLatents(Sound):
     def forward(self, latents):
-        return super().forward(latents if latents.requires_grad else latents.clamp_(-1, 1))
+        return super().forward(latents if self.training else latents.clamp_(-1, 1))
 
 
 @fault("codes", "from 1 to 64")
@@ -392,6 +391,23 @@ class AcceptsZero(Sound):
     @classmethod
     def resolve_size(cls, codebook_size, **params):
         return (max(1, codebook_size),)
+
+
+@fault("sizes", "codebook size 65 is accepted")
+class AcceptsMoreThanDeclared(Sound):
+    max_codebook_size = 64
+
+    @classmethod
+    def resolve_size(cls, codebook_size, **params):
+        if codebook_size < 1:
+            raise UsageError("codebook_size must be at least 1")
+        return (codebook_size,)
+
+
+@fault("wrong_parameters", "mode='no such choice' is accepted")
+class AcceptsAnyChoice(Sound):
+    def __init__(self, codebook_size: int, dim: int, *, mode: str = "plain"):
+        super().__init__(codebook_size, dim)
 
 
 @fault("card", "memory")

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from methods.base import Quantizer
-from methods.contract_checks import CHECKS, Check
-from methods.contract_subject import PromiseError, Subject
+from methods.contract import declaration, edges, output, training  # noqa: F401  (each adds its checks, in this order)
+from methods.contract.promises import CHECKS, Check, PromiseError
+from methods.contract.subject import Subject
 from methods.errors import UsageError
 from methods.registry import get
 

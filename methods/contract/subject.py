@@ -1,11 +1,9 @@
 """What the checks of the contract share: a method under test, its training step, and comparisons told in words."""
 
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,10 +12,6 @@ from methods.signature import resolve_options
 
 _TOTAL_STEPS = 10
 _LEARNING_RATE = 1e-2
-
-
-class PromiseError(Exception):
-    """A promise that does not hold; the message says in words what was seen."""
 
 
 @dataclass
@@ -88,38 +82,3 @@ def evaluate(quantizer: Quantizer, latents: Tensor) -> Quantized:
     """The output in eval mode, without gradients."""
     with torch.no_grad():
         return quantizer.eval()(latents)
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise `PromiseError` with ``message`` unless ``condition`` holds."""
-    if not condition:
-        raise PromiseError(message)
-
-
-def require_same_state(before: Mapping[str, Any], after: Mapping[str, Any], story: str) -> None:
-    """Raise `PromiseError`, naming the entries that differ, unless two states are bit-for-bit the same."""
-    different = [key for key in {**before, **after} if not _same(before.get(key), after.get(key))]
-    require(not different, f"{story}: " + ", ".join(f"`{key}`" for key in different))
-
-
-def require_same_output(one: Quantized, other: Quantized, story: str) -> None:
-    """Raise `PromiseError` unless latents, codes and loss are bit-for-bit the same."""
-    parts = [part for part in ("latents", "codes", "loss") if not _same(getattr(one, part), getattr(other, part))]
-    require(not parts, f"{story}: {' and '.join(parts)} differ")
-
-
-def snapshot(quantizer: Quantizer) -> dict[str, Tensor]:
-    """Copies of all parameters and buffers, those that are not saved too."""
-    tensors = [*quantizer.named_parameters(), *quantizer.named_buffers()]
-    return {name: tensor.detach().clone() for name, tensor in tensors}
-
-
-def random_state() -> tuple[Any, ...]:
-    """The random state of torch (CPU), Python and NumPy in comparable form."""
-    return torch.get_rng_state().tolist(), random.getstate(), repr(np.random.get_state(legacy=False))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    return type(one) is type(other) and bool(one == other)

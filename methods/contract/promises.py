@@ -1,0 +1,77 @@
+"""A promise and how it is told: the register of checks, and comparisons that say in words what they saw."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from methods.base import Quantized, Quantizer
+from methods.contract.subject import Subject
+from methods.errors import UsageError
+
+Check = Callable[[Subject], None]
+F = TypeVar("F", bound=Check)
+CHECKS: dict[str, Check] = {}
+"""All checks by name, in the order in which they run; the first line of each says the promise in words."""
+
+
+class PromiseError(Exception):
+    """A promise that does not hold; the message says in words what was seen."""
+
+
+def check(name: str, *, needs_codes: bool = False) -> Callable[[F], F]:
+    """Add a check under ``name``; one that needs codes is left out for a method without."""
+
+    def add(function: F) -> F:
+        function.needs_codes = needs_codes  # type: ignore[attr-defined]
+        CHECKS[name] = function
+        return function
+
+    return add
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `PromiseError` with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise PromiseError(message)
+
+
+def require_same_state(before: Mapping[str, Any], after: Mapping[str, Any], story: str) -> None:
+    """Raise `PromiseError`, naming the entries that differ, unless two states are bit-for-bit the same."""
+    different = [key for key in {**before, **after} if not _same(before.get(key), after.get(key))]
+    require(not different, f"{story}: " + ", ".join(f"`{key}`" for key in different))
+
+
+def require_same_output(one: Quantized, other: Quantized, story: str) -> None:
+    """Raise `PromiseError` unless latents, codes and loss are bit-for-bit the same."""
+    parts = [part for part in ("latents", "codes", "loss") if not _same(getattr(one, part), getattr(other, part))]
+    require(not parts, f"{story}: {' and '.join(parts)} differ")
+
+
+def snapshot(quantizer: Quantizer) -> dict[str, Tensor]:
+    """Copies of all parameters and buffers, those that are not saved too."""
+    tensors = [*quantizer.named_parameters(), *quantizer.named_buffers()]
+    return {name: tensor.detach().clone() for name, tensor in tensors}
+
+
+def random_state() -> tuple[Any, ...]:
+    """The random state of torch (CPU), Python and NumPy in comparable form."""
+    return torch.get_rng_state().tolist(), random.getstate(), repr(np.random.get_state(legacy=False))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def is_accepted(build: Callable[[], object]) -> bool:
+    """Whether ``build`` works; False where it raises a `UsageError`."""
+    try:
+        build()
+    except UsageError:
+        return False
+    return True
