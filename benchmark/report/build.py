@@ -1,0 +1,128 @@
+"""Everything a results folder says: tables, plots and the summary, the same bytes for the same records."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from benchmark.records import write_atomic
+from benchmark.report.columns import column
+from benchmark.report.frame import Results, read
+from benchmark.report.grid import Grid
+from benchmark.report.plots import PLOTS, BySize, Plot
+from benchmark.report.quantities import named
+from benchmark.report.style import RC, arm_styles
+from benchmark.report.table import Table
+from benchmark.report.tables import TABLES, metrics_by_size
+from methods.errors import UsageError, did_you_mean
+
+Declaration = str | dict[str, Any]
+
+
+def build(folder: Path) -> list[Path]:
+    """Write ``summary.csv``, ``tables/`` and ``plots/`` of a results folder.
+
+    Each table as Markdown, CSV and LaTeX, each plot as PNG and PDF: those that ``plan.json`` declares, or
+    all that apply.
+
+    Returns:
+        What was written, the summary first.
+
+    Raises:
+        UsageError: there is no plan, or it declares a table or plot that there is not.
+    """
+    results = read(folder)
+    tables, plots = results.plan["tables"], results.plan["plots"]
+    check_declarations(tables, plots)
+    grid = Grid(results)
+    summary = folder / "summary.csv"
+    write_atomic(summary, summary_csv(results))
+    written = [summary]
+    for declaration in tables or TABLES:
+        table = _table(declaration, results, grid)
+        written += _write_table(table, folder / "tables") if table else []
+    styles = arm_styles(results.plan["arms"])
+    with matplotlib.rc_context(RC):
+        for declaration in plots or PLOTS:
+            plot = _plot(declaration)
+            figure = plot.draw(results, grid, styles)
+            written += _write_figure(plot.name, figure, folder / "plots") if figure else []
+    return written
+
+
+def check_declarations(tables: Sequence[Declaration], plots: Sequence[Declaration]) -> None:
+    """Check what a suite lists: a name, or ``{name: ..., metrics: [...]}`` for metrics by codebook size.
+
+    Raises:
+        UsageError: one sentence about the first that can't be built.
+    """
+    _check("table", tables, TABLES)
+    _check("plot", plots, PLOTS)
+
+
+def _check(kind: str, declarations: Sequence[Declaration], known: Mapping[str, object]) -> None:
+    for declaration in declarations:
+        if isinstance(declaration, str):
+            if declaration not in known:
+                raise UsageError(
+                    f"unknown {kind} `{declaration}`{did_you_mean(declaration, known)}; there are: {', '.join(known)}"
+                )
+            continue
+        match declaration:
+            case {"name": str(name), "metrics": [str(), *_] as metrics} if (
+                len(declaration) == 2 and name.isidentifier()
+            ):
+                for metric in metrics:
+                    column(metric)
+            case _:
+                raise UsageError(f"a {kind} is a name or {{name: ..., metrics: [...]}}, not {declaration}")
+        if name in known:
+            raise UsageError(f"the {kind} `{name}` is there already; give yours another name")
+
+
+def summary_csv(results: Results) -> str:
+    """One row a run, in the order of the plan; runs outside the plan below."""
+    place = {key: index for index, key in enumerate(dict.fromkeys(results.cells["key"].dropna()))}
+    keys = sorted(results.runs.index, key=lambda key: (place.get(key, len(place)), key))
+    return results.runs.loc[keys].to_csv(index=False, lineterminator="\n")
+
+
+def _table(declaration: Declaration, results: Results, grid: Grid) -> Table | None:
+    if isinstance(declaration, str):
+        return TABLES[declaration](results, grid)
+    return metrics_by_size(declaration["name"], declaration["metrics"], results, grid)
+
+
+def _plot(declaration: Declaration) -> Plot:
+    if isinstance(declaration, str):
+        return PLOTS[declaration]
+    return BySize(declaration["name"], named(*declaration["metrics"]))
+
+
+def _write_table(table: Table, folder: Path) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    contents = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
+    paths = [folder / f"{table.name}.{suffix}" for suffix in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        write_atomic(path, content)
+    return paths
+
+
+def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    metadata: dict[str, dict[str, None]] = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
+    paths = [folder / f"{name}.{suffix}" for suffix in metadata]
+    # Lay out once: both formats look the same, in half the time.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for path, (suffix, nothing) in zip(paths, metadata.items(), strict=True):
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix, metadata=nothing)
+        write_atomic(path, content.getvalue())
+    return paths

@@ -1,0 +1,184 @@
+"""From a results folder to data frames: the plan's cells, and one row a run."""
+
+import json
+import logging
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+
+from benchmark.records import SCHEMA, BadRecordError, read_record
+from methods.errors import UsageError
+
+REFERENCES = ("no_quantization", "kmeans")
+"""Methods that are no remedy but a yardstick: set apart in tables, never ranked, never marked best."""
+
+_LOG = logging.getLogger(__name__)
+_LABELS = ("key", "arm", "method", "codebook_size", "level_sizes", "seed", "status", "reason", "converged")
+
+
+@dataclass
+class Results:
+    """What a results folder holds.
+
+    ``runs``: one row a whole record, indexed by key: what it is, how it ended, metrics, timings, memory.
+    ``cells``: one row a cell of the plan (arm, codebook_size, seed, key, unavailable) with the columns of
+    its run; ``status`` is missing where there is no record. ``problems``: one sentence for each record
+    that is there but can't be used.
+    """
+
+    folder: Path
+    plan: dict[str, Any]
+    runs: pd.DataFrame
+    cells: pd.DataFrame
+    details: dict[str, dict[str, Any]]
+    provenance: dict[str, dict[str, Any]]
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> pd.DataFrame:
+        """The cells whose run ended well."""
+        return self.cells[self.cells["status"] == "ok"]
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms in the order of the plan, references last."""
+        arms = [arm["arm"] for arm in self.plan["arms"]]
+        return sorted(arms, key=lambda arm: self.is_reference(arm))
+
+    @property
+    def sizes(self) -> list[int]:
+        """Codebook sizes, ascending."""
+        return sorted(self.plan["codebook_sizes"])
+
+    def arm(self, name: str) -> dict[str, Any]:
+        """The plan's entry of an arm."""
+        return next(arm for arm in self.plan["arms"] if arm["arm"] == name)
+
+    def is_reference(self, arm: str) -> bool:
+        """Whether an arm is a yardstick rather than a remedy."""
+        return self.arm(arm)["method"] in REFERENCES
+
+    def is_size_free(self, arm: str) -> bool:
+        """Whether the codebook size means nothing to an arm: one run serves all of the plan's sizes."""
+        cells = self.cells[(self.cells["arm"] == arm) & self.cells["key"].notna()]
+        return bool(len(cells)) and len(self.sizes) > 1 and cells.groupby("key")["codebook_size"].nunique().min() > 1
+
+    def has(self, metric: str) -> bool:
+        """Whether any run of the plan measured ``metric``."""
+        return metric in self.ok and bool(self.ok[metric].notna().any())
+
+    def history(self, key: str) -> pd.DataFrame | None:
+        """The curves of a run; None, and a warning, where they can't be read."""
+        path = self.folder / "runs" / key / "history.csv"
+        try:
+            history = pd.read_csv(path)
+            return history.apply(pd.to_numeric) if "step" in history else _unusable(path, "no column `step`")
+        except (OSError, ValueError) as error:
+            return _unusable(path, error)
+
+    def counts(self, key: str) -> list[np.ndarray] | None:
+        """Histograms of the codes of a run, one a level; None, and a warning, where they can't be read."""
+        path = self.folder / "runs" / key / "counts.npz"
+        try:
+            with np.load(path) as file:
+                return [file[f"level_{level}"] for level in range(1, len(file.files) + 1)]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            return _unusable(path, error)
+
+    def samples(self, key: str) -> np.ndarray | None:
+        """Samples of a run, ``[H, W]`` or ``[H, W, 3]`` in [0, 1], originals in the upper half; None where none are."""
+        path = self.folder / "runs" / key / "samples.png"
+        if not path.exists():
+            return None
+        try:
+            return matplotlib.image.imread(path)
+        except (OSError, ValueError, SyntaxError) as error:
+            return _unusable(path, error)
+
+
+def _unusable(path: Path, error: object) -> Any:
+    """None, after a warning."""
+    _LOG.warning("%s can't be used: %s", path, error)
+
+
+def read(folder: Path) -> Results:
+    """Read a results folder; a record that is not whole is skipped and named in ``problems``.
+
+    Raises:
+        UsageError: there is no plan to report on.
+    """
+    plan = _read_plan(folder / "plan.json")
+    records, problems = _read_records(folder / "runs")
+    runs = pd.DataFrame([_row(record) for record in records])
+    runs = runs.set_index("key", drop=False) if len(runs) else pd.DataFrame(columns=list(_LABELS)).set_index("key")
+    cells = pd.DataFrame(plan["cells"], columns=["arm", "codebook_size", "seed", "key", "unavailable"])
+    own = [name for name in runs.columns if name not in cells.columns]
+    cells = cells.join(runs[own], on="key")
+    strangers = len(set(runs.index) - set(cells["key"]))
+    if strangers:
+        problems.append(f"{folder}: {strangers} records belong to no cell of plan.json; summary.csv alone has them")
+    return Results(
+        folder,
+        plan,
+        runs,
+        cells,
+        {record["key"]: record["details"] for record in records},
+        {record["key"]: record["provenance"] for record in records},
+        problems,
+    )
+
+
+def load(folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """One row a run, and one sentence for each record that was skipped."""
+    results = read(folder)
+    return results.runs, results.problems
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}: run the suite first") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read: {error}; run the suite again") from error
+    if not isinstance(plan, dict) or plan.get("schema") != SCHEMA:
+        raise UsageError(f"{path} is not a plan of schema {SCHEMA}; run the suite again")
+    return plan
+
+
+def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    records, problems = [], []
+    for run in sorted(os.listdir(folder)) if folder.is_dir() else []:
+        try:
+            records.append(read_record(folder / run / "record.json"))
+        except FileNotFoundError:
+            continue
+        except BadRecordError as error:
+            problems.append(f"{error}; it is not counted")
+    return records, problems
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    config = record["config"]
+    return {
+        "key": record["key"],
+        "arm": record["arm"],
+        "method": config.get("method"),
+        "codebook_size": config.get("codebook_size"),
+        "level_sizes": "x".join(str(size) for size in record["level_sizes"]),
+        "seed": config.get("seed"),
+        "status": record["status"],
+        "reason": record.get("reason"),
+        "converged": record["converged"],
+        **{
+            name: float(value) if isinstance(value, int | float) else float("nan")
+            for section in ("metrics", "timings", "memory")
+            for name, value in record[section].items()
+        },
+    }

@@ -1,0 +1,107 @@
+"""What stands under a table: how to read it, on what terms the arms met, and on which machines."""
+
+from typing import Any
+
+from benchmark.report.columns import Column
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.statistics import LEVEL
+
+UNVERIFIED = "†"
+NOT_CONVERGED = "‡"
+_MACHINES_SHOWN = 3
+
+
+def arm_marks(grid: Grid, arm: str, sizes: list[int]) -> str:
+    """Raised marks of an arm: † not verified, ‡ not converged at any of ``sizes``."""
+    unverified = not grid.results.arm(arm)["verified"]
+    falling = any(grid.not_converged(arm, size) for size in sizes)
+    return (UNVERIFIED if unverified else "") + (NOT_CONVERGED if falling else "")
+
+
+def mark_notes(grid: Grid) -> list[str]:
+    """The meaning of † and ‡, where they occur."""
+    marks = "".join(arm_marks(grid, arm, grid.sizes) for arm in grid.arms)
+    notes = []
+    if UNVERIFIED in marks:
+        notes.append(f"{UNVERIFIED} not verified: the method's card names nothing it was compared with.")
+    if NOT_CONVERGED in marks:
+        notes.append(
+            f"{NOT_CONVERGED} not converged: the validation error of a run still fell by more than 1 % over its last "
+            "fifth."
+        )
+    return notes
+
+
+def interval_note(grid: Grid) -> str:
+    """What ± means here."""
+    most = int(grid.results.ok.groupby(["arm", "codebook_size"]).size().max()) if len(grid.results.ok) else 0
+    if most == 1:
+        return "One run a cell (n = 1): no interval, and nothing can be told from chance."
+    return f"Mean ± half-width of the {100 * LEVEL:.0f} % Student-t interval over n runs (seeds); n = 1 has none."
+
+
+def best_note(columns: list[Column]) -> list[str]:
+    """When a value is bold, where one could be."""
+    if not any(column.direction for column in columns):
+        return []
+    return [
+        "Bold: best beyond chance (paired t-test over seeds against every other arm, Holm-corrected, "
+        f"p < {1 - LEVEL:.2f}); only distortion is marked, never usage."
+    ]
+
+
+def tuning_note(results: Results) -> str:
+    """Whether the arms were tuned."""
+    tuned = [arm["arm"] for arm in results.plan["arms"] if arm["tuned"]]
+    untuned = [arm["arm"] for arm in results.plan["arms"] if not arm["tuned"]]
+    if not tuned:
+        return "Untuned: every arm at the suite's settings and its method's defaults."
+    if not untuned:
+        return "Tuned: every arm spent the same number of trials on its learning rate and its one declared knob."
+    return f"Tuned with the same number of trials each: {_names(tuned)}; untuned: {_names(untuned)}."
+
+
+def protocol_note(results: Results) -> str:
+    """Data, model and training in one line."""
+    protocol = results.plan.get("protocol", {})
+    return "Protocol: " + "; ".join(f"{name} {_settings(value)}" for name, value in protocol.items()) + "."
+
+
+def machine_note(results: Results) -> str | None:
+    """On which machines the times and memory were measured."""
+    keys = results.ok["key"].unique()
+    machines = sorted({_machine(results.provenance[key]) for key in keys} - {""})
+    if not machines:
+        return None
+    shown = "; ".join(machines[:_MACHINES_SHOWN])
+    more = f"; and {len(machines) - _MACHINES_SHOWN} more" if len(machines) > _MACHINES_SHOWN else ""
+    warning = " Times of different machines are not comparable." if len(machines) > 1 else ""
+    return f"Measured on: {shown}{more}.{warning}"
+
+
+def _machine(provenance: dict[str, Any]) -> str:
+    device, cpu, threads = (provenance.get(name) for name in ("device", "cpu", "threads"))
+    name = cpu if device in (None, "cpu") else device
+    return f"{name}, CPU threads: {threads}" if name and threads else str(name or "")
+
+
+def _settings(value: Any) -> str:
+    if not isinstance(value, dict):
+        return _value(value)
+    options = ", ".join(f"{key} {_value(inner)}" for key, inner in value.items() if key != "name" and inner is not None)
+    if "name" not in value:
+        return options
+    return f"`{value['name']}`" + (f" ({options})" if options else "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return str(value)
+
+
+def _names(arms: list[str]) -> str:
+    return ", ".join(f"`{arm}`" for arm in arms)

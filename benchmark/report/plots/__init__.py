@@ -1,0 +1,25 @@
+"""The plots, by the names that suites use."""
+
+from benchmark.report.plots.base import Plot
+from benchmark.report.plots.by_size import BySize
+from benchmark.report.plots.rank_frequency import RankFrequency
+from benchmark.report.plots.reconstructions import Reconstructions
+from benchmark.report.plots.scatter import CollapseInDisguise, RateDistortion
+from benchmark.report.plots.training import OverTraining
+from benchmark.report.quantities import distortion_columns, named, price_columns
+
+PLOTS: dict[str, Plot] = {
+    plot.name: plot
+    for plot in (
+        BySize("usage", named("usage", "perplexity")),
+        BySize("distortion", distortion_columns),
+        BySize("price", price_columns),
+        OverTraining(),
+        RankFrequency(),
+        CollapseInDisguise(),
+        RateDistortion(),
+        Reconstructions(),
+    )
+}
+
+__all__ = ["PLOTS", "BySize", "Plot"]

@@ -1,0 +1,84 @@
+"""What every plot shares: the interface, the figure with one legend outside its axes, and the size axis."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.style import CEILING, Style
+
+BAND_ALPHA = 0.13
+LOG_SPREAD = 15.0
+"""Largest over smallest value from which an axis is logarithmic."""
+
+
+class Plot(ABC):
+    """One figure, a pure function of a results folder."""
+
+    name: str
+
+    @abstractmethod
+    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+        """The figure; None where there is nothing to show."""
+
+
+def wrapped(count: int, at_most: int) -> tuple[int, int]:
+    """Rows and columns for ``count`` panels, no more than ``at_most`` in a row and the last row well filled."""
+    rows = -(-count // at_most)
+    return rows, -(-count // rows)
+
+
+def panels(rows: int, columns: int, *, width: float, height: float, **sharing: Any) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of ``rows`` × ``columns`` axes of ``width`` × ``height`` inches, laid out without overlap."""
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **sharing)
+    return figure, [list(row) for row in axes]
+
+
+def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """One legend right of all axes; the figure grows by its width, so that the axes keep theirs."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + 0.62 + 0.078 * longest, max(height, 0.35 + 0.19 * len(handles)))
+    figure.legend(handles=list(handles), loc="outside right upper", handlelength=2.6)
+
+
+def arm_handles(arms: Sequence[str], styles: dict[str, Style], *, rules: Sequence[str] = ()) -> list[Line2D]:
+    """Legend entries of arms as lines with markers; those in ``rules`` are drawn as a bare line across."""
+    looks = [{**styles[arm].curve(), **({"marker": "none"} if arm in rules else {})} for arm in arms]
+    return [Line2D([], [], label=arm, **look) for arm, look in zip(arms, looks, strict=True)]
+
+
+def point_handles(arms: Sequence[str], styles: dict[str, Style]) -> list[Line2D]:
+    """Legend entries of arms as markers."""
+    return [Line2D([], [], label=arm, linestyle="none", **styles[arm].point()) for arm in arms]
+
+
+def ceiling_handle(label: str) -> Line2D:
+    """Legend entry of a ceiling or bound."""
+    return Line2D([], [], label=label, **CEILING)
+
+
+def size_label(size: float) -> str:
+    """``1,024``, from ten thousand on ``16k`` where it is a whole number of 1,024s."""
+    return f"{size / 1024:,.0f}k" if size >= 10_000 and size % 1024 == 0 else f"{size:,.0f}"
+
+
+def size_axis(axes: Axes, sizes: Sequence[int]) -> None:
+    """A logarithmic axis with a tick at every size."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator([float(size) for size in sizes]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: size_label(size)))
+    axes.set_xlabel("Codebook size K")
+
+
+def is_wide(values: Sequence[float]) -> bool:
+    """Whether positive values spread so far that a logarithmic axis shows them better."""
+    return len(values) > 1 and min(values) > 0 and max(values) / min(values) > LOG_SPREAD

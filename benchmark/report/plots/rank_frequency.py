@@ -1,0 +1,68 @@
+"""Rank–frequency of the codes: how evenly the codebook is used, code by code."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, legend, panels, wrapped
+from benchmark.report.style import CEILING, Style
+
+PANELS_A_ROW = 3
+POINTS = 200
+
+
+class RankFrequency(Plot):
+    """A panel a size, log–log, of the lowest seed; both axes relative to a uniform source, so that sizes compare.
+
+    A curve ends at the share of codewords in use; a flat one at height 1 is a codebook used evenly. Of a
+    method with levels the first level is shown.
+    """
+
+    name = "rank_frequency"
+
+    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+        """The figure; None where no run has counts."""
+        curves: dict[int, dict[str, tuple[np.ndarray, np.ndarray]]] = {size: {} for size in grid.sizes}
+        leveled: set[str] = set()
+        for arm in grid.arms:
+            for size in grid.sizes:
+                runs = grid.ok(arm, size)
+                runs = runs[runs["level_sizes"] != ""]
+                levels = results.counts(str(runs.sort_values("seed")["key"].iloc[0])) if len(runs) else None
+                if levels and levels[0].any():
+                    curves[size][arm] = relative_curve(levels[0])
+                    leveled |= {arm} if len(levels) > 1 else set()
+        sizes = [size for size in grid.sizes if curves[size]]
+        if not sizes:
+            return None
+        width = 3.0 if len(sizes) > 1 else 4.4
+        figure, rows = panels(*wrapped(len(sizes), PANELS_A_ROW), width=width, height=2.7, sharey=True)
+        axes = [axis for row in rows for axis in row]
+        for axis, size in zip(axes, sizes, strict=False):
+            for arm, (rank, frequency) in curves[size].items():
+                axis.loglog(rank, frequency, color=styles[arm].colour, linestyle=styles[arm].line)
+                axis.plot(rank[-1:], frequency[-1:], linestyle="none", **styles[arm].point())
+            axis.axhline(1.0, **CEILING)
+            axis.set_title(f"K = {size:,}")
+            axis.set_xlim(0.8 / size, 1.4)
+            axis.xaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_minor_locator(NullLocator())
+        for axis in axes[len(sizes) :]:
+            axis.remove()
+        figure.supxlabel("Rank of a code ÷ codebook size", fontsize=9)
+        figure.supylabel("Frequency × codebook size", fontsize=9)
+        handles = arm_handles([arm for arm in grid.arms if any(arm in curves[size] for size in sizes)], styles)
+        for handle in handles:
+            if handle.get_label() in leveled:
+                handle.set_label(f"{handle.get_label()}, level 1")
+        legend(figure, [*handles, ceiling_handle("uniform")])
+        return figure
+
+
+def relative_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(rank / K, frequency · K) of the codes in use, most frequent first, at no more than 200 ranks."""
+    used = np.sort(counts[counts > 0])[::-1]
+    ranks = np.unique(np.geomspace(1, len(used), POINTS).round().astype(int))
+    return ranks / len(counts), used[ranks - 1] / counts.sum() * len(counts)

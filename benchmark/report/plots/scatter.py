@@ -1,0 +1,122 @@
+"""Two scatters: usage against perplexity (collapse in disguise), and rate against distortion."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from benchmark.report.columns import column
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.plots.base import Plot, arm_handles, is_wide, legend, panels, point_handles, size_label
+from benchmark.report.statistics import Interval
+from benchmark.report.style import Style
+
+
+class CollapseInDisguise(Plot):
+    """Usage against perplexity/K, a point a run: far below the diagonal, codes are hit but hardly used."""
+
+    name = "disguise"
+
+    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+        """The figure; None where no run has codes."""
+        if not (results.has("usage") and results.has("perplexity_ratio")):
+            return None
+        runs = results.ok.dropna(subset=["usage", "perplexity_ratio"])
+        runs = runs[(runs["usage"] > 0) & (runs["perplexity_ratio"] > 0)]
+        figure, [[axis]] = panels(1, 1, width=4.6, height=4.2)
+        areas = {size: 22 + 70 * index / max(1, len(grid.sizes) - 1) for index, size in enumerate(grid.sizes)}
+        arms = [arm for arm in grid.arms if (runs["arm"] == arm).any()]
+        for arm in arms:
+            own = runs[runs["arm"] == arm]
+            axis.scatter(
+                own["usage"] * 100,
+                own["perplexity_ratio"] * 100,
+                s=[areas[size] for size in own["codebook_size"]],
+                c=styles[arm].colour,
+                marker=styles[arm].marker,
+                edgecolors="white",
+                linewidths=0.5,
+                alpha=0.85,
+                zorder=3,
+            )
+        low = 10 ** np.floor(np.log10(100 * runs["perplexity_ratio"].min()))
+        axis.set(xscale="log", yscale="log", xlim=(low, 140), ylim=(low, 140))
+        axis.fill_between([low, 140], [low, 140], 140, color="#eeeeee", lw=0, zorder=0)
+        axis.text(
+            0.03,
+            0.97,
+            "impossible:\nperplexity above the codes in use",
+            transform=axis.transAxes,
+            va="top",
+            fontsize=8,
+            color="#777777",
+        )
+        axis.text(
+            0.97, 0.03, "many codes hit,\nfew used", transform=axis.transAxes, ha="right", fontsize=8, color="#777777"
+        )
+        axis.set(xlabel="Usage, % of K", ylabel="Perplexity, % of K")
+        percent = FuncFormatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_major_formatter(percent)
+        axis.yaxis.set_major_formatter(percent)
+        sizes = [
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                color="#999999",
+                markersize=area**0.5,
+                label=f"K = {size_label(size)}",
+            )
+            for size, area in areas.items()
+        ]
+        legend(figure, [*point_handles(arms, styles), *(sizes if len(sizes) > 1 else [])])
+        return figure
+
+
+class RateDistortion(Plot):
+    """Entropy of the codes in bits per position against error: what a code buys, whatever its codebook's size."""
+
+    name = "rate_distortion"
+
+    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+        """The figure; None where there is no entropy or no error."""
+        error = next((name for name in ("mse", "quantization_error") if results.has(name)), None)
+        if error is None or not results.has("entropy_bits"):
+            return None
+        figure, [[axis]] = panels(1, 1, width=4.8, height=3.8)
+        shown, errors = [], []
+        for arm in grid.arms:
+            points = [
+                (rate, grid.interval(arm, size, error))
+                for size in grid.sizes
+                if (rate := grid.interval(arm, size, "entropy_bits"))
+            ]
+            pairs = [(rate, distortion) for rate, distortion in points if distortion is not None]
+            floor = None if pairs else next((i for size in grid.sizes if (i := grid.interval(arm, size, error))), None)
+            if not pairs and floor is None:
+                continue
+            shown.append(arm)
+            if floor is not None:
+                errors.append(floor.mean)
+                axis.axhline(floor.mean, color=styles[arm].colour, linestyle=styles[arm].line)
+                continue
+            errors += [distortion.mean for _, distortion in pairs]
+            x, y = [rate.mean for rate, _ in pairs], [distortion.mean for _, distortion in pairs]
+            axis.errorbar(
+                x, y, _bars(pairs, 1), _bars(pairs, 0), fmt="none", ecolor=styles[arm].colour, elinewidth=0.8, alpha=0.5
+            )
+            axis.plot(x, y, **styles[arm].curve())
+        if is_wide(errors):
+            axis.set_yscale("log")
+        axis.set(xlabel="Entropy of the codes, bits per position", ylabel=column(error).heading)
+        if len(grid.sizes) > 1:
+            axis.set_title("Along a line the codebook grows", fontsize=8.5)
+        legend(figure, arm_handles(shown, styles))
+        return figure
+
+
+def _bars(pairs: list[tuple[Interval, Interval]], index: int) -> list[float]:
+    """Half-widths of the error bars, short of zero so that a logarithmic axis can hold them."""
+    return [min(pair[index].half_width or 0.0, 0.95 * abs(pair[index].mean)) for pair in pairs]

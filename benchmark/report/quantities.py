@@ -1,0 +1,48 @@
+"""Which quantities a results folder has, in the order in which tables and plots show them."""
+
+import re
+from collections.abc import Callable
+
+from benchmark.report.columns import PRICE, Column, column
+from benchmark.report.frame import Results
+
+_FRECHET = re.compile(r"rfid|fd_\w+|kid_\w+")
+_LPIPS = re.compile(r"lpips_\w+")
+Choice = Callable[[Results], list[Column]]
+
+
+def named(*names: str) -> Choice:
+    """The choice of these quantities, those that were measured."""
+    return lambda results: [column(name) for name in names if results.has(name)]
+
+
+def price_columns(results: Results) -> list[Column]:
+    """Time and memory."""
+    return named(*PRICE)(results)
+
+
+def main_columns(results: Results) -> list[Column]:
+    """Of the main table: usage beside perplexity, distances, LPIPS of one network, errors, price."""
+    lpips = _matching(results, _LPIPS)[:1]
+    errors = ("psnr", "ssim") if results.has("psnr") else ("mse",)
+    names = ("usage", "perplexity", *_frechet(results), *lpips, *errors, "quantization_error", *PRICE)
+    return named(*names)(results)
+
+
+def distortion_columns(results: Results) -> list[Column]:
+    """Everything that says how far reconstructions or latents are from what they should be."""
+    names = ("mse", "psnr", "ssim", *_matching(results, _LPIPS), *_frechet(results), "quantization_error")
+    return named(*names)(results)
+
+
+def _frechet(results: Results) -> list[str]:
+    """Fréchet distances, each with the kernel distance of the same features behind it."""
+
+    def place(name: str) -> tuple[str, bool]:
+        return "inception" if name == "rfid" else name.partition("_")[2], name.startswith("kid_")
+
+    return sorted(_matching(results, _FRECHET), key=place)
+
+
+def _matching(results: Results, pattern: re.Pattern[str]) -> list[str]:
+    return sorted(name for name in results.runs.columns if pattern.fullmatch(str(name)))

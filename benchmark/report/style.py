@@ -1,0 +1,158 @@
+"""How plots look: one colour and marker a method everywhere, for colour-blind eyes and for grey print."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.colors import to_hex, to_rgb
+
+from benchmark.report.frame import REFERENCES
+
+RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#666666",
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.5,
+    "pdf.fonttype": 42,
+    "figure.dpi": 160,
+    "savefig.dpi": 160,
+}
+
+CEILING: dict[str, Any] = {"color": "#555555", "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
+"""The line of what a uniform source would reach."""
+
+_COLOURS = (
+    "#0072b2",
+    "#56b4e9",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#882255",
+    "#d55e00",
+    "#332288",
+    "#999933",
+    "#44aa99",
+)
+"""Okabe and Ito's without yellow and black, then four of Paul Tol's muted set."""
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "*")
+_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.5, 1.2)))
+_KNOWN = (
+    "vq_vae",
+    "vq_vae_ema",
+    "codebook_reset",
+    "cvq_vae",
+    "sq_vae",
+    "residual_vq",
+    "simvq",
+    "vq_wae",
+    "hqa",
+    "affine_vq",
+    "qinco",
+    "sc_vae",
+    "factorized_vq",
+    "fsq",
+    "lfq",
+    "vqgan_lc",
+    "ibq",
+    "rotation_trick",
+    "bsq",
+    "gumbel_vq",
+    "nsvq",
+    "optvq",
+    "wasserstein_vq",
+    "fvq",
+    "diveq",
+    "residual_simvq",
+)
+"""Append only: a method's place here is its look."""
+
+
+_SHADES = (("black", 0.0), ("black", 0.45), ("white", 0.45), ("black", 0.7))
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour, marker and line of one arm."""
+
+    colour: str
+    marker: str
+    line: Any
+
+    def curve(self) -> dict[str, Any]:
+        """Arguments of a line with markers."""
+        return {**self.point(), "linestyle": self.line}
+
+    def point(self) -> dict[str, Any]:
+        """Arguments of markers."""
+        return {"color": self.colour, "marker": self.marker, "markeredgecolor": "white", "markeredgewidth": 0.6}
+
+
+def method_style(method: str) -> Style:
+    """The look of a method: by its place in the list, by a hash of its name for a plug-in."""
+    if method in REFERENCES:
+        return Style("#444444", "d", (0, (1, 1))) if method == "no_quantization" else Style("#888888", "p", (0, (4, 2)))
+    if method in _KNOWN:
+        index = _KNOWN.index(method)
+    else:
+        # Colours and markers have coprime counts: every index up to 110 is another pair.
+        free = len(_COLOURS) * len(_MARKERS) - len(_KNOWN)
+        index = len(_KNOWN) + int(hashlib.sha256(method.encode()).hexdigest(), 16) % free
+    return Style(_COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)])
+
+
+def arm_styles(arms: list[dict[str, Any]]) -> dict[str, Style]:
+    """The look of every arm of a plan.
+
+    An arm looks like its method. Where arms share a method, the one named like it (else the first) does,
+    and up to three others are shades of its colour with markers of their own; a larger family is an
+    ablation and is coloured along one map of rising lightness, in the order of the plan.
+    """
+    families: dict[str, list[str]] = {}
+    for arm in arms:
+        families.setdefault(arm["method"], []).append(arm["arm"])
+    styles: dict[str, Style] = {}
+    for method, names in families.items():
+        own_first = [method] * (method in names) + [name for name in names if name != method]
+        styles |= _family(method, own_first)
+    return styles
+
+
+def _family(method: str, names: list[str]) -> dict[str, Style]:
+    own = method_style(method)
+    if len(names) == 1:
+        return {names[0]: own}
+    first = _MARKERS.index(own.marker) if own.marker in _MARKERS else 0
+    looks = {}
+    for index, name in enumerate(names):
+        colour = _shade(own.colour, index) if len(names) <= len(_SHADES) else _on_map(index / (len(names) - 1))
+        # Three steps on: neighbours in the list of markers belong to neighbours in the list of methods.
+        marker = own.marker if index == 0 else _MARKERS[(first + 3 * index) % len(_MARKERS)]
+        looks[name] = Style(colour, marker, _LINES[index % len(_LINES)] if index else own.line)
+    return looks
+
+
+def _on_map(share: float) -> str:
+    red, green, blue, _ = matplotlib.colormaps["viridis"](0.92 * share)
+    return to_hex((red, green, blue))
+
+
+def _shade(colour: str, index: int) -> str:
+    """``colour`` mixed with black or white."""
+    other, share = _SHADES[index]
+    red, green, blue = ((1 - share) * a + share * b for a, b in zip(to_rgb(colour), to_rgb(other), strict=True))
+    return to_hex((red, green, blue))

@@ -1,0 +1,22 @@
+"""The tables, by the names that suites use."""
+
+from collections.abc import Callable
+
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.table import Table
+from benchmark.report.tables.by_size import distortion_by_size, metrics_by_size, usage_by_size
+from benchmark.report.tables.comparison import comparison_table
+from benchmark.report.tables.main import main_table
+
+Builder = Callable[[Results, Grid], Table | None]
+
+TABLES: dict[str, Builder] = {
+    "main": main_table,
+    "usage_by_size": usage_by_size,
+    "distortion_by_size": distortion_by_size,
+    "comparison": comparison_table,
+}
+"""A builder answers None where its table does not apply: one size only, nothing to compare."""
+
+__all__ = ["TABLES", "Builder", "metrics_by_size"]

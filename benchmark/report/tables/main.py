@@ -1,0 +1,117 @@
+"""The main table: every arm at every codebook size, usage beside perplexity, quality beside price."""
+
+import pandas as pd
+
+from benchmark.report.columns import NO_VALUE, Column
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.notes import (
+    arm_marks,
+    best_note,
+    interval_note,
+    machine_note,
+    mark_notes,
+    protocol_note,
+    tuning_note,
+)
+from benchmark.report.quantities import main_columns
+from benchmark.report.table import Block, Cell, Footnotes, Table
+
+
+def main_table(results: Results, grid: Grid) -> Table | None:
+    """One block a codebook size, one row an arm; yardsticks without a size in a block of their own."""
+    columns = main_columns(results)
+    footnotes = Footnotes()
+    sized = [arm for arm in grid.arms if arm not in grid.size_free]
+    blocks = []
+    for size in grid.sizes:
+        best = best_arms(grid, columns, [size])
+        arms = [arm for arm in sized if grid.planned(arm, size)]
+        rows = [_row(grid, arm, size, columns, footnotes, best) for arm in arms]
+        blocks.append(Block(size_heading(grid, size), rows))
+    if grid.size_free:
+        rows = [_row(grid, arm, grid.sizes[0], columns, footnotes, {}) for arm in grid.size_free]
+        blocks.append(Block("Any codebook size", rows))
+    notes = [*footnotes.notes(), interval_note(grid), *best_note(columns), *mark_notes(grid), *level_notes(grid)]
+    notes += [tuning_note(results), protocol_note(results)]
+    machine = machine_note(results)
+    return Table(
+        "main",
+        f"{results.plan['suite']}: usage, perplexity, distortion and price",
+        ["Arm", *(column.heading for column in columns), "n"],
+        [block for block in blocks if block.rows],
+        _data(grid, columns),
+        notes + ([machine] if machine else []),
+    )
+
+
+def size_heading(grid: Grid, size: int) -> str:
+    """The size with the number of test tokens and the usage that a uniform source would reach with them."""
+    tokens, ceiling = grid.at_size(size, "tokens"), grid.at_size(size, "ceiling")
+    parts = [f"Codebook size {size:,}"]
+    parts += [] if tokens is None else [f"N = {tokens:,.0f} test tokens"]
+    parts += [] if ceiling is None else [f"usage ceiling {100 * ceiling:.1f} %"]
+    return " · ".join(parts)
+
+
+def arm_cell(grid: Grid, arm: str, sizes: list[int], letters: list[str]) -> Cell:
+    """The name of an arm with its marks; a yardstick says that it is one."""
+    name = f"reference: `{arm}`" if grid.results.is_reference(arm) else f"`{arm}`"
+    return Cell(name, marks=",".join([*arm_marks(grid, arm, sizes), *letters]))
+
+
+def best_arms(grid: Grid, columns: list[Column], sizes: list[int]) -> dict[str, str]:
+    """For each metric with a direction, the arm that is best over ``sizes`` beyond chance, if one is."""
+    best = {}
+    for column in columns:
+        comparison = grid.compare(column.name, column.direction, sizes) if column.direction else None
+        if comparison is not None and comparison.beyond_chance:
+            best[column.name] = comparison.best
+    return best
+
+
+def level_notes(grid: Grid) -> list[str]:
+    """Arms whose sizes are products of levels, with the levels they have."""
+    runs = grid.results.ok
+    runs = runs[runs["level_sizes"].str.contains("x", na=False)]
+    notes = []
+    for arm, cells in runs.groupby("arm", sort=False):
+        pairs = cells[["codebook_size", "level_sizes"]].drop_duplicates().sort_values("codebook_size")
+        sizes = ", ".join(f"{size:,} = {levels.replace('x', ' × ')}" for size, levels in pairs.itertuples(index=False))
+        notes.append(f"Levels of `{arm}`: {sizes}; usage and perplexity are of the joint codes.")
+    return notes
+
+
+def _row(
+    grid: Grid, arm: str, size: int, columns: list[Column], footnotes: Footnotes, best: dict[str, str]
+) -> list[Cell]:
+    explanation = grid.explanation(arm, size)
+    name = arm_cell(grid, arm, [size], [footnotes.mark(explanation)] if explanation else [])
+    state = grid.state(arm, size)
+    if state is not None:
+        return [name, Cell(state), *(Cell("") for _ in columns[1:]), Cell("0")]
+    intervals = [grid.interval(arm, size, column.name) for column in columns]
+    cells = [
+        Cell(column.text(interval) if interval else NO_VALUE, bold=best.get(column.name) == arm)
+        for column, interval in zip(columns, intervals, strict=True)
+    ]
+    return [name, *cells, Cell(str(len(grid.ok(arm, size))))]
+
+
+def _data(grid: Grid, columns: list[Column]) -> pd.DataFrame:
+    rows = []
+    for size in grid.sizes:
+        for arm in (arm for arm in grid.arms if grid.planned(arm, size)):
+            row: dict[str, object] = {
+                "arm": arm,
+                "method": grid.results.arm(arm)["method"],
+                "codebook_size": size,
+                "n": len(grid.ok(arm, size)),
+                "missing": grid.explanation(arm, size),
+            }
+            for column in columns:
+                interval = grid.interval(arm, size, column.name)
+                row[column.name] = interval.mean if interval else None
+                row[f"{column.name}_half_width"] = interval.half_width if interval else None
+            rows.append(row)
+    return pd.DataFrame(rows)
