@@ -14,7 +14,7 @@ LONGEST = 600  # seconds that one command may take
 def unpack_package(name: str, folder: Path) -> None:
     """Download the Debian package ``name`` and unpack its files below ``folder``, as if that were ``/``.
 
-    As root, apt's lists are brought up to date once where they don't know the package.
+    Where that fails and we are root, apt's lists are brought up to date and it is tried once more.
 
     Raises:
         UnavailableError: no apt here, no such package, no network.
