@@ -1,0 +1,95 @@
+"""Wasserstein-VQ: the codebook's mean and covariance are drawn to those of recent latents."""
+
+import torch
+from torch import Tensor, nn
+
+from methods.base import Card, Knob, Quantized, check_range
+from methods.codebook import CodebookQuantizer, vq_loss
+from methods.estimators import straight_through
+from methods.gaussian_wasserstein import gaussian_wasserstein, moments
+from methods.registry import register
+from methods.statistics import gather_rows
+
+_SMALLEST_STD = 1e-3
+
+
+@register("wasserstein_vq")
+class WassersteinVQ(CodebookQuantizer):
+    """VQ-VAE plus gamma · W2 between Gaussians with the moments of the codebook and of a queue of latents.
+
+    Fang et al., "Distributional Matching for Vector Quantization: A Unified Theoretical and Empirical Framework",
+    arXiv 2506.15078. The distance moves the codebook only; both sides are divided by the largest standard
+    deviation of the queue's coordinates.
+
+    Args:
+        beta: weight of the commitment loss; the codebook loss has weight 1.
+        gamma: weight of the distance.
+        queue_size: how many of the latest latents are matched, over all processes; until that many have come,
+            the rest is N(0, 0.01²), as the codebook is at first.
+    """
+
+    card = Card(
+        idea="the codebook's mean and covariance are drawn to those of the latest latents by a Wasserstein distance",
+        paper='Fang et al., "Distributional Matching for Vector Quantization: A Unified Theoretical and Empirical '
+        'Framework", arXiv 2506.15078',
+        code="VQ-Research/Wasserstein-VQ, code/VQVAE/model/wasserstein_quantizer.py, Wasserstein_Quantizer",
+        trains="codebook (K x D)",
+        memory="N + K·D + queue·D",
+        differences=(
+            "the queue takes any number of latents and is the same on all processes; theirs needs a divisor of 65,536 "
+            "and holds each process's own",
+            "gamma is 0.5, the default of the authors' VQGAN and VAR code; that of their VQ-VAE code is 0 and to be "
+            "set",
+            "the scale is at least 0.001, lest equal latents give gradients of 1e8",
+            "in eval mode the distance is that to the queue; theirs to the batch",
+        ),
+        evidence=(
+            "Wasserstein_Quantizer in float64, 25 Adam steps at each of three sizes: distance within 1.9e-7, output "
+            "and gradient of the latents equal, gradient of the codebook within 1.7e-8 of its largest entry (one of "
+            "307,200 codes differs, a tie in fp32)",
+            "the same in fp32: gradient of the codebook within 1.7e-5 of its largest entry, distance within 9.6e-4, of "
+            "which the rounding of the authors' code against float64 is 9.2e-4",
+        ),
+    )
+    knob = Knob("gamma", (0.1, 0.5, 2.0))
+    queue: Tensor
+    position: Tensor
+
+    def __init__(
+        self, codebook_size: int, dim: int, *, beta: float = 1.0, gamma: float = 0.5, queue_size: int = 65_536
+    ) -> None:
+        super().__init__(codebook_size, dim)
+        check_range("beta", beta, 0)
+        check_range("gamma", gamma, 0)
+        check_range("queue_size", queue_size, 2)
+        self.beta, self.gamma = beta, gamma
+        self.codebook = nn.Parameter(0.01 * torch.randn(self.codebook_size, dim))
+        self.register_buffer("queue", 0.01 * torch.randn(queue_size, dim))
+        self.register_buffer("position", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """Loss: mean |q - sg z|² + beta · mean |sg q - z|² + gamma · W2."""
+        codes = self.encode(latents)
+        quantized = self.decode(codes)
+        output = quantized
+        if self.training:
+            output = straight_through(latents, quantized)
+            self._enqueue(gather_rows(latents.detach().reshape(-1, self.dim)))
+        loss, log = vq_loss(latents, quantized, self.beta)
+        distance = self.distance()
+        return Quantized(output, codes, loss + self.gamma * distance, {**log, "wasserstein": distance.detach()})
+
+    def distance(self) -> Tensor:
+        """W2 between queue and codebook, both over the queue's largest standard deviation; scalar."""
+        mean, covariance = moments(self.queue)
+        scale = covariance.diagonal().max().sqrt().clamp(min=_SMALLEST_STD)
+        return gaussian_wasserstein(mean / scale, covariance / scale**2, *moments(self.codebook / scale))
+
+    @torch.no_grad()
+    def _enqueue(self, rows: Tensor) -> None:
+        """Overwrite the oldest rows of the queue."""
+        size = self.queue.shape[0]
+        rows = rows[-size:]
+        places = (self.position + torch.arange(rows.shape[0], device=rows.device)) % size
+        self.queue[places] = rows
+        self.position.copy_((self.position + rows.shape[0]) % size)
