@@ -129,7 +129,11 @@ class Quantizer(nn.Module):
     # -- hooks of the training loop ------------------------------------------------------------
 
     def initialise(self, latents: Iterator[Tensor]) -> None:
-        """Start from data: called once before the first step with batches of latents."""
+        """Start from data: called once before the first step with batches of latents ``[B, *positions, D]``.
+
+        The batches end after an epoch. What this does is saved, and a flag in ``state_dict`` makes a
+        second call, on a state that was loaded, do nothing.
+        """
 
     def anneal(self, step: int, total_steps: int) -> None:
         """Set schedules before step ``step`` (from 0) of ``total_steps``."""

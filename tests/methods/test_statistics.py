@@ -19,6 +19,7 @@ def all_statistics(rows: torch.Tensor, codes: torch.Tensor) -> dict[str, torch.T
         "few": statistics.random_rows(rows, 4),
         "many": statistics.random_rows(rows, 23),
         "one": statistics.random_rows(rows, 1),
+        "gathered": statistics.gather_rows(rows),
     }
 
 
@@ -29,6 +30,13 @@ def of_one_process_of_two(rank: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(4 + rank)
     found["drawn by the first"] = statistics.random_rows(ROWS[part], 23)
     found["broadcast"] = statistics.broadcast(torch.tensor([5.0 + rank]))
+    found["minimum"] = statistics.all_reduce_min(torch.tensor([1.0 - rank, 2.0 + rank]))
+    # The best of three slots: the first process's, the second's, and at a tie the first's.
+    scores = torch.tensor([[5.0, -1.0, 3.0], [4.0, 2.0, 3.0]])[rank]
+    found["best"] = statistics.best_rows(torch.full((3, 2), 10.0 + rank), scores)
+    value = torch.tensor(2.0 + rank, requires_grad=True)
+    (statistics.sum_over_processes(value) ** 2 * (1 + rank)).backward()
+    found["gradient of the sum"] = value.grad
     found["distributed"] = torch.tensor(statistics.is_distributed())
     return found
 
@@ -98,8 +106,23 @@ def test_broadcast_sends_the_first_process_s_tensor(ranks):
     assert [found["distributed"].item() for found in ranks] == [True, True]
 
 
+def test_minimum_and_best_row_over_processes(ranks):
+    for found in ranks:
+        assert found["minimum"].tolist() == [0.0, 2.0]
+        assert found["best"].tolist() == [[10.0, 10.0], [11.0, 11.0], [10.0, 10.0]]
+
+
+def test_sum_over_processes_has_the_gradient_of_all_losses(ranks):
+    """Losses s² and 2 s² of the sum s = 2 + 3: both processes get 2 s + 4 s."""
+    assert [found["gradient of the sum"].item() for found in ranks] == [30.0, 30.0]
+
+
 def test_alone_nothing_is_distributed():
     tensor = torch.ones(2)
     assert not statistics.is_distributed()
     assert statistics.all_reduce(tensor) is tensor
+    assert statistics.all_reduce_min(tensor) is tensor
+    assert statistics.sum_over_processes(tensor) is tensor
+    assert statistics.gather_rows(tensor) is tensor
+    assert statistics.best_rows(tensor, tensor) is tensor
     assert statistics.broadcast(tensor) is tensor
