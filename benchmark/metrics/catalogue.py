@@ -51,6 +51,9 @@ METRICS: dict[str, Metric] = {
         "SSIM", "structural similarity, 11×11 Gaussian window (σ 1.5), averaged over images", ".3f", "higher"
     ),
     "rfid": Metric("rFID", "Fréchet distance of Inception-v3 features, FID weights", ".2f", "lower"),
+    "validation_error": Metric(
+        "Validation error", "the objective's error a value on the whole validation set", ".4f", "lower"
+    ),
     "n_images": Metric("Images", "number of test images", ",d"),
 }
 """The metrics with a fixed name; `describe` knows the others too."""
