@@ -82,14 +82,17 @@ def random_rows(latents: Tensor, count: int) -> Tensor:
 
 
 def gather_rows(latents: Tensor) -> Tensor:
-    """All rows of the whole batch ``[N, D]``, process after process; the tensor itself where there is one."""
+    """All rows of the whole batch ``[N, D]``, process after process; the tensor itself where there is one.
+
+    The gradient is that of `sum_over_processes`.
+    """
     if not is_distributed():
         return latents
     sizes = _batch_sizes(latents)
     first = sum(sizes[: _rank()])
     rows = latents.new_zeros(sum(sizes), latents.shape[1])
     rows[first : first + latents.shape[0]] = latents
-    return all_reduce(rows)
+    return sum_over_processes(rows)
 
 
 def best_rows(rows: Tensor, scores: Tensor) -> Tensor:
