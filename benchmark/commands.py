@@ -24,11 +24,13 @@ from benchmark.tuning import choices_path, choose, plan_trials
 from methods import UsageError, available, get
 from methods.contract import check_quantizer
 from methods.errors import did_you_mean
+from methods.registry import resolve_params
 from methods.signature import options_of
 
 
 def run(options: argparse.Namespace) -> int:
     """Train what is left of a suite, then write tables and plots."""
+    _check_retry(options.retry)
     device = _device(options.device)
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite)
@@ -47,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 def tune(options: argparse.Namespace) -> int:
     """Spend the same trials on every arm and write the choices by validation error."""
+    _check_retry(options.retry)
     device = _device(options.device)
     kind = torch.device(device).type
     plan, trials = plan_trials(options.suite, overrides=options.set, methods=options.methods, device=kind)
@@ -65,9 +68,6 @@ def tune(options: argparse.Namespace) -> int:
 
 
 def _launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:
-    for name in options.retry:
-        if name not in STATUSES[1:]:
-            raise UsageError(f"--retry takes a status: {', '.join(STATUSES[1:])}{did_you_mean(name, STATUSES)}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = options.jobs or min(default_jobs(device, cores), max(1, len(plan.runs)))
     settings = Settings(
@@ -77,6 +77,9 @@ def _launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) 
         retry=tuple(options.retry),
         keep_checkpoints=options.keep_checkpoints,
     )
+    if any(store.record(run.key) is None for run in plan.runs):
+        # Once here, so that a data set is fetched by one process and what is wrong with it is said at once.
+        datasets.create(plan.file.dataset.name, plan.file.dataset.options)
     return run_plan(plan, store, LocalLauncher(jobs), settings, Display())
 
 
@@ -179,6 +182,7 @@ def show(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Test that a method keeps the contract of a quantizer."""
+    resolve_params(options.method, options.set)
     results = check_quantizer(options.method, params=options.set)
     for result in results:
         print(f"{'ok  ' if result.passed else 'FAIL'} {result.promise}")
@@ -187,6 +191,12 @@ def check(options: argparse.Namespace) -> int:
     broken = sum(not result.passed for result in results)
     print(f"{options.method}: {len(results) - broken} of {len(results)} promises kept")
     return int(bool(broken))
+
+
+def _check_retry(statuses: list[str]) -> None:
+    for name in statuses:
+        if name not in STATUSES[1:]:
+            raise UsageError(f"--retry takes a status: {', '.join(STATUSES[1:])}{did_you_mean(name, STATUSES)}")
 
 
 def _plan(options: argparse.Namespace, device: str) -> Plan:

@@ -49,17 +49,19 @@ def _outcome(job: Job, store: Store, device: torch.device) -> dict[str, Any]:
         for plugin in job.plugins:
             load_plugin(plugin)
         return _train_and_evaluate(job, store, device)
-    except KeyboardInterrupt:
-        raise
-    except DivergedError as error:
-        status, reason = "diverged", str(error)
-    except OutOfTimeError as error:
-        status, reason = "timeout", str(error)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        status, reason = "out_of_memory", str(error).splitlines()[0] if str(error) else "out of memory"
     except Exception as error:
-        status, reason = "failed", f"{type(error).__name__}: {error}"
-    return {"status": status, "reason": reason, "traceback": traceback.format_exc()}
+        status, reason = _classify(error)
+        return {"status": status, "reason": reason, "traceback": traceback.format_exc()}
+
+
+def _classify(error: Exception) -> tuple[str, str]:
+    if isinstance(error, DivergedError):
+        return "diverged", str(error)
+    if isinstance(error, OutOfTimeError):
+        return "timeout", str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return "out_of_memory", (str(error) or "out of memory").splitlines()[0]
+    return "failed", f"{type(error).__name__}: {error}"
 
 
 def _train_and_evaluate(job: Job, store: Store, device: torch.device) -> dict[str, Any]:

@@ -80,20 +80,20 @@ class LocalLauncher:
         assert process.stderr is not None
         errors: list[str] = []
         reader = threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True)
-        reader.start()
-        try:
-            process.stdin.write(job.to_json())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # it died at once; its exit code and errors say why
-        for line in process.stdout:
+        with process:
+            reader.start()
             try:
-                fields = json.loads(line)
-                events.put(Event("progress", job, fields["step"], fields["loss"], fields["usage"]))
-            except (ValueError, TypeError, KeyError):
-                errors.append(line)
-        exit_code = process.wait()
-        reader.join()
+                process.stdin.write(job.to_json())
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # it died at once; its exit code and errors say why
+            for line in process.stdout:
+                try:
+                    fields = json.loads(line)
+                    events.put(Event("progress", job, fields["step"], fields["loss"], fields["usage"]))
+                except (ValueError, TypeError, KeyError):
+                    errors.append(line)
+            reader.join()
         with self._lock:
             del self._running[job.run.key]
-        events.put(Event("ended", job, exit_code=exit_code, message="".join(errors[-40:])))
+        events.put(Event("ended", job, exit_code=process.returncode, message="".join(errors[-40:])))

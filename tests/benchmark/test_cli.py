@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main
+from benchmark.suite import plan_suite
 
 Write = Callable[[dict[str, object] | str], str]
 ROOT = Path(__file__).parents[2]
@@ -128,16 +129,16 @@ def test_the_method_in_contributing_works_on_the_first_try(
     assert "mine-K8" in (tmp_path / "results" / "tiny" / "summary.csv").read_text()
 
 
-def test_tune_gives_every_arm_the_same_trials_and_writes_the_best(
+def test_tune_spends_the_trials_and_a_suite_refers_to_the_best(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tiny["tuning"] = {"codebook_size": 8, "steps": 3, "learning_rates": [1e-6, 1e-2]}
-    suite, results = write_suite(tiny), str(tmp_path / "results")
+    tiny["tuning"] = {"codebook_size": 8, "steps": 3, "learning_rates": [0.02]}
+    suite, results = write_suite({**tiny, "methods": ["vq_vae"]}), str(tmp_path / "results")
     assert _call("tune", suite, "--results", results) == 0
     out = capsys.readouterr().out
-    assert "6 trials an arm" in out
-    assert len(list((tmp_path / "results").glob("tiny@tuning/runs/*/record.json"))) == 12
-    tuned = write_suite({**tiny, "tuned": "tuned/tiny.yaml"})
-    assert _call("run", tuned, "--results", results) == 0
-    keys = (tmp_path / "results" / "tiny" / "summary.csv").read_text()
-    assert "0.01" in keys
+    assert "3 trials an arm on image_folder at K = 8, 3 steps, own seed" in out
+    assert len(list((tmp_path / "results").glob("tiny@tuning/runs/*/record.json"))) == 3
+    plan = plan_suite(write_suite({**tiny, "methods": ["vq_vae"], "tuned": "tuned/tiny.yaml"}))
+    assert plan.runs[0].config["training"]["learning_rate"] == 0.02
+    assert plan.choices is not None
+    assert plan.runs[0].config["params"]["beta"] == plan.choices.arms["vq_vae"].params["beta"]
