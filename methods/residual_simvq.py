@@ -26,8 +26,8 @@ class ResidualSimVQ(ResidualVQ):
         memory="N·D + ΣK_j·D",
         differences=("those of `residual_vq` and `simvq`",),
         evidence=(
-            "output, codes, loss and gradients are those of residual_vq with level=simvq, bit for bit; at depth 1 output "
-            "and codes are those of simvq",
+            "output, codes, loss and gradients are those of residual_vq with level=simvq, bit for bit; at depth 1 "
+            "output and codes are those of simvq",
         ),
     )
     knob = Knob("beta", (0.1, 0.25, 1.0))
