@@ -87,7 +87,7 @@ class ResidualVQ(Quantizer):
         **params: Any,
     ) -> tuple[int, ...]:
         """One size a level, with the product asked for."""
-        sizes = _factorise(super().resolve_size(codebook_size)[0], depth)
+        sizes = split_size(super().resolve_size(codebook_size)[0], depth)
         if shared and len(set(sizes)) > 1:
             raise UsageError(f"a shared codebook needs levels of one size, which {codebook_size:,} is no power of")
         method = get(level)
@@ -185,7 +185,7 @@ def _level_params(level: str, given: Mapping[str, Any] | None) -> dict[str, Any]
     return {**(_RQ_VAE if level == _DEFAULT_LEVEL else {}), **(given or {})}
 
 
-def _factorise(size: int, depth: int) -> tuple[int, ...]:
+def split_size(size: int, depth: int) -> tuple[int, ...]:
     """``depth`` level sizes with product ``size``: equal ones, else powers of two, the larger first."""
     if not isinstance(depth, int):
         raise UsageError(f"depth must be a whole number, not {depth!r}")
