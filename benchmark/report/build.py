@@ -32,15 +32,13 @@ def build(folder: Path) -> list[Path]:
         What was written, the summary first.
 
     Raises:
-        UsageError: there is no plan, or it declares a table or plot that there is not.
+        UsageError: there is no plan, it declares a table or plot that there is not, or nothing can be written.
     """
     results = read(folder)
     tables, plots = results.plan["tables"], results.plan["plots"]
     check_declarations(tables, plots)
     grid = Grid(results)
-    summary = folder / "summary.csv"
-    write_atomic(summary, summary_csv(results))
-    written = [summary]
+    written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
         table = _table(declaration, results, grid)
         written += _write_table(table, folder / "tables") if table else []
@@ -72,11 +70,9 @@ def _check(kind: str, declarations: Sequence[Declaration], known: Mapping[str, o
                 )
             continue
         match declaration:
-            case {"name": str(name), "metrics": [str(), *_] as metrics} if (
-                len(declaration) == 2 and name.isidentifier()
-            ):
+            case {"name": str(name), "metrics": [_, *_] as metrics} if len(declaration) == 2 and name.isidentifier():
                 for metric in metrics:
-                    column(metric)
+                    column(str(metric))
             case _:
                 raise UsageError(f"a {kind} is a name or {{name: ..., metrics: [...]}}, not {declaration}")
         if name in known:
@@ -103,26 +99,26 @@ def _plot(declaration: Declaration) -> Plot:
 
 
 def _write_table(table: Table, folder: Path) -> list[Path]:
-    folder.mkdir(exist_ok=True)
     contents = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
-    paths = [folder / f"{table.name}.{suffix}" for suffix in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomic(path, content)
-    return paths
+    return [_write(folder / f"{table.name}.{suffix}", content) for suffix, content in contents.items()]
 
 
 def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
-    folder.mkdir(exist_ok=True)
-    metadata: dict[str, dict[str, None]] = {
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    }
-    paths = [folder / f"{name}.{suffix}" for suffix in metadata]
     # Lay out once: both formats look the same, in half the time.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for path, (suffix, nothing) in zip(paths, metadata.items(), strict=True):
+    written = []
+    for suffix, without in (("png", ("Software",)), ("pdf", ("CreationDate", "Creator", "Producer"))):
         content = io.BytesIO()
-        figure.savefig(content, format=suffix, metadata=nothing)
-        write_atomic(path, content.getvalue())
-    return paths
+        figure.savefig(content, format=suffix, metadata=dict.fromkeys(without))
+        written.append(_write(folder / f"{name}.{suffix}", content.getvalue()))
+    return written
+
+
+def _write(path: Path, content: str | bytes) -> Path:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_atomic(path, content)
+    except OSError as error:
+        raise UsageError(f"the report {path} can't be written: {error.strerror}") from error
+    return path

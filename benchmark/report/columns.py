@@ -29,6 +29,7 @@ class Column:
     direction: int
     decimals: int
     unit: str
+    description: str
 
     @property
     def percent(self) -> bool:
@@ -72,4 +73,4 @@ def column(name: str) -> Column:
     kind = metric.format[-1]
     decimals = 0 if kind == "d" else int(metric.format.strip(",.%fd"))
     unit = "%" if kind == "%" else "" if metric.unit == "codes" else metric.unit
-    return Column(name, metric.label, _SIGNS[metric.direction], decimals, unit)
+    return Column(name, metric.label, _SIGNS[metric.direction], decimals, unit, metric.description)

@@ -34,11 +34,16 @@ _LATEX = {
     "³": r"$^3$",
     "⁻": r"$^-$",
     "β": r"$\beta$",
+    "σ": r"$\sigma$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "’": "'",
     "…": r"\dots{}",
 }
+
+
+_ACCENTED = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿß")
+"""Letters that pdfLaTeX reads as they are."""
 
 
 def escape_markdown(text: str) -> str:
@@ -71,7 +76,7 @@ def _latex_characters(text: str) -> str:
 def _latex_character(character: str) -> str:
     if character in _LATEX:
         return _LATEX[character]
-    if character.isascii():
+    if character.isascii() or character in _ACCENTED:
         return character if character.isprintable() else ""
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
     return "".join(_LATEX.get(letter, letter) for letter in plain) or "?"

@@ -77,8 +77,8 @@ class Results:
         """The curves of a run; None, and a warning, where they can't be read."""
         path = self.folder / "runs" / key / "history.csv"
         try:
-            history = pd.read_csv(path)
-            return history.apply(pd.to_numeric) if "step" in history else _unusable(path, "no column `step`")
+            history = pd.read_csv(path, dtype=float)
+            return history if "step" in history else _unusable(path, "no column `step`")
         except (OSError, ValueError) as error:
             return _unusable(path, error)
 
@@ -116,7 +116,7 @@ def read(folder: Path) -> Results:
     plan = _read_plan(folder / "plan.json")
     records, problems = _read_records(folder / "runs")
     runs = pd.DataFrame([_row(record) for record in records])
-    runs = runs.set_index("key", drop=False) if len(runs) else pd.DataFrame(columns=list(_LABELS)).set_index("key")
+    runs = (runs if len(runs) else pd.DataFrame(columns=list(_LABELS))).set_index("key", drop=False)
     cells = pd.DataFrame(plan["cells"], columns=["arm", "codebook_size", "seed", "key", "unavailable"])
     own = [name for name in runs.columns if name not in cells.columns]
     cells = cells.join(runs[own], on="key")

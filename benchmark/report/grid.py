@@ -18,8 +18,9 @@ class Grid:
         self.results = results
         self.arms = results.arms
         self.sizes = results.sizes
-        self.remedies = [arm for arm in self.arms if not results.is_reference(arm)]
         self.size_free = [arm for arm in self.arms if results.is_size_free(arm)]
+        # One run that serves every size would enter a comparison once a size.
+        self.remedies = [arm for arm in self.arms if not results.is_reference(arm) and arm not in self.size_free]
         self._cells = dict(list(results.cells.groupby(["arm", "codebook_size"])))
         self._intervals: dict[tuple[str, int, str], Interval | None] = {}
         self._comparisons: dict[tuple[str, tuple[int, ...]], Comparison | None] = {}
@@ -88,9 +89,8 @@ class Grid:
     def _fates(self, arm: str, size: int) -> Counter[tuple[str, str]]:
         """(What became of it, why) of the cells that did not end well."""
         fates: Counter[tuple[str, str]] = Counter()
-        for cell in self._cells[arm, size].itertuples():
-            if cell.status == "ok":
-                continue
+        cells = self._cells[arm, size]
+        for cell in cells.loc[cells["status"] != "ok", ["status", "unavailable", "reason"]].itertuples():
             if isinstance(cell.unavailable, str):
                 fates["unavailable", _short(cell.unavailable)] += 1
             elif isinstance(cell.status, str):

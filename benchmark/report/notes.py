@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmark.report.columns import Column
+from benchmark.report.columns import Column, column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.statistics import LEVEL
@@ -66,6 +66,30 @@ def protocol_note(results: Results) -> str:
     """Data, model and training in one line."""
     protocol = results.plan.get("protocol", {})
     return "Protocol: " + "; ".join(f"{name} {_settings(value)}" for name, value in protocol.items()) + "."
+
+
+def definition_note(columns: list[Column]) -> str:
+    """What each column measures."""
+    return "Columns: " + "; ".join(f"{column.label}: {column.description}" for column in columns) + "."
+
+
+def measurement_notes(results: Results) -> list[str]:
+    """With which networks and weights columns were measured, and why one is withheld."""
+    found: dict[str, None] = {}
+    for key in results.ok["key"].unique():
+        for name, detail in results.details[key].items():
+            if name in results.runs and isinstance(detail, dict):
+                found[_measurement(column(name).label, detail)] = None
+    return list(found)
+
+
+def _measurement(label: str, detail: dict[str, Any]) -> str:
+    if detail.get("withheld"):
+        return f"{label} withheld: {detail['withheld']}."
+    facts = [f"weights `{detail['weights_sha256']}`"] if "weights_sha256" in detail else []
+    facts += [f"input {detail['input']} px"] if "input" in detail else []
+    facts += [f"{detail['images']:,} images"] if "images" in detail else []
+    return f"{label}: {', '.join(facts)}."
 
 
 def machine_note(results: Results) -> str | None:

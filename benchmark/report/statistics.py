@@ -23,7 +23,7 @@ def t_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
     """Mean ± t(n - 1) · s / √n of the finite ``values``; None where there are none.
 
     Student's t, not a percentile bootstrap: with three seeds a bootstrap's 95 % interval covers the
-    mean 74 % of the time.
+    mean 75 % of the time (simulated, normal law).
     """
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]

@@ -83,11 +83,14 @@ class Table:
 
     def _float(self, blocks: list[Block], number: int, last: bool) -> str:
         width = len(self.columns)
-        lines = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{escape_latex(self.title)}{_continued(number)}}}"]
-        lines += [rf"\label{{tab:{self.name}}}"] if number == 0 else []
+        lines = [r"\begin{table}[htbp]", r"\centering"]
+        if number == 0:
+            lines += [rf"\caption{{{escape_latex(self.title)}}}", rf"\label{{tab:{self.name}}}"]
+        else:
+            lines += [r"\addtocounter{table}{-1}", rf"\caption{{{escape_latex(self.title)} (continued)}}"]
         lines += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
         lines += [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule"]
-        lines += [_row([escape_latex(column) for column in self.columns])]
+        lines += [_row([_heading(column) for column in self.columns])]
         for block in blocks:
             lines.append(r"\midrule")
             if block.heading:
@@ -100,8 +103,12 @@ class Table:
         return "\n".join([*lines, r"\end{table}"])
 
 
-def _continued(number: int) -> str:
-    return " (continued)" if number else ""
+def _heading(column: str) -> str:
+    """A heading for LaTeX, in two lines where a parenthesis follows."""
+    first, parenthesis, rest = column.partition(" (")
+    if not parenthesis:
+        return escape_latex(column)
+    return rf"\shortstack[r]{{{escape_latex(first)} \\ {escape_latex('(' + rest)}}}"
 
 
 def _row(cells: list[str]) -> str:

@@ -1,16 +1,17 @@
 """Reconstructions of every arm beside the originals, from the runs' samples."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
-from benchmark.report.plots.base import Plot, panels
+from benchmark.report.plots.base import Plot
 from benchmark.report.style import Style
 
-STRIP_WIDTH = 6.5
-"""Inches."""
+STRIP_INCHES = 6.5
+LABEL_INCHES = 0.072
+"""Of a letter."""
+GAP_INCHES = 0.08
 
 
 class Reconstructions(Plot):
@@ -33,17 +34,22 @@ class Reconstructions(Plot):
             strips.append((label, samples[half:]))
         if not strips:
             return None
-        height = STRIP_WIDTH * strips[0][1].shape[0] / strips[0][1].shape[1]
-        labels = 0.2 + 0.08 * max(len(line) for label, _ in strips for line in label.splitlines())
-        figure, rows = panels(len(strips), 1, width=STRIP_WIDTH + labels, height=height + 0.08)
-        for [axis], (label, strip) in zip(rows, strips, strict=True):
-            _strip(axis, label, strip)
-        return figure
+        return _sheet(strips)
 
 
-def _strip(axis: Axes, label: str, strip: np.ndarray) -> None:
-    axis.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.spines[:].set_visible(False)
-    axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
+def _sheet(strips: list[tuple[str, np.ndarray]]) -> Figure:
+    """Strips of one width under each other, their labels on the left, placed by the inch."""
+    margin = 0.2 + LABEL_INCHES * max(len(line) for label, _ in strips for line in label.splitlines())
+    pixels = strips[0][1].shape
+    height = STRIP_INCHES * pixels[0] / pixels[1]
+    step = max(height, 0.3) + GAP_INCHES
+    total = (margin + STRIP_INCHES + GAP_INCHES, step * len(strips) + GAP_INCHES)
+    figure = Figure(figsize=total)
+    for row, (label, strip) in enumerate(strips, 1):
+        bottom = total[1] - row * step
+        axis = figure.add_axes((margin / total[0], bottom / total[1], STRIP_INCHES / total[0], height / total[1]))
+        axis.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axis.set_axis_off()
+        middle = (bottom + height / 2) / total[1]
+        figure.text((margin - 0.1) / total[0], middle, label, ha="right", va="center", fontsize=8.5)
+    return figure

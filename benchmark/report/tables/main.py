@@ -8,9 +8,11 @@ from benchmark.report.grid import Grid
 from benchmark.report.notes import (
     arm_marks,
     best_note,
+    definition_note,
     interval_note,
     machine_note,
     mark_notes,
+    measurement_notes,
     protocol_note,
     tuning_note,
 )
@@ -33,11 +35,11 @@ def main_table(results: Results, grid: Grid) -> Table | None:
         rows = [_row(grid, arm, grid.sizes[0], columns, footnotes, {}) for arm in grid.size_free]
         blocks.append(Block("Any codebook size", rows))
     notes = [*footnotes.notes(), interval_note(grid), *best_note(columns), *mark_notes(grid), *level_notes(grid)]
-    notes += [tuning_note(results), protocol_note(results)]
+    notes += [tuning_note(results), protocol_note(results), definition_note(columns), *measurement_notes(results)]
     machine = machine_note(results)
     return Table(
         "main",
-        f"{results.plan['suite']}: usage, perplexity, distortion and price",
+        f"{results.plan['suite']}: {results.plan['question']}",
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),

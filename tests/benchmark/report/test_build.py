@@ -1,0 +1,129 @@
+"""A whole report: which files, the same bytes twice, and what a suite may declare."""
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from benchmark.report import build, check_declarations, load
+from methods.errors import UsageError
+
+Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
+
+
+def written_twice(synthetic: Make, plots: list[str]) -> list[str]:
+    """Build two folders with the same records; names of what was written, the same bytes in both."""
+    first, second = (
+        synthetic(("vq_vae", "residual_vq", "no_quantization"), sizes=(256, 1024), seeds=1, name=name)
+        for name in ("first", "second")
+    )
+    first.edit_plan(plots=plots)
+    second.edit_plan(plots=plots)
+    names = [str(path.relative_to(first.folder)) for path in build(first.folder)]
+    assert names == [str(path.relative_to(second.folder)) for path in build(second.folder)]
+    for name in names:
+        content = (first.folder / name).read_bytes()
+        assert content == (second.folder / name).read_bytes(), name
+        assert not re.search(rb"CreationDate|ModDate|Matplotlib v", content)
+        assert str(first.folder).encode() not in content
+    assert not list(first.folder.glob("*/.*")), "temporary files are gone"
+    return names
+
+
+def test_the_same_records_give_the_same_bytes(synthetic: Make):
+    assert len(written_twice(synthetic, ["usage", "reconstructions"])) == 1 + 3 * 3 + 2 * 2
+
+
+@pytest.mark.slow
+def test_everything_is_the_same_bytes_twice(synthetic: Make):
+    assert len(written_twice(synthetic, [])) == 1 + 3 * 3 + 2 * 8
+
+
+def test_summary_has_one_row_a_run_in_the_order_of_the_plan(synthetic: Make):
+    made = synthetic(("simvq", "vq_vae", "no_quantization"), sizes=(256, 1024), seeds=2, artefacts=False)
+    made.edit_plan(tables=["main"], plots=["usage"])
+    stranger = made.folder / "runs" / made.key("vq_vae", 1024, 1)
+    made.edit_plan(cells=[cell for cell in made.plan["cells"] if cell["key"] != stranger.name])
+    assert build(made.folder)[0] == made.folder / "summary.csv"
+    summary = pd.read_csv(made.folder / "summary.csv")
+    assert len(summary) == 10
+    assert summary["arm"].tolist() == ["simvq"] * 4 + ["vq_vae"] * 3 + ["no_quantization"] * 2 + ["vq_vae"]
+    assert summary["key"].iloc[-1] == stranger.name
+    runs, _ = load(made.folder)
+    assert summary.set_index("key")["usage"].to_dict() == pytest.approx(runs["usage"].to_dict(), nan_ok=True, rel=0)
+
+
+def test_declared_tables_and_plots(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), seeds=1, artefacts=False)
+    ranks = {"name": "ranks", "metrics": ["effective_rank"]}
+    made.edit_plan(tables=["main", ranks], plots=["usage", ranks])
+    names = [path.name for path in build(made.folder)]
+    assert names == [
+        "summary.csv",
+        *(f"{table}.{suffix}" for table in ("main", "ranks") for suffix in ("md", "csv", "tex")),
+        *(f"{plot}.{suffix}" for plot in ("usage", "ranks") for suffix in ("png", "pdf")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declaration", "sentence"),
+    [
+        ("mian", "unknown table `mian` (did you mean `main`?)"),
+        ({"name": "x"}, "a table is a name or {name: ..., metrics: [...]}"),
+        ({"name": "x", "metrics": []}, "a table is a name or"),
+        ({"name": "../x", "metrics": ["mse"]}, "a table is a name or"),
+        ({"name": "main", "metrics": ["mse"]}, "the table `main` is there already"),
+        ({"name": "x", "metrics": ["psrn"]}, "there is no metric `psrn` (did you mean `psnr`?)"),
+    ],
+)
+def test_a_wrong_declaration_is_one_sentence(declaration, sentence: str):
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        check_declarations([declaration], [])
+
+
+def test_a_plot_that_is_not_there_is_told_as_such():
+    with pytest.raises(UsageError, match="unknown plot `usages`"):
+        check_declarations([], ["usages"])
+
+
+def test_a_bad_record_changes_nothing_but_its_own_cell(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2, artefacts=False)
+    made.edit_plan(tables=["main"], plots=["usage"])
+    made.record_path("simvq", 256, 1).write_text('{"schema": 1, "key": "')
+    build(made.folder)
+    table = (made.folder / "tables" / "main.md").read_text()
+    assert "(a) 1 of 2 not run yet" in table
+    assert len(pd.read_csv(made.folder / "summary.csv")) == 3
+
+
+def test_nothing_run_yet(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=1, artefacts=False)
+    for path in made.folder.glob("runs/*/record.json"):
+        path.unlink()
+    names = {path.name for path in build(made.folder)}
+    assert names == {"summary.csv", "main.md", "main.csv", "main.tex"}
+    assert (made.folder / "summary.csv").read_text().startswith("key,arm,method")
+
+
+def test_a_thousand_records(synthetic: Make):
+    sizes = (256, 512, 1024, 2048, 4096)
+    made = synthetic(
+        ("vq_vae", "vq_vae_ema", "codebook_reset", "cvq_vae", "simvq"), sizes=sizes, seeds=40, artefacts=False
+    )
+    made.edit_plan(plots=["disguise"])
+    build(made.folder)
+    summary = pd.read_csv(made.folder / "summary.csv")
+    assert len(summary) == 1000
+    main = pd.read_csv(made.folder / "tables" / "main.csv")
+    assert main["n"].tolist() == [40] * 25
+    wanted = summary.groupby(["codebook_size", "arm"])["usage"].mean()
+    found = main.set_index(["codebook_size", "arm"])["usage"]
+    pd.testing.assert_series_equal(found.sort_index(), wanted.sort_index(), check_names=False)
+
+
+def test_a_folder_that_can_not_be_written(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
+    (made.folder / "tables").write_text("a file where the folder should be")
+    with pytest.raises(UsageError, match=r"tables.*can't be written"):
+        build(made.folder)

@@ -1,0 +1,183 @@
+"""The plots: what they draw is what was measured, and nothing covers anything."""
+
+import itertools
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from benchmark.report.frame import read
+from benchmark.report.grid import Grid
+from benchmark.report.plots import PLOTS
+from benchmark.report.plots.base import size_label, wrapped
+from benchmark.report.plots.rank_frequency import relative_curve
+from benchmark.report.style import RC, arm_styles
+
+Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
+ARMS = ("vq_vae", "residual_vq", "simvq", "no_quantization")
+
+
+def draw(folder, name: str) -> Figure | None:
+    results = read(folder)
+    with matplotlib.rc_context(RC):
+        figure = PLOTS[name].draw(results, Grid(results), arm_styles(results.plan["arms"]))
+        if figure is not None:
+            figure.draw_without_rendering()
+    return figure
+
+
+def names(figure: Figure | None) -> list[str]:
+    assert figure is not None
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("name", list(PLOTS))
+@pytest.mark.parametrize(("sizes", "seeds"), [((256, 1024), 2), ((256,), 1)])
+def test_nothing_overlaps(synthetic: Make, name: str, sizes: tuple[int, ...], seeds: int):
+    figure = draw(synthetic(ARMS, sizes=sizes, seeds=seeds).folder, name)
+    assert figure is not None
+    boxes = [axis.get_tightbbox() for axis in figure.axes] + [legend.get_window_extent() for legend in figure.legends]
+    page = figure.bbox
+    for box in boxes:
+        assert box.x0 >= page.x0 - 1
+        assert box.x1 <= page.x1 + 1
+        assert box.y0 >= page.y0 - 1
+        assert box.y1 <= page.y1 + 1
+    for one, other in itertools.combinations(boxes, 2):
+        width, height = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
+        assert min(width, height) < 2
+
+
+def test_every_plot_stays_away_without_runs(synthetic: Make):
+    made = synthetic(ARMS, sizes=(256,), seeds=1, artefacts=False)
+    for path in made.folder.glob("runs/*/record.json"):
+        path.unlink()
+    assert [draw(made.folder, name) for name in PLOTS] == [None] * len(PLOTS)
+
+
+def test_usage_against_size(synthetic: Make):
+    made = synthetic(ARMS, sizes=(256, 4096), seeds=2, artefacts=False)
+    figure = draw(made.folder, "usage")
+    assert names(figure) == ["vq_vae", "residual_vq", "simvq", "ceiling"]
+    assert figure is not None
+    results = read(made.folder)
+    wanted = [100 * results.ok.query("arm == 'simvq' and codebook_size == @k")["usage"].mean() for k in (256, 4096)]
+    lines = figure.axes[0].get_lines()
+    np.testing.assert_allclose(lines[2].get_ydata(), wanted)
+    ceilings = [100 * (1 - (1 - 1 / size) ** 25_600) for size in (256, 4096)]
+    np.testing.assert_allclose(lines[-1].get_ydata(), ceilings)
+    np.testing.assert_allclose(figure.axes[1].get_lines()[-1].get_ydata(), [256, 4096])
+
+
+def test_a_band_is_the_interval_within_what_is_possible(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=2, artefacts=False)
+    for seed, usage in enumerate((0.1, 0.9)):
+        for size in (256, 1024):
+            metrics = {"usage": usage, "perplexity": 50.0 + seed}
+            made.edit("vq_vae", size, seed, metrics=metrics)
+    figure = draw(made.folder, "usage")
+    assert figure is not None
+    [usage_band] = figure.axes[0].collections
+    y = usage_band.get_paths()[0].vertices[:, 1]
+    assert (y.min(), y.max()) == (0, 100)
+    [band] = figure.axes[1].collections
+    # Two values one apart: half-width 12.706 · (1 / sqrt 2) / sqrt 2, the table's quantile for one degree of freedom.
+    half_width = 12.7062 / 2
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(50.5 + half_width, abs=1e-3)
+
+
+def test_the_floor_is_a_line_across(synthetic: Make):
+    made = synthetic(ARMS, sizes=(256, 1024), seeds=2, artefacts=False)
+    figure = draw(made.folder, "distortion")
+    assert names(figure)[-1] == "no_quantization"
+    assert figure is not None
+    floor = read(made.folder).ok.query("arm == 'no_quantization'")["mse"].mean()
+    assert list(figure.axes[0].get_lines()[-1].get_ydata()) == pytest.approx([floor, floor])
+
+
+def test_one_size_gives_dots_by_arm(synthetic: Make):
+    made = synthetic(ARMS, sizes=(256,), seeds=3, artefacts=False)
+    figure = draw(made.folder, "distortion")
+    assert figure is not None
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(ARMS)
+    assert not figure.legends
+
+
+def test_relative_curve_by_hand():
+    rank, frequency = relative_curve(np.array([0, 6, 0, 2]))
+    np.testing.assert_allclose(rank, [0.25, 0.5])
+    np.testing.assert_allclose(frequency, [3.0, 1.0])
+
+
+def test_relative_curve_of_a_uniform_source_is_flat():
+    rank, frequency = relative_curve(np.full(10_000, 3))
+    assert len(rank) <= 200
+    assert (rank[0], rank[-1]) == (1e-4, 1.0)
+    np.testing.assert_allclose(frequency, 1.0)
+
+
+def test_levels_are_named_in_the_rank_frequency_plot(synthetic: Make):
+    assert names(draw(synthetic(ARMS, sizes=(256,), seeds=1).folder, "rank_frequency")) == [
+        "vq_vae",
+        "residual_vq, level 1",
+        "simvq",
+        "uniform",
+    ]
+
+
+def test_usage_over_training_ends_where_the_history_ends(synthetic: Make):
+    made = synthetic(("simvq",), sizes=(256,), seeds=2)
+    results = read(made.folder)
+    figure = draw(made.folder, "training")
+    assert figure is not None
+    last = np.mean([results.history(key)["usage"].iloc[-1] for key in results.ok["key"]])  # type: ignore[index]
+    curve = figure.axes[0].get_lines()[0]
+    assert curve.get_xdata()[-1] == 1000
+    assert curve.get_ydata()[-1] == pytest.approx(100 * last)
+
+
+def test_disguise_has_a_point_a_run(synthetic: Make):
+    figure = draw(synthetic(ARMS, sizes=(256, 1024), seeds=3, artefacts=False).folder, "disguise")
+    assert figure is not None
+    clouds = [cloud for cloud in figure.axes[0].collections if len(cloud.get_offsets()) == 6]
+    assert len(clouds) == 3
+    for cloud in clouds:
+        usage, perplexity = np.asarray(cloud.get_offsets()).T
+        assert (perplexity <= usage).all()
+
+
+def test_rate_distortion_uses_the_error_that_is_there(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), seeds=1, artefacts=False)
+    figure = draw(made.folder, "rate_distortion")
+    assert figure is not None
+    assert figure.axes[0].get_ylabel() == "MSE ↓"
+    for arm, size in itertools.product(("vq_vae", "simvq"), (256, 1024)):
+        made.edit(arm, size, 0, metrics={"entropy_bits": 3.0, "quantization_error": 0.5})
+    figure = draw(made.folder, "rate_distortion")
+    assert figure is not None
+    assert figure.axes[0].get_ylabel() == "Quantization error ↓"
+
+
+def test_reconstructions_show_the_originals_once_and_the_largest_size(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), seeds=1)
+    made.record_path("simvq", 1024, 0).unlink()
+    figure = draw(made.folder, "reconstructions")
+    assert figure is not None
+    labels = [text.get_text() for text in figure.texts]
+    assert labels == ["original", "vq_vae\nK = 1,024", "simvq\nK = 256", "no_quantization"]
+    shown = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+    samples = read(made.folder).samples(made.key("vq_vae", 1024, 0))
+    assert samples is not None
+    np.testing.assert_array_equal(shown[0], samples[:28])
+    np.testing.assert_array_equal(shown[1], samples[28:])
+
+
+@pytest.mark.parametrize(("size", "label"), [(256, "256"), (1024, "1,024"), (16384, "16k"), (10000, "10,000")])
+def test_size_labels(size: int, label: str):
+    assert size_label(size) == label
+
+
+def test_panels_wrap_evenly():
+    assert [wrapped(count, 4) for count in (1, 4, 5, 7, 9)] == [(1, 1), (1, 4), (2, 3), (2, 4), (3, 3)]

@@ -1,0 +1,60 @@
+"""Colours and markers: stable by method, told apart without colour."""
+
+import pytest
+from matplotlib.colors import to_rgb
+
+from benchmark.report.style import _KNOWN, arm_styles, method_style
+
+
+def arms(*pairs: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"arm": arm, "method": method} for arm, method in pairs]
+
+
+def luminance(colour: str) -> float:
+    return sum(weight * channel for weight, channel in zip((0.299, 0.587, 0.114), to_rgb(colour), strict=True))
+
+
+def test_known_methods_differ_in_colour_and_marker_together():
+    looks = {(method_style(name).colour, method_style(name).marker) for name in _KNOWN}
+    assert len(looks) == len(_KNOWN)
+
+
+def test_the_seven_of_the_comparison_differ_in_colour_and_in_marker():
+    styles = [method_style(name) for name in _KNOWN[:7]]
+    assert len({style.colour for style in styles}) == len({style.marker for style in styles}) == 7
+
+
+def test_every_line_is_dark_enough_for_white_paper():
+    assert max(luminance(method_style(name).colour) for name in _KNOWN) < 0.72
+
+
+def test_a_method_looks_the_same_in_every_plan():
+    alone = arm_styles(arms(("simvq", "simvq")))["simvq"]
+    among = arm_styles(arms(("vq_vae", "vq_vae"), ("simvq", "simvq"), ("fsq", "fsq")))["simvq"]
+    assert alone == among == method_style("simvq")
+
+
+def test_a_plug_in_has_a_look_of_its_own_that_stays():
+    style = method_style("somebody_elses_method")
+    assert style == method_style("somebody_elses_method")
+    assert (style.colour, style.marker) not in {(method_style(n).colour, method_style(n).marker) for n in _KNOWN}
+
+
+def test_arms_of_one_method_keep_its_look_for_the_arm_named_like_it():
+    styles = arm_styles(arms(("vq_vae_kmeans", "vq_vae"), ("vq_vae", "vq_vae")))
+    assert styles["vq_vae"] == method_style("vq_vae")
+    assert styles["vq_vae_kmeans"].colour != styles["vq_vae"].colour
+    assert styles["vq_vae_kmeans"].marker != styles["vq_vae"].marker
+
+
+@pytest.mark.parametrize("count", [2, 4, 5, 9])
+def test_arms_of_one_method_are_told_apart(count: int):
+    styles = arm_styles(arms(*((f"arm_{index}", "simvq") for index in range(count))))
+    assert len({style.colour for style in styles.values()}) == count
+    assert len({style.marker for style in styles.values()}) == count
+
+
+def test_references_are_grey():
+    for name in ("no_quantization", "kmeans"):
+        red, green, blue = to_rgb(method_style(name).colour)
+        assert red == green == blue

@@ -1,0 +1,258 @@
+"""The tables of invented results: exact cells, marks, and every gap explained."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.report.frame import read
+from benchmark.report.grid import Grid
+from benchmark.report.table import Table
+from benchmark.report.tables import TABLES, metrics_by_size
+
+Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
+T_2 = 4.302652729749
+
+
+def table(folder, name: str = "main") -> Table | None:
+    results = read(folder)
+    return TABLES[name](results, Grid(results))
+
+
+def rows(built: Table | None) -> dict[tuple[str, str], list[str]]:
+    """Cells as Markdown by heading of the block and first cell without its marks."""
+    assert built is not None
+    return {
+        (block.heading, re.sub(r"<sup>.*</sup>", "", row[0].markdown())): [cell.markdown() for cell in row]
+        for block in built.blocks
+        for row in block.rows
+    }
+
+
+def set_metric(made, arm: str, size: int, name: str, values: list[float]) -> None:
+    for seed, value in enumerate(values):
+        record = json.loads(made.record_path(arm, size, seed).read_text())
+        made.edit(arm, size, seed, metrics={**record["metrics"], name: value})
+
+
+def test_mean_and_half_width_of_three_seeds(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(1024,), artefacts=False)
+    set_metric(made, "vq_vae", 1024, "usage", [0.05, 0.06, 0.07])
+    set_metric(made, "vq_vae", 1024, "perplexity", [30.0, 37.0, 41.0])
+    built = table(made.folder)
+    assert built is not None
+    [[_, usage, perplexity, *_, n]] = built.blocks[0].rows
+    assert built.columns[1:3] == ["Usage, %", "Perplexity"]
+    assert usage.text == f"6.0 ± {100 * T_2 * 0.01 / math.sqrt(3):.1f}" == "6.0 ± 2.5"
+    assert perplexity.text == f"36.0 ± {T_2 * np.std([30, 37, 41], ddof=1) / math.sqrt(3):.1f}"
+    assert n.text == "3"
+    assert built.data["usage_half_width"][0] == pytest.approx(T_2 * 0.01 / math.sqrt(3), rel=1e-9)
+
+
+def test_one_seed_has_no_interval(synthetic: Make):
+    built = table(synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1, artefacts=False).folder)
+    assert built is not None
+    assert "±" not in "".join(cell.text for block in built.blocks for row in block.rows for cell in row)
+    assert any("no interval" in note for note in built.notes)
+    assert not any(cell.bold for block in built.blocks for row in block.rows for cell in row)
+
+
+def test_headings_state_tokens_and_ceiling(synthetic: Make):
+    built = table(synthetic(("vq_vae",), sizes=(256, 65536), artefacts=False).folder)
+    assert built is not None
+    assert [block.heading for block in built.blocks] == [
+        "Codebook size 256 · N = 25,600 test tokens · usage ceiling 100.0 %",
+        "Codebook size 65,536 · N = 25,600 test tokens · usage ceiling 32.3 %",
+    ]
+
+
+def test_every_gap_is_explained(synthetic: Make):
+    made = synthetic(("vq_vae", "cvq_vae", "sq_vae", "simvq"), sizes=(256, 4096), artefacts=False)
+    made.make_unavailable("sq_vae", 4096, "`sq_vae` is declared up to 1,024 codes on a CPU")
+    made.edit("cvq_vae", 4096, 1, status="diverged", reason="the loss was not finite at step 120", metrics={})
+    for seed in range(3):
+        made.edit("vq_vae", 256, seed, status="out_of_memory", reason="out of memory\nsecond line", metrics={})
+        made.record_path("vq_vae", 4096, seed).unlink()
+    made.record_path("simvq", 4096, 0).write_text('{"schema": 1')
+    built = table(made.folder)
+    assert built is not None
+    small, large = (block.heading for block in built.blocks)
+    cells = rows(built)
+    assert cells[small, "`vq_vae`"][:3] == ["`vq_vae`<sup>a</sup>", "out of memory", ""]
+    assert cells[large, "`vq_vae`"][:2] == ["`vq_vae`", "not run yet"]
+    assert cells[large, "`cvq_vae`"][0] == "`cvq_vae`<sup>b</sup>"
+    assert cells[large, "`cvq_vae`"][-1] == "2"
+    assert cells[large, "`sq_vae`"][:2] == ["`sq_vae`<sup>†,c</sup>", "unavailable"]
+    assert cells[large, "`simvq`"][0] == "`simvq`<sup>d</sup>"
+    assert built.notes[:4] == [
+        "(a) out of memory: out of memory",
+        "(b) 1 of 3 diverged: the loss was not finite at step 120",
+        "(c) unavailable: `sq_vae` is declared up to 1,024 codes on a CPU",
+        "(d) 1 of 3 not run yet",
+    ]
+    missing = built.data.set_index(["arm", "codebook_size"])["missing"]
+    assert missing["cvq_vae", 4096] == "1 of 3 diverged: the loss was not finite at step 120"
+    assert pd.isna(missing["simvq", 256])
+
+
+def test_marks_of_unverified_and_not_converged(synthetic: Make):
+    made = synthetic(("vq_vae", "sq_vae"), sizes=(256, 1024), artefacts=False)
+    made.edit("vq_vae", 1024, 2, converged=False)
+    made.edit("sq_vae", 256, 0, converged=None)
+    cells = rows(table(made.folder))
+    firsts = [row[0] for row in cells.values()]
+    assert firsts == ["`vq_vae`", "`sq_vae`<sup>†</sup>", "`vq_vae`<sup>‡</sup>", "`sq_vae`<sup>†</sup>"]
+
+
+def test_a_method_without_codes_shows_a_dash_and_stands_apart(synthetic: Make):
+    built = table(synthetic(("no_quantization", "vq_vae"), sizes=(256, 1024), artefacts=False).folder)
+    assert built is not None
+    assert built.blocks[-1].heading == "Any codebook size"
+    [row] = built.blocks[-1].rows
+    assert [cell.text for cell in row[:3]] == ["reference: `no_quantization`", "–", "–"]
+    assert re.fullmatch(r"[\d.]+ ± [\d.]+", row[built.columns.index("PSNR, dB ↑")].text)
+
+
+def test_a_sized_reference_comes_last_in_its_block(synthetic: Make):
+    built = table(synthetic(("kmeans", "vq_vae", "simvq"), sizes=(256,), artefacts=False).folder)
+    assert built is not None
+    assert [row[0].text for row in built.blocks[0].rows] == ["`vq_vae`", "`simvq`", "reference: `kmeans`"]
+
+
+def test_only_distortion_is_marked_best_and_only_beyond_chance(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
+    set_metric(made, "vq_vae", 256, "ssim", [0.80, 0.81, 0.82])
+    set_metric(made, "simvq", 256, "ssim", [0.90, 0.91, 0.921])
+    set_metric(made, "vq_vae", 256, "quantization_error", [0.30, 0.50, 0.40])
+    set_metric(made, "simvq", 256, "quantization_error", [0.29, 0.41, 0.42])
+    for arm, usage in (("vq_vae", 0.1), ("simvq", 0.9)):
+        set_metric(made, arm, 256, "usage", [usage, usage + 0.001, usage + 0.002])
+    built = table(made.folder)
+    assert built is not None
+    bold = {
+        (row[0].text, column)
+        for row in built.blocks[0].rows
+        for cell, column in zip(row, built.columns, strict=True)
+        if cell.bold
+    }
+    assert ("`simvq`", "SSIM ↑") in bold
+    assert {column for _, column in bold}.isdisjoint({"Usage, %", "Perplexity", "Training, s", "Quantization error ↓"})
+    assert all("no_quantization" not in arm for arm, _ in bold)
+
+
+def test_tuned_untuned_and_mixed(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), artefacts=False)
+    arms = made.plan["arms"]
+    notes = []
+    for tuned in ((False, False), (True, True), (True, False)):
+        made.edit_plan(arms=[{**arm, "tuned": flag} for arm, flag in zip(arms, tuned, strict=True)])
+        built = table(made.folder)
+        assert built is not None
+        notes.append(next(note for note in built.notes if "uned" in note))
+    assert notes[0].startswith("Untuned: every arm")
+    assert notes[1].startswith("Tuned: every arm")
+    assert notes[2] == "Tuned with the same number of trials each: `vq_vae`; untuned: `simvq`."
+
+
+def test_what_was_measured_with_and_what_is_withheld(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
+    set_metric(made, "vq_vae", 256, "fd_efficientnet_lite0", [None])
+    reason = "500 images are fewer than twice the 1,280 features"
+    made.edit(
+        "vq_vae",
+        256,
+        0,
+        details={
+            "fd_efficientnet_lite0": {"weights_sha256": "0123456789ab", "withheld": reason},
+            "lpips_alex_64px": {"weights_sha256": "ba9876543210", "input": "64×64"},
+        },
+    )
+    built = table(made.folder)
+    assert built is not None
+    assert "FD (EfficientNet-Lite0) ↓" not in built.columns
+    assert f"FD (EfficientNet-Lite0) withheld: {reason}." in built.notes
+    assert "LPIPS (AlexNet, 64 px): weights `ba9876543210`, input 64×64 px." in built.notes
+
+
+def test_levels_are_stated(synthetic: Make):
+    built = table(synthetic(("residual_vq",), sizes=(256, 1024), artefacts=False).folder)
+    assert built is not None
+    assert any("256 = 16 × 16, 1,024 = 32 × 32" in note for note in built.notes)
+
+
+def test_memory_of_device_and_process_have_columns_of_their_own(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1, artefacts=False)
+    made.edit("simvq", 256, 0, memory={"peak_rss_mb": 900.0, "peak_cuda_mb": 1234.0})
+    built = table(made.folder)
+    assert built is not None
+    assert built.columns[-3:] == ["Peak memory, MB", "Peak GPU memory, MB", "n"]
+    assert [cell.text for cell in built.blocks[0].rows[1][-3:]] == ["900", "1,234", "1"]
+    assert built.blocks[0].rows[0][-2].text == "–"
+
+
+def test_machines_are_named(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=2, artefacts=False)
+    made.edit("vq_vae", 256, 1, provenance={"device": "Invented GPU", "cpu": "Invented CPU", "threads": 2})
+    built = table(made.folder)
+    assert built is not None
+    machines = "Invented CPU, CPU threads: 1; Invented GPU, CPU threads: 2"
+    assert built.notes[-1] == f"Measured on: {machines}. Times of different machines are not comparable."
+
+
+def test_usage_and_perplexity_share_a_cell(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=1, artefacts=False)
+    set_metric(made, "vq_vae", 1024, "usage", [0.938])
+    set_metric(made, "vq_vae", 1024, "perplexity", [74.21])
+    built = table(made.folder, "usage_by_size")
+    assert built is not None
+    assert built.columns == ["Arm", "K = 256", "K = 1,024"]
+    assert built.blocks[0].rows[0][2].text == "93.8 / 74.2"
+
+
+def test_by_size_tables_need_more_than_one_size(synthetic: Make):
+    folder = synthetic(("vq_vae",), sizes=(256,), artefacts=False).folder
+    assert table(folder, "usage_by_size") is None
+    assert table(folder, "distortion_by_size") is None
+
+
+def test_declared_metrics_by_size(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), artefacts=False)
+    set_metric(made, "simvq", 256, "effective_rank", [10.0, 11.0, 12.0])
+    results = read(made.folder)
+    built = metrics_by_size("ranks", ["effective_rank", "effective_rank_used"], results, Grid(results))
+    assert built is not None
+    assert built.name == "ranks"
+    assert built.blocks[0].rows[1][1].text == "11.0 ± 2.5"
+
+
+def test_comparison(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
+    for size, offset in ((256, 0.0), (1024, -1.0)):
+        set_metric(made, "simvq", size, "quantization_error", [2.0 + offset, 2.1 + offset, 2.2 + offset])
+        set_metric(made, "vq_vae", size, "quantization_error", [3.0 + offset, 3.2 + offset, 3.1 + offset])
+    built = table(made.folder, "comparison")
+    assert built is not None
+    [block] = [block for block in built.blocks if block.heading.startswith("Quantization error")]
+    assert block.heading == "Quantization error ↓ · 6 blocks that every arm has"
+    best, other = ([cell.text for cell in row] for row in block.rows)
+    assert best == ["`simvq`", "1.00", "best", "", ""]
+    differences = np.array([1.0, 1.1, 0.9] * 2)
+    # 97.5 % quantile of Student's t with five degrees of freedom, from a printed table.
+    half_width = 2.570582 * differences.std(ddof=1) / math.sqrt(6)
+    assert other == ["`vq_vae`", "2.00", f"+1.00000 ± {half_width:.5f}", "< 0.001", "6"]
+    assert block.rows[0][2].bold
+    assert "no_quantization" not in built.markdown()
+
+
+def test_nothing_run_yet_still_gives_a_table(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), seeds=1, artefacts=False)
+    for path in made.folder.glob("runs/*/record.json"):
+        path.unlink()
+    built = table(made.folder)
+    assert built is not None
+    assert "not run yet" in built.markdown()
+    assert table(made.folder, "comparison") is None
