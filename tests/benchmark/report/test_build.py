@@ -32,12 +32,12 @@ def written_twice(synthetic: Make, plots: list[str]) -> list[str]:
 
 
 def test_the_same_records_give_the_same_bytes(synthetic: Make):
-    assert len(written_twice(synthetic, ["usage", "reconstructions"])) == 1 + 3 * 3 + 2 * 2
+    assert len(written_twice(synthetic, ["usage", "reconstructions"])) == 1 + 3 * 4 + 2 * 2
 
 
 @pytest.mark.slow
 def test_everything_is_the_same_bytes_twice(synthetic: Make):
-    assert len(written_twice(synthetic, [])) == 1 + 3 * 3 + 2 * 8
+    assert len(written_twice(synthetic, [])) == 1 + 3 * 4 + 2 * 8
 
 
 def test_summary_has_one_row_a_run_in_the_order_of_the_plan(synthetic: Make):
