@@ -1,0 +1,217 @@
+"""QINCo: residual quantization whose codewords a network adapts to what has been decoded so far."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from methods.base import Card, Knob, Quantized, Quantizer, check_range
+from methods.errors import UsageError
+from methods.estimators import straight_through
+from methods.kmeans import collect_rows, kmeans
+from methods.nearest import nearest_codes
+from methods.preselection import nearest_candidates
+from methods.registry import register
+from methods.residual_vq import split_size
+
+_MOST_CANDIDATES = 1024
+_CHUNK_ELEMENTS = 1 << 22
+"""Elements of the widest activation while candidates are tried: 16 MB in fp32."""
+
+
+@register("qinco")
+class QINCo(Quantizer):
+    """Level m adds u_m(c; x̂), its codeword c adapted by a network to the sum x̂ of the levels before.
+
+    Huijben et al., "Residual Quantization with Implicit Neural Codebooks", ICML 2024, arXiv 2401.14732, with the
+    pre-selection of candidates and the start of QINCo2 (Vallaeys et al., arXiv 2501.03078): the networks start as
+    the identity, so that the first step is residual quantization. The codebook size is the product of the levels'.
+
+    Args:
+        depth: number of levels; the first is a plain codebook.
+        hidden: hidden width of a residual block.
+        blocks: residual blocks a level.
+        candidates: how many codewords of a level are tried: those nearest to the residual in a second codebook
+            that learns to foretell the adapted ones. 0 tries all.
+        beta: weight of the commitment loss.
+    """
+
+    card = Card(
+        idea="each level's codewords are made by a network from a base codebook and what is decoded so far",
+        paper='Huijben, Douze, Muckley, van Sloun, Verbeek, "Residual Quantization with Implicit Neural Codebooks", '
+        "ICML 2024, arXiv 2401.14732",
+        code="facebookresearch/Qinco, qinco_v1/model_qinco.py, QINCo, and qinco/model/qinco_base.py",
+        trains="a codebook a level (K_j x D), from the second on a network (2D² + 2·blocks·D·hidden) and a codebook "
+        "for pre-selection",
+        memory="N·D + ΣK_j·D; candidates x max(2D, hidden) a latent, a chunk of latents at a time",
+        differences=(
+            "latents are those of an encoder that is trained too, by a straight-through estimator and a commitment "
+            "loss; theirs are a fixed set of vectors, which need neither",
+            "no normalisation of the latents, which are not fixed",
+            "starts from k-means of the residuals, level by level; theirs from residual codebooks found by beam "
+            "search, with noise",
+            "no beam search in encoding and no reset of unused codewords (both QINCo2's)",
+            "two residual blocks; QINCo has 2 to 16",
+        ),
+        evidence=(
+            "QINCo (v1) without commitment, 10 Adam steps at three sizes: all 27,000 codes and all gradients are the "
+            "same, decoded latents within 2.4e-7, loss 1.2e-7",
+            "QINCo2's QincoSubstep: the same 8 candidates of 64 in the same order for 2,000 latents, the same loss",
+        ),
+    )
+    knob = Knob("beta", (0.1, 0.25, 1.0))
+    initialised: Tensor
+
+    def __init__(
+        self,
+        codebook_size: int,
+        dim: int,
+        *,
+        depth: int = 2,
+        hidden: int = 256,
+        blocks: int = 2,
+        candidates: int = 16,
+        beta: float = 0.25,
+    ) -> None:
+        super().__init__(codebook_size, dim, depth=depth, candidates=candidates)
+        check_range("hidden", hidden, 1)
+        check_range("blocks", blocks, 0)
+        check_range("beta", beta, 0)
+        self.beta = beta
+        self.first = nn.Parameter(torch.randn(self.level_sizes[0], dim))
+        self.steps = nn.ModuleList(
+            ImplicitCodebook(size, dim, hidden=hidden, blocks=blocks, candidates=candidates)
+            for size in self.level_sizes[1:]
+        )
+        self.register_buffer("initialised", torch.tensor(False))
+
+    @classmethod
+    def resolve_size(
+        cls, codebook_size: int, *, depth: int = 2, candidates: int = 16, **params: Any
+    ) -> tuple[int, ...]:
+        """One size a level, with the product asked for; at most 1,024 codewords of a level are tried."""
+        check_range("candidates", candidates, 0)
+        sizes = split_size(super().resolve_size(codebook_size)[0], depth)
+        tried = max((min(candidates or size, size) for size in sizes[1:]), default=1)
+        if tried > _MOST_CANDIDATES:
+            raise UsageError(
+                f"qinco passes each latent through its networks once a candidate, {tried:,} times a level here; at "
+                f"most {_MOST_CANDIDATES:,} are declared: set candidates or a greater depth"
+            )
+        return sizes
+
+    def initialise(self, latents: Iterator[Tensor]) -> None:
+        """k-means of the first batches, level by level on what the levels before leave over."""
+        if self.initialised:
+            return
+        rows = collect_rows(latents, max(self.level_sizes))
+        with torch.no_grad():
+            levels: list[list[Tensor]] = [[self.first], *[step.codebooks() for step in self._steps()]]
+            for codebooks in levels:
+                centroids = kmeans(rows, codebooks[0].shape[0])
+                rows = rows - centroids[nearest_codes(rows, centroids)]
+                for codebook in codebooks:
+                    codebook.copy_(centroids)
+        self.initialised.fill_(True)
+
+    def forward(self, latents: Tensor) -> Quantized:
+        """Loss: Σ_m mean |x̂_m - sg z|² over all prefixes, the same of pre-selection, beta · mean |sg x̂ - z|²."""
+        codes = self.encode(latents)
+        quantized, loss = self._decode(codes, latents.detach())
+        commitment = mse_loss(latents, quantized.detach())
+        output = straight_through(latents, quantized) if self.training else quantized
+        return Quantized(output, codes, loss + self.beta * commitment, {"commitment": commitment.detach()})
+
+    @torch.no_grad()
+    def encode(self, latents: Tensor) -> Tensor:
+        """Codes ``[B, *positions, depth]``, chosen level by level among the candidates."""
+        rows = latents.reshape(-1, self.dim)
+        codes = [nearest_codes(rows, self.first)]
+        prefix = self.first[codes[0]]
+        for step in self._steps():
+            codes.append(step.choose(rows, prefix))
+            prefix = prefix + step(codes[-1], prefix)
+        return torch.stack(codes, dim=1).reshape(*latents.shape[:-1], len(codes))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Sum of the levels' adapted codewords; a level of -1 adds nothing."""
+        return self._decode(codes, None)[0]
+
+    def _decode(self, codes: Tensor, target: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The last prefix ``[B, *positions, D]``, and the losses against ``target`` of all of them."""
+        chosen = codes.unbind(-1)
+        prefix = torch.where((chosen[0] >= 0)[..., None], self.first[chosen[0].clamp(min=0)], 0.0)
+        loss = prefix.new_zeros(()) if target is None else mse_loss(prefix, target)
+        for step, level in zip(self._steps(), chosen[1:], strict=True):
+            indices = level.clamp(min=0)
+            if target is not None:
+                loss = loss + step.selection_loss(indices, prefix, target)
+            prefix = prefix + torch.where((level >= 0)[..., None], step(indices, prefix), 0.0)
+            if target is not None:
+                loss = loss + mse_loss(prefix, target)
+        return prefix, loss
+
+    def _steps(self) -> "list[ImplicitCodebook]":
+        return [step for step in self.steps if isinstance(step, ImplicitCodebook)]
+
+
+class ImplicitCodebook(nn.Module):
+    """One level: base codewords ``[K, D]`` and the network that adapts them to a prefix.
+
+    u = c + A [c; x̂] (A linear with bias), then u ← u + W₂ relu(W₁ u) a block; A and W₂ start at zero.
+    """
+
+    def __init__(self, size: int, dim: int, *, hidden: int, blocks: int, candidates: int) -> None:
+        super().__init__()
+        self.candidates = candidates if 0 < candidates < size else 0
+        self.width = max(2 * dim, hidden)
+        self.codebook = nn.Parameter(torch.randn(size, dim))
+        self.selector = nn.Parameter(torch.randn(size, dim)) if self.candidates else None
+        self.concat = nn.Linear(2 * dim, dim)
+        nn.init.zeros_(self.concat.weight)
+        nn.init.zeros_(self.concat.bias)
+        self.blocks = nn.ModuleList(_residual_block(dim, hidden) for _ in range(blocks))
+
+    def codebooks(self) -> list[Tensor]:
+        """The base codebook, and that of the pre-selection where there is one."""
+        return [self.codebook] if self.selector is None else [self.codebook, self.selector]
+
+    def forward(self, codes: Tensor, prefix: Tensor) -> Tensor:
+        """Adapted codewords ``[..., D]`` of ``codes [...]`` for ``prefix [..., D]``."""
+        adapted = self.codebook[codes]
+        adapted = adapted + self.concat(torch.cat([adapted, prefix], dim=-1))
+        for block in self.blocks:
+            adapted = adapted + block(adapted)
+        return adapted
+
+    def choose(self, rows: Tensor, prefix: Tensor) -> Tensor:
+        """The code ``[N]`` whose adapted codeword brings ``prefix [N, D]`` nearest to ``rows [N, D]``."""
+        size = self.codebook.shape[0]
+        tried = self.candidates or size
+        chunk = max(1, _CHUNK_ELEMENTS // (tried * self.width))
+        found = []
+        for target, start in zip(rows.split(chunk), prefix.split(chunk), strict=True):
+            residual = target - start
+            if self.selector is None:
+                options = torch.arange(size, device=rows.device).expand(len(residual), size)
+            else:
+                options = nearest_candidates(residual, self.selector, tried)
+            adapted = self(options, start[:, None].expand(-1, tried, -1))
+            best = (residual[:, None] - adapted).square().sum(2).argmin(1, keepdim=True)
+            found.append(options.gather(1, best).squeeze(1))
+        return torch.cat(found)
+
+    def selection_loss(self, codes: Tensor, prefix: Tensor, target: Tensor) -> Tensor:
+        """Mean squared error of the pre-selection's codewords, for its training; 0 where there is none."""
+        if self.selector is None:
+            return target.new_zeros(())
+        return mse_loss(prefix.detach() + self.selector[codes], target)
+
+
+def _residual_block(dim: int, hidden: int) -> nn.Sequential:
+    up, down = nn.Linear(dim, hidden, bias=False), nn.Linear(hidden, dim, bias=False)
+    nn.init.kaiming_uniform_(up.weight, nonlinearity="relu")
+    nn.init.zeros_(down.weight)
+    return nn.Sequential(up, nn.ReLU(), down)
