@@ -1,4 +1,6 @@
-"""Residual quantization: sizes, sums and prefixes, gradients in closed form, dropout, shared levels, forwarded hooks."""
+"""Residual quantization: sizes, sums and prefixes, gradients in closed form, dropout, shared levels, hooks."""
+
+from itertools import pairwise
 
 import pytest
 import torch
@@ -153,7 +155,7 @@ def test_the_residual_never_grows_where_zero_is_a_codeword() -> None:
         prefix = codes.clone()
         prefix[..., level + 1 :] = -1
         norms.append((z - quantizer.decode(prefix).detach()).norm(dim=-1))
-    for before, after in zip(norms, norms[1:], strict=False):
+    for before, after in pairwise(norms):
         assert (after <= before + 1e-6).all()
     assert norms[-1].mean() < 0.7 * norms[0].mean()
 
