@@ -28,16 +28,15 @@ class Results:
 
     ``runs``: one row a whole record, indexed by key: what it is, how it ended, metrics, timings, memory.
     ``cells``: one row a cell of the plan (arm, codebook_size, seed, key, unavailable) with the columns of
-    its run; ``status`` is missing where there is no record. ``problems``: one sentence for each record
-    that is there but can't be used.
+    its run; ``status`` is missing where there is no record. ``records``: the whole records by key.
+    ``problems``: one sentence for each record that is there but can't be used.
     """
 
     folder: Path
     plan: dict[str, Any]
     runs: pd.DataFrame
     cells: pd.DataFrame
-    details: dict[str, dict[str, Any]]
-    provenance: dict[str, dict[str, Any]]
+    records: dict[str, dict[str, Any]]
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -65,9 +64,12 @@ class Results:
         return self.arm(arm)["method"] in REFERENCES
 
     def is_size_free(self, arm: str) -> bool:
-        """Whether the codebook size means nothing to an arm: one run serves all of the plan's sizes."""
+        """Whether the codebook size means nothing to an arm: one run serves every size."""
         cells = self.cells[(self.cells["arm"] == arm) & self.cells["key"].notna()]
-        return bool(len(cells)) and len(self.sizes) > 1 and cells.groupby("key")["codebook_size"].nunique().min() > 1
+        shared = cells.groupby("key")["codebook_size"].nunique() > 1
+        return bool(shared.any()) or any(
+            self.records[key]["config"].get("codebook_size") is None for key in cells["key"] if key in self.records
+        )
 
     def has(self, metric: str) -> bool:
         """Whether any run of the plan measured ``metric``."""
@@ -128,8 +130,7 @@ def read(folder: Path) -> Results:
         plan,
         runs,
         cells,
-        {record["key"]: record["details"] for record in records},
-        {record["key"]: record["provenance"] for record in records},
+        {record["key"]: record for record in records},
         problems,
     )
 

@@ -57,15 +57,37 @@ def tuning_note(results: Results) -> str:
     untuned = [arm["arm"] for arm in results.plan["arms"] if not arm["tuned"]]
     if not tuned:
         return "Untuned: every arm at the suite's settings and its method's defaults."
-    if not untuned:
-        return "Tuned: every arm spent the same number of trials on its learning rate and its one declared knob."
-    return f"Tuned with the same number of trials each: {_names(tuned)}; untuned: {_names(untuned)}."
+    rest = f"; untuned: {_names(untuned)}" if untuned else ""
+    return f"Tuned ({results.plan['tuned']}): {_names(tuned)}{rest}."
 
 
 def protocol_note(results: Results) -> str:
     """Data, model and training in one line."""
     protocol = results.plan.get("protocol", {})
     return "Protocol: " + "; ".join(f"{name} {_settings(value)}" for name, value in protocol.items()) + "."
+
+
+def settings_note(grid: Grid) -> str | None:
+    """What sets arms apart beside their method: parameters within a method, training against the protocol's."""
+    protocol = grid.results.plan.get("protocol", {}).get("training", {})
+    arms = {arm: grid.results.arm(arm) for arm in grid.arms}
+    found = []
+    for arm, entry in arms.items():
+        family = [other["params"] for other in arms.values() if other["method"] == entry["method"]]
+        own = {name: v for name, v in entry["params"].items() if any(other.get(name) != v for other in family)}
+        own |= {name: v for name, v in _training(grid, arm).items() if name in protocol and protocol[name] != v}
+        base = f" is `{entry['method']}`" if entry["method"] != arm else ""
+        settings = ", ".join(f"{name} {_value(value)}" for name, value in own.items())
+        if base or settings:
+            found.append(f"`{arm}`{base}{' with ' if settings else ''}{settings}")
+    return f"Arms: {'; '.join(found)}." if found else None
+
+
+def _training(grid: Grid, arm: str) -> dict[str, Any]:
+    """Training settings of an arm, from any record of it."""
+    keys = grid.results.cells.loc[grid.results.cells["arm"] == arm, "key"]
+    records = (grid.results.records.get(key) for key in keys)
+    return next((record["config"].get("training", {}) for record in records if record), {})
 
 
 def definition_note(columns: list[Column]) -> str:
@@ -77,7 +99,7 @@ def measurement_notes(results: Results) -> list[str]:
     """With which networks and weights columns were measured, and why one is withheld."""
     found: dict[str, None] = {}
     for key in results.ok["key"].unique():
-        for name, detail in results.details[key].items():
+        for name, detail in results.records[key]["details"].items():
             if name in results.runs and isinstance(detail, dict):
                 found[_measurement(column(name).label, detail)] = None
     return list(found)
@@ -95,7 +117,7 @@ def _measurement(label: str, detail: dict[str, Any]) -> str:
 def machine_note(results: Results) -> str | None:
     """On which machines the times and memory were measured."""
     keys = results.ok["key"].unique()
-    machines = sorted({_machine(results.provenance[key]) for key in keys} - {""})
+    machines = sorted({_machine(results.records[key]["provenance"]) for key in keys} - {""})
     if not machines:
         return None
     shown = "; ".join(machines[:_MACHINES_SHOWN])
@@ -113,7 +135,9 @@ def _machine(provenance: dict[str, Any]) -> str:
 def _settings(value: Any) -> str:
     if not isinstance(value, dict):
         return _value(value)
-    options = ", ".join(f"{key} {_value(inner)}" for key, inner in value.items() if key != "name" and inner is not None)
+    options = ", ".join(
+        f"{key} {_value(inner)}" for key, inner in value.items() if key != "name" and inner not in (None, [])
+    )
     if "name" not in value:
         return options
     return f"`{value['name']}`" + (f" ({options})" if options else "")

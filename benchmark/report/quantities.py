@@ -25,8 +25,8 @@ def main_columns(results: Results) -> list[Column]:
     """Of the main table: usage beside perplexity, distances, LPIPS of one network, errors, price."""
     lpips = _matching(results, _LPIPS)[:1]
     errors = ("psnr", "ssim") if results.has("psnr") else ("mse",)
-    names = ("usage", "perplexity", *_frechet(results), *lpips, *errors, "quantization_error", *PRICE)
-    return named(*names)(results)
+    names = (*_frechet(results), *lpips, *errors, "quantization_error", *PRICE)
+    return [column("usage"), column("perplexity"), *named(*names)(results)]
 
 
 def distortion_columns(results: Results) -> list[Column]:

@@ -14,6 +14,7 @@ from benchmark.report.notes import (
     mark_notes,
     measurement_notes,
     protocol_note,
+    settings_note,
     tuning_note,
 )
 from benchmark.report.quantities import main_columns
@@ -35,15 +36,15 @@ def main_table(results: Results, grid: Grid) -> Table | None:
         rows = [_row(grid, arm, grid.sizes[0], columns, footnotes, {}) for arm in grid.size_free]
         blocks.append(Block("Any codebook size", rows))
     notes = [*footnotes.notes(), interval_note(grid), *best_note(columns), *mark_notes(grid), *level_notes(grid)]
-    notes += [tuning_note(results), protocol_note(results), definition_note(columns), *measurement_notes(results)]
-    machine = machine_note(results)
+    notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
+    notes += [definition_note(columns), *measurement_notes(results), *filter(None, [machine_note(results)])]
     return Table(
         "main",
         f"{results.plan['suite']}: {results.plan['question']}",
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),
-        notes + ([machine] if machine else []),
+        notes,
     )
 
 

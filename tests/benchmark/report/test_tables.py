@@ -149,13 +149,39 @@ def test_tuned_untuned_and_mixed(synthetic: Make):
     arms = made.plan["arms"]
     notes = []
     for tuned in ((False, False), (True, True), (True, False)):
-        made.edit_plan(arms=[{**arm, "tuned": flag} for arm, flag in zip(arms, tuned, strict=True)])
+        made.edit_plan(
+            tuned="9 trials an arm", arms=[{**arm, "tuned": flag} for arm, flag in zip(arms, tuned, strict=True)]
+        )
         built = table(made.folder)
         assert built is not None
         notes.append(next(note for note in built.notes if "uned" in note))
     assert notes[0].startswith("Untuned: every arm")
-    assert notes[1].startswith("Tuned: every arm")
-    assert notes[2] == "Tuned with the same number of trials each: `vq_vae`; untuned: `simvq`."
+    assert notes[1] == "Tuned (9 trials an arm): `vq_vae`, `simvq`."
+    assert notes[2] == "Tuned (9 trials an arm): `vq_vae`; untuned: `simvq`."
+
+
+def test_what_sets_arms_apart_is_said(synthetic: Make):
+    made = synthetic(("vq_vae", ("vq_vae_kmeans", "vq_vae"), "simvq"), sizes=(256,), seeds=1, artefacts=False)
+    params = ({"beta": 0.25, "init": "uniform"}, {"beta": 0.25, "init": "kmeans"}, {"beta": 1.0})
+    arms = [{**arm, "params": p} for arm, p in zip(made.plan["arms"], params, strict=True)]
+    made.edit_plan(arms=arms)
+    config = json.loads(made.record_path("simvq", 256, 0).read_text())["config"]
+    made.edit("simvq", 256, 0, config={**config, "training": {**config["training"], "learning_rate": 3e-4}})
+    built = table(made.folder)
+    assert built is not None
+    settings = (
+        "`vq_vae` with init uniform; `vq_vae_kmeans` is `vq_vae` with init kmeans; `simvq` with learning_rate 0.0003"
+    )
+    assert f"Arms: {settings}." in built.notes
+
+
+def test_one_size_keeps_the_floor_apart(synthetic: Make):
+    built = table(synthetic(("vq_vae", "no_quantization"), sizes=(256,), seeds=1, artefacts=False).folder)
+    assert built is not None
+    assert [(len(block.rows), block.heading.split(" ·")[0]) for block in built.blocks] == [
+        (1, "Codebook size 256"),
+        (1, "Any codebook size"),
+    ]
 
 
 def test_what_was_measured_with_and_what_is_withheld(synthetic: Make):
