@@ -10,7 +10,7 @@ import torch
 
 from benchmark.data import Dataset
 from benchmark.data.batches import DeviceSplit
-from benchmark.metrics import metrics
+from benchmark.metrics import ReconstructionMetrics, metrics
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
 from benchmark.objectives import Objective
 from benchmark.records import write_atomic
@@ -24,24 +24,19 @@ def evaluate(
     system: System,
     objective: Objective,
     dataset: Dataset,
-    options: dict[str, Any],
+    quality: ReconstructionMetrics,
     device: torch.device,
     folder: Path,
 ) -> dict[str, Any]:
     """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``.
+
+    ``quality`` are the modality's metrics, fresh from `quality_metrics`.
 
     All metrics are of the test set but ``validation_error``, the objective's error an element on the
     whole validation set, by which tuning chooses.
     """
     system.eval()
     quantizer = system.quantizer
-    quality = metrics.create(
-        dataset.modality,
-        options,
-        item_shape=dataset.item_shape,
-        device=device,
-        originals_key=content_key(dataset),
-    )
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
     first = True
@@ -66,6 +61,17 @@ def _validation_error(system: System, objective: Objective, dataset: Dataset, de
     for items in DeviceSplit(dataset.validation, dataset.to_input, device).batches(BATCH):
         errors += objective.errors(system(items).output, items).double().sum()
     return float(errors) / dataset.validation.numel()
+
+
+def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.device) -> ReconstructionMetrics:
+    """The metrics of the data set's modality, made before training so that missing weights cost no run."""
+    return metrics.create(
+        dataset.modality,
+        options,
+        item_shape=dataset.item_shape,
+        device=device,
+        originals_key=content_key(dataset),
+    )
 
 
 def content_key(dataset: Dataset) -> str:

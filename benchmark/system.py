@@ -47,7 +47,12 @@ class System(nn.Module):
 
 
 def build_system(config: dict[str, Any], dataset: Dataset, device: torch.device) -> System:
-    """Model and quantizer of a run. Weights are drawn on the CPU from seeds hashed from names."""
+    """Model and quantizer of a run. Weights are drawn on the CPU from seeds hashed from names.
+
+    Switches TF32 off for the whole process: fp32 means fp32 on every device.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
     torch.manual_seed(derive_seed("model", config["seed"]))
     model = models.create(config["model"]["name"], _options(config["model"]), item_shape=dataset.item_shape)
     torch.manual_seed(derive_seed("quantizer", config["method"], config["seed"]))

@@ -13,7 +13,7 @@ import torch
 
 from benchmark.checkpoint import BadCheckpointError, save_checkpoint
 from benchmark.data import Dataset, datasets
-from benchmark.evaluation import evaluate
+from benchmark.evaluation import evaluate, quality_metrics
 from benchmark.history import write_history
 from benchmark.memory import PeakMemory
 from benchmark.provenance import provenance
@@ -67,11 +67,12 @@ def _classify(error: Exception) -> tuple[str, str]:
 def _train_and_evaluate(job: Job, store: Store, device: torch.device) -> dict[str, Any]:
     config, folder = job.run.config, store.run_folder(job.run.key)
     dataset = datasets.create(config["dataset"]["name"], job.run.dataset_options)
+    quality = quality_metrics(dataset, config["evaluation"], device)
     peak = PeakMemory(device)
     trainer = _fit(job, dataset, device, folder / "checkpoint.pt")
     write_history(folder / "history.csv", trainer.progress.history)
     started = time.monotonic()
-    evaluation = evaluate(trainer.trained, trainer.objective, dataset, config["evaluation"], device, folder)
+    evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder)
     return {
         "status": "ok",
         **evaluation,
