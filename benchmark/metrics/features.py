@@ -88,8 +88,12 @@ class EfficientNetLite0(Extractor):
 
     def __call__(self, images: Tensor) -> Tensor:
         """``[B, 1280]``."""
+        return self.maps(images).mean((2, 3))
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The features before pooling, a position for 32×32 pixels: ``[B, 1280, H', W']``."""
         inputs = (enlarge(images.float()) - 127) / 128
-        return self._network.extract_features(inputs.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+        return self._network.extract_features(inputs.contiguous(memory_format=torch.channels_last))
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """At least 64 pixels a side."""

@@ -1,0 +1,67 @@
+"""Features for `vqgan_lc`: the clustering, and the command from a data set to a method that uses them."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.codebook_features import allocate, cluster, distinct, main
+from methods import UsageError, create
+
+
+def test_seats_are_shared_by_size_and_never_exceed_it():
+    assert allocate(torch.tensor([50, 30, 20]), 10) == [5, 3, 2]
+    assert allocate(torch.tensor([1, 1, 1]), 2) == [1, 1, 0]
+    assert allocate(torch.tensor([7, 0, 3]), 10) == [7, 0, 3]
+
+
+def test_distinct_rows():
+    rows = torch.tensor([[1.0, 2], [3, 4], [1, 2], [1, 2.5], [3, 4]])
+    assert sorted(distinct(rows).tolist()) == [[1, 2], [1, 2.5], [3, 4]]
+
+
+def test_planted_clusters_are_found():
+    generator = torch.Generator().manual_seed(0)
+    planted = 100 * torch.randn(9, 5, generator=generator)
+    rows = (planted[:, None] + torch.randn(9, 40, 5, generator=generator)).flatten(0, 1)
+    torch.manual_seed(0)
+    centres = cluster(rows, 36)
+    assert centres.shape == (36, 5)
+    assert len(centres.unique(dim=0)) == 36
+    # Each planted cluster holds a ninth of the rows and gets some four centres, all inside it.
+    nearest = torch.cdist(centres, planted).min(1)
+    assert set(nearest.indices.bincount(minlength=9).tolist()) <= {2, 3, 4, 5, 6}
+    assert float(nearest.values.max()) < 5
+
+
+def test_command_writes_features_that_the_method_takes(tmp_path, capsys):
+    out = str(tmp_path / "made" / "{codebook_size}.npy")
+    assert main(["photos", "--codebook-size", "16", "20", "--out", out, "--set", "test_items=8"]) == 0
+    assert "20 features in" in capsys.readouterr().out
+    for size in (16, 20):
+        features = np.load(out.replace("{codebook_size}", str(size)))
+        assert features.shape == (size, 1280)
+        assert features.dtype == np.float32
+        assert np.abs(features.mean(0)).max() < 1e-6
+        assert np.square(features).sum(1).mean() == pytest.approx(1, rel=1e-5)
+        quantizer = create("vqgan_lc", size, 8, features=out)
+        assert torch.equal(quantizer.features, torch.from_numpy(features))
+    assert main(["photos", "--codebook-size", "16", "--out", out.replace("made", "again")]) == 0
+    one, other = (np.load(out.replace("made", name).replace("{codebook_size}", "16")) for name in ("made", "again"))
+    assert np.array_equal(one, other)
+    with pytest.raises(UsageError, match="there is no file of features"):
+        create("vqgan_lc", 64, 8, features=out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photo", "--codebook-size", "4", "--out", "x.npy"], "did you mean `photos`"),
+        (["photos", "--codebook-size", "0", "--out", "x.npy"], "at least 1"),
+        (["photos", "--codebook-size", "4", "--out", "x.bin"], "must end in .npy"),
+        (["photos", "--codebook-size", "4", "8", "--out", "x.npy"], "needs {codebook_size}"),
+        (["photos", "--codebook-size", "4", "--out", "x.npy", "--set", "a"], "KEY=VALUE"),
+    ],
+)
+def test_bad_arguments(arguments, message, capsys):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
