@@ -37,8 +37,9 @@ class Display:
             self._begun[key] = time.monotonic()
             if self._terminal:
                 steps = event.job.run.config["training"]["steps"]
+                line = min(set(range(1, len(self._bars) + 2)) - {abs(bar.pos) for bar in self._bars.values()})
                 self._bars[key] = tqdm(
-                    total=steps, desc=key, unit="step", dynamic_ncols=True, leave=False, position=len(self._bars) + 1
+                    total=steps, desc=key, unit="step", dynamic_ncols=True, leave=False, position=line
                 )
         elif event.kind == "progress" and key in self._bars:
             bar = self._bars[key]

@@ -15,6 +15,7 @@ from benchmark.objectives import objectives
 from benchmark.report import check_declarations
 from benchmark.run import Run, run_key
 from benchmark.suite_file import Document, validate
+from methods import Quantizer
 from methods.errors import UsageError, did_you_mean
 from methods.registry import get, resolve_params
 
@@ -183,15 +184,28 @@ def check_arm(arm: Arm, file: SuiteFile, dim: int) -> Arm:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UsageError(f"training of arm `{arm.arm}`: `{key}` {first['msg'].lower()}") from error
-    with torch.random.fork_rng(devices=[]):
-        for size in sorted(file.grid.codebook_size):
-            try:
-                method.resolve_size(size, **params)
-            except UsageError:
-                continue  # an explained cell of the plan
-            method(size, dim, **params)
-            break
+    _check_sizes(method, sorted(file.grid.codebook_size), dim, params)
     return arm.model_copy(update={"params": params, "training": training.model_dump()})
+
+
+def _check_sizes(method: type[Quantizer], sizes: list[int], dim: int, params: dict[str, Any]) -> None:
+    """Build the method at the smallest size it can have, which checks its parameters.
+
+    Raises:
+        UsageError: a parameter is unfit, or no size of the grid can be had; one that can't is an explained cell.
+    """
+    reason: UsageError | None = None
+    for size in sizes:
+        try:
+            method.resolve_size(size, **params)
+        except UsageError as error:
+            reason = reason or error
+            continue
+        with torch.random.fork_rng(devices=[]):
+            method(size, dim, **params)
+        return
+    assert reason is not None
+    raise reason
 
 
 def _select_arms(arms: list[Arm], methods: list[str] | None) -> list[Arm]:

@@ -157,3 +157,12 @@ def test_a_killed_run_goes_on_from_its_checkpoint_and_ends_with_the_same_metrics
     assert _metrics(store, plan) == _metrics(undisturbed, plan)
     record = json.loads(store.record_path(plan.runs[0].key).read_text())
     assert record["status"] == "ok"
+
+
+def test_one_codeword_and_batches_of_one(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> None:
+    tiny["training"] = {"steps": 3, "batch_size": 1}
+    plan = plan_suite(write_suite({**tiny, "grid": {"codebook_size": [1]}, "methods": ["simvq"]}))
+    store = Store(tmp_path / "results")
+    assert not _run(plan, store).failed
+    metrics = _metrics(store, plan)[plan.runs[0].key]
+    assert (metrics["usage"], metrics["perplexity"], metrics["entropy_bits"]) == (1.0, 1.0, 0.0)

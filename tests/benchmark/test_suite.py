@@ -70,6 +70,20 @@ def test_a_size_free_method_is_one_run_for_all_sizes(write_suite: Write) -> None
     assert [run.key.rsplit("-", 1)[0] for run in plan.runs] == ["no_quantization-s0", "no_quantization-s1"]
 
 
+def test_a_size_that_a_method_cannot_have_is_an_explained_cell(write_suite: Write) -> None:
+    plan = plan_suite(write_suite(TEXT.replace("[16, 64]", "[24, 64]")), methods=["residual_vq", "vq_vae"])
+    reasons = {(cell.arm, cell.codebook_size): cell.unavailable for cell in plan.cells}
+    assert "24 codes can't be split over 4 levels" in str(reasons["residual_vq", 24])
+    assert [cell for cell in reasons if reasons[cell] is None] == [("residual_vq", 64), ("vq_vae", 24), ("vq_vae", 64)]
+
+
+def test_a_size_declared_too_large_for_a_cpu_is_an_explained_cell_there(write_suite: Write) -> None:
+    file = write_suite(TEXT.replace("[16, 64]", "[4096, 8192]"))
+    on = {kind: plan_suite(file, methods=["sq_vae"], device=kind).cells for kind in ("cpu", "cuda")}
+    assert [cell.unavailable for cell in on["cpu"]][::2] == [None, "`sq_vae` is declared up to 4,096 codes on a CPU"]
+    assert all(cell.unavailable is None for cell in on["cuda"])
+
+
 def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
     assert [arm.arm for arm in plan_suite(write_suite(TEXT), methods=["vq_vae_ema", "kmeans_start"]).arms] == [
         "vq_vae_ema",
@@ -100,6 +114,11 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
         ("params: {init: kmeans}, training: {learning_rate: 0.01}", "params: {}", r"are the same run twice"),
         ("learning_rate: 0.01", "lr: 0.01", r"tiny.yaml:11: unknown training key `lr`"),
         ("learning_rate: 0.01", "learning_rate: -1", r"tiny.yaml:11: training of arm `kmeans_start`: `learning_rate`"),
+        (
+            "- vq_vae\n",
+            "- {method: residual_vq, params: {depth: 7}}\n",
+            r"tiny.yaml:10: 16 codes can't be split over 7",
+        ),
         ("question: Who collapses?", "- a\n- b", r"not valid YAML"),
         ("seeds: 2", "seeds: 2\nseeds: 3", r"tiny.yaml:9: the key `seeds` stands here twice"),
         ("seeds: 2", "seeds: !!python/object:os.system {}", r"tiny.yaml:8: "),
