@@ -22,9 +22,10 @@ class Grid:
         # One run that serves every size would enter a comparison once a size.
         self.remedies = [arm for arm in self.arms if not results.is_reference(arm) and arm not in self.size_free]
         self._cells = dict(list(results.cells.groupby(["arm", "codebook_size"])))
+        self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
+        self.most_seeds = max((len(cells) for cells in self._ok.values()), default=0)
         self._intervals: dict[tuple[str, int, str], Interval | None] = {}
         self._comparisons: dict[tuple[str, tuple[int, ...]], Comparison | None] = {}
-        self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
 
     def planned(self, arm: str, size: int) -> bool:
         """Whether the plan has this arm at this size."""

@@ -35,15 +35,14 @@ def mark_notes(grid: Grid) -> list[str]:
 
 def interval_note(grid: Grid) -> str:
     """What ± means here."""
-    most = int(grid.results.ok.groupby(["arm", "codebook_size"]).size().max()) if len(grid.results.ok) else 0
-    if most == 1:
+    if grid.most_seeds == 1:
         return "One run a cell (n = 1): no interval, and nothing can be told from chance."
     return f"Mean ± half-width of the {100 * LEVEL:.0f} % Student-t interval over n runs (seeds); n = 1 has none."
 
 
-def best_note(columns: list[Column]) -> list[str]:
+def best_note(grid: Grid, columns: list[Column]) -> list[str]:
     """When a value is bold, where one could be."""
-    if not any(column.direction for column in columns):
+    if grid.most_seeds < 2 or not any(column.direction for column in columns):
         return []
     return [
         "Bold: best beyond chance (paired t-test over seeds against every other arm, Holm-corrected, "

@@ -63,25 +63,25 @@ def _lines(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figur
 
 
 def _curves(axis: Axes, column: Column, grid: Grid, styles: dict[str, Style]) -> set[str]:
-    """Draw one panel; the arms that are in it."""
+    """Draw one panel; the arms that are in it. A line breaks at a size where its arm has no run."""
     shown, everything = set(), []
     for index, arm in enumerate(grid.arms):
-        points = [(size, i) for size in grid.sizes if (i := grid.interval(arm, size, column.name)) is not None]
-        if not points:
+        intervals = [grid.interval(arm, size, column.name) for size in grid.sizes]
+        means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
+        found = means[np.isfinite(means)]
+        if not len(found):
             continue
         shown.add(arm)
-        means = np.array([interval.mean for _, interval in points]) * column.scale
-        everything += means.tolist()
+        everything += found.tolist()
         style = styles[arm]
         if arm in grid.size_free:
-            axis.axhline(means[0], color=style.colour, linestyle=style.line, linewidth=1.4)
+            axis.axhline(found[0], color=style.colour, linestyle=style.line, linewidth=1.4)
             continue
-        x = np.array([size for size, _ in points]) * 2 ** (DODGE * (index - (len(grid.arms) - 1) / 2))
-        half = np.array([interval.half_width or 0.0 for _, interval in points]) * column.scale
+        half = np.array([(i.half_width if i else None) or 0.0 for i in intervals]) * column.scale
+        band = _clipped(column, means - half, means + half, means)
+        x = np.array(grid.sizes) * 2 ** (DODGE * (index - (len(grid.arms) - 1) / 2))
         axis.plot(x, means, **style.curve())
-        axis.fill_between(
-            x, *_clipped(column, means - half, means + half, means), color=style.colour, alpha=BAND_ALPHA, lw=0
-        )
+        axis.fill_between(x, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
     _scale(axis, column, everything)
     return shown
 

@@ -53,7 +53,7 @@ def _table(name: str, title: str, results: Results, grid: Grid, groups: list[lis
         ]
         blocks.append(Block(" / ".join(column.heading for column in group) if len(groups) > 1 else "", rows))
     columns = [column for group in groups for column in group]
-    notes = [*footnotes.notes(), interval_note(grid), *best_note(columns), *mark_notes(grid), *level_notes(grid)]
+    notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     data = pd.DataFrame(
         {
             "arm": arm,

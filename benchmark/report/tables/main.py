@@ -35,7 +35,7 @@ def main_table(results: Results, grid: Grid) -> Table | None:
     if grid.size_free:
         rows = [_row(grid, arm, grid.sizes[0], columns, footnotes, {}) for arm in grid.size_free]
         blocks.append(Block("Any codebook size", rows))
-    notes = [*footnotes.notes(), interval_note(grid), *best_note(columns), *mark_notes(grid), *level_notes(grid)]
+    notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
     notes += [definition_note(columns), *measurement_notes(results), *filter(None, [machine_note(results)])]
     return Table(

@@ -106,6 +106,7 @@ def test_nothing_run_yet(synthetic: Make):
     assert (made.folder / "summary.csv").read_text().startswith("key,arm,method")
 
 
+@pytest.mark.slow
 def test_a_thousand_records(synthetic: Make):
     sizes = (256, 512, 1024, 2048, 4096)
     made = synthetic(

@@ -71,6 +71,14 @@ def test_usage_against_size(synthetic: Make):
     np.testing.assert_allclose(figure.axes[1].get_lines()[-1].get_ydata(), [256, 4096])
 
 
+def test_a_line_breaks_where_a_run_is_missing(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256, 1024, 4096), seeds=1, artefacts=False)
+    made.record_path("vq_vae", 1024, 0).unlink()
+    figure = draw(made.folder, "usage")
+    assert figure is not None
+    assert np.isnan(figure.axes[0].get_lines()[0].get_ydata()).tolist() == [False, True, False]
+
+
 def test_a_band_is_the_interval_within_what_is_possible(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=2, artefacts=False)
     for seed, usage in enumerate((0.1, 0.9)):
