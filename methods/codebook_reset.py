@@ -49,6 +49,11 @@ class CodebookReset(CodebookQuantizer):
             "the averages start at the threshold; theirs start at 1, which is their threshold",
             "the averages of counts and sums are saved; theirs are not, and resume at the uniform share",
         ),
+        evidence=(
+            "authors' BottleneckBlock, 50 steps with its threshold, K = 64 of N = 512 and of 2,048, D = 16: the same "
+            "codes and redraws, outputs and codebook within 3.4e-6, loss 1.2e-6, gradient of the latents 1.2e-7",
+            "the same with K = 512 of N = 256 and one set of noisy candidates for both: codebook within 2.4e-6",
+        ),
     )
     knob = Knob("beta", (0.02, 0.25, 1.0))
 

@@ -49,6 +49,16 @@ class CVQVAE(CodebookQuantizer):
             "a pool smaller than the batch draws without replacement; theirs with replacement",
             "the pool and whether the first batch is past are saved; theirs are not",
             "average use and anchors are those of the whole batch on every process; theirs are each process's own",
+            "the contrastive term's gradient is that of the codebook it was computed with; with cosine, theirs is "
+            "taken after the move to the anchors and is off by up to 0.03",
+        ),
+        evidence=(
+            "authors' VectorQuantiser, 30 random states, both metrics, all anchors, K = 96, D = 16: the same codes and "
+            "outputs, loss within 4.8e-7, gradients 3.7e-9, codebook after the move and an Adam step 2.4e-7",
+            "contrastive term there: loss within 4.8e-7; gradient within 1.7e-7 where no codeword moves",
+            "Wasserstein-VQ's mean-shift study, online arm, shift 2, with its draws: error, usage and perplexity "
+            "10.7808, 4.70 % and 47.89 at step 0 and 6.0853, 9.75 % and 34.95 at step 1, as published; 1.5732, "
+            "41.54 % and 3,939 at step 100, published 1.5745, 41.51 % and 3,933",
         ),
     )
     knob = Knob("beta", (0.1, 0.25, 1.0))

@@ -53,6 +53,13 @@ class ResidualVQ(Quantizer):
             "EnCodec's levels after the first get no commitment gradient (facebookresearch/encodec#25); here they do",
             "SoundStream drops levels an example, here a batch",
         ),
+        evidence=(
+            "authors' RQBottleneck with its threshold, 40 steps, depth 4, K = 64, D = 16, separate and shared: the "
+            "same codes, outputs within 1.2e-5, loss 2.2e-8, gradient of the latents 4.8e-7, codebooks 1.3e-5, which "
+            "is their Laplace smoothing",
+            "EnCodec's ResidualVectorQuantization, depth 3, same codebooks: the same codes, outputs and loss bit for "
+            "bit; gradient of the output within 2.4e-7; its commitment gradient is zero from the second level on",
+        ),
     )
     knob = Knob("level_params", ({"beta": 0.1}, {"beta": 0.25}, {"beta": 1.0}))
 

@@ -45,10 +45,15 @@ class SQVAE(CodebookQuantizer):
             "type IV (a variance a channel) and the von Mises-Fisher version are left out",
             "the training codes are the most probable ones; theirs are soft",
         ),
+        evidence=(
+            "authors' GaussianVectorQuantizer and reconstruction term, types I to III with the same log-variances and "
+            "noise, 20 steps, K = 48, D = 16, whole and in chunks: outputs within 4.6e-6, loss 1.4e-7 and gradients "
+            "3.3e-6 of their size, an Adam step within 4.8e-7, eval output bit for bit",
+        ),
         distributed="noise and the logarithm of the reconstruction error are each process's own, so two processes "
         "differ from one",
     )
-    knob = Knob("initial_variance", (1.0, 10.0, 20.0))
+    knob = Knob("initial_variance", (0.1, 1.0, 10.0))
     max_codebook_size_cpu = 4096
 
     def __init__(
