@@ -74,4 +74,4 @@ class DiVeQ(ErrorSubstitution):
 
     def direction(self, error: Tensor) -> Tensor:
         """The error itself plus Gaussian noise."""
-        return error + self.noise * torch.randn_like(error)
+        return error + self.noise * torch.randn_like(error) if self.noise else error

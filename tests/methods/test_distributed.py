@@ -9,15 +9,25 @@ from methods.kmeans import collect_rows, kmeans
 
 CLAIM = Card.__dataclass_fields__["distributed"].default
 CLAIMING = [name for name in available() if get(name).has_codes and get(name).card.distributed == CLAIM]
+OPTIONS = {
+    "affine_vq, alternating": ("affine_vq", {"alternate": True, "beta": 1.0, "inner_lr": 1.0, "replace_after": 1}),
+    "diveq without noise": ("diveq", {"noise": 0.0, "replace_every": 1, "threshold": 0.5}),
+    "sc_vae": ("sc_vae", {}),
+}
+"""Cases beside the defaults."""
+NOISY = ("nsvq", "diveq", "hqa")
+"""Of these the processes draw noise of their own; what they hold stays the same on both."""
+CASES = {name: (name, {}) for name in (*CLAIMING, *NOISY)} | OPTIONS
 CODEBOOK_SIZE, DIM, EXAMPLES, STEPS = 64, 8, 8, 2
 
 
-def train(name: str, rank: int | None) -> dict[str, torch.Tensor]:
+def train(case: str, rank: int | None) -> dict[str, torch.Tensor]:
     """State after two steps, and the latents' gradients, on all examples or on one process's half of them."""
     part = slice(None) if rank is None else slice(rank * EXAMPLES // 2, (rank + 1) * EXAMPLES // 2)
     world = 1 if rank is None else 2
     torch.manual_seed(0)
-    quantizer = create(name, CODEBOOK_SIZE, DIM)
+    name, params = CASES[case]
+    quantizer = create(name, CODEBOOK_SIZE, DIM, **params)
     quantizer.initialise(iter([batch(100)[part]]))
     found = {}
     for step in range(STEPS):
@@ -54,11 +64,11 @@ def optimise(quantizer, world: int) -> None:
 def train_half(rank: int) -> dict[str, dict[str, torch.Tensor] | str]:
     """Of every claiming method the state of this process's half, or what it raised."""
     found: dict[str, dict[str, torch.Tensor] | str] = {"k-means start": {"centroids": centroids(rank)}}
-    for name in CLAIMING:
+    for case in CASES:
         try:
-            found[name] = train(name, rank)
+            found[case] = train(case, rank)
         except Exception as error:
-            found[name] = f"process {rank}: {type(error).__name__}: {error}"
+            found[case] = f"process {rank}: {type(error).__name__}: {error}"
     return found
 
 
@@ -75,7 +85,7 @@ def halves(in_two_processes):
     return in_two_processes("train_half")
 
 
-@pytest.mark.parametrize("name", CLAIMING)
+@pytest.mark.parametrize("name", [*CLAIMING, *OPTIONS])
 def test_two_processes_equal_one(halves, name):
     for half in halves:
         assert not isinstance(half[name], str), half[name]
@@ -89,6 +99,16 @@ def test_two_processes_equal_one(halves, name):
             continue
         assert torch.equal(found[0], found[1]), f"`{key}` differs between the two processes"
         torch.testing.assert_close(found[0], expected, rtol=1e-4, atol=1e-5, msg=lambda m, k=key: f"{k}: {m}")
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_two_processes_with_noise_of_their_own_hold_the_same(halves, name):
+    first, second = [half[name] for half in halves]
+    assert not isinstance(first, str), first
+    assert not isinstance(second, str), second
+    for key, found in first.items():
+        if not key.startswith("gradient of the latents"):
+            assert torch.equal(found, second[key]), f"`{key}` differs between the two processes"
 
 
 def test_two_processes_find_the_centroids_of_one(halves):
