@@ -9,7 +9,7 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from methods.nearest import nearest_codes
 from methods.recompute import by_chunks
-from methods.statistics import best_rows, broadcast, gather_rows, num_rows, random_rows
+from methods.statistics import best_rows, broadcast, count_rows, gather_rows, random_rows
 
 
 def similarity(codewords: Tensor, latents: Tensor, metric: str) -> Tensor:
@@ -61,7 +61,7 @@ class FeaturePool(nn.Module):
     def update(self, latents: Tensor) -> Tensor:
         """Take in latents ``[N, D]`` of a batch and return the pool ``[K, D]``."""
         size, filled = self.rows.shape[0], int(self.filled)
-        fresh = random_rows(latents, min(size, int(num_rows(latents))))
+        fresh = random_rows(latents, min(size, count_rows(latents)))
         empty = torch.arange(filled, min(size, filled + len(fresh)), device=latents.device)
         taken = broadcast(torch.randperm(size, device=latents.device))
         taken = taken[taken < filled][: len(fresh) - len(empty)]

@@ -79,6 +79,7 @@ class CodebookReset(CodebookQuantizer):
         self.register_buffer("codebook", torch.randn(self.codebook_size, dim))
         self.statistics = EMAStatistics(self.codebook, decay=decay, epsilon=0.0, debias=False)
         self.register_buffer("initialised", torch.tensor(False))
+        self._started = False
 
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """Start from latents of the first batch."""
@@ -88,8 +89,11 @@ class CodebookReset(CodebookQuantizer):
     def forward(self, latents: Tensor) -> Quantized:
         """Loss: beta · mean |sg q - z|²; in training the averages and then the codebook are updated."""
         rows = latents.detach().reshape(-1, self.dim)
-        if self.training and not self.initialised:
-            self._start(rows)
+        if self.training and not self._started:
+            # Once only: at every step, reading a flag on the device would hold the step up.
+            self._started = True
+            if not self.initialised:
+                self._start(rows)
         codes = self.encode(latents)
         quantized = self.decode(codes)
         commitment = mse_loss(latents, quantized)

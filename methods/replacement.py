@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from methods.statistics import broadcast, num_rows, random_rows
+from methods.statistics import broadcast, count_rows, random_rows
 
 
 @torch.no_grad()
@@ -17,6 +17,6 @@ def candidate_rows(latents: Tensor, count: int) -> Tensor:
     """
     latents = latents.detach().float()
     rows = random_rows(latents, count)
-    if count > int(num_rows(latents)):
+    if count > count_rows(latents):
         rows = rows + 0.01 / math.sqrt(rows.shape[1]) * broadcast(torch.randn_like(rows))
     return rows

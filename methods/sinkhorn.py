@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from methods.statistics import all_reduce, all_reduce_min, num_rows
+from methods.statistics import all_reduce, all_reduce_min, count_rows
 
 _CHUNK_ELEMENTS = 1 << 20
 """Distances worked on at once: 4 MB in fp32."""
@@ -26,7 +26,7 @@ class SinkhornPlan:
     @torch.no_grad()
     def __init__(self, latents: Tensor, codewords: Tensor, *, epsilon: float, iterations: int) -> None:
         self._latents, self._codewords = latents.detach().float(), codewords.detach().float()
-        self._sizes = float(num_rows(latents)), codewords.shape[0]
+        self._sizes = count_rows(latents), codewords.shape[0]
         self._kept = list(self._distances()) if latents.shape[0] * codewords.shape[0] <= _KEPT_ELEMENTS else None
         shift, scale = self._standardise()
         self._shift, self._slope = shift, -epsilon / scale

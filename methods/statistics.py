@@ -59,6 +59,11 @@ def num_rows(latents: Tensor) -> Tensor:
     return all_reduce(torch.tensor(float(latents.shape[0]), device=latents.device))
 
 
+def count_rows(latents: Tensor) -> int:
+    """`num_rows` as an int; it waits for the device only where several processes train together."""
+    return sum(_batch_sizes(latents))
+
+
 def random_rows(latents: Tensor, count: int) -> Tensor:
     """``count`` rows of the whole batch ``[N, D]``, drawn without replacement as long as N allows.
 
