@@ -62,6 +62,7 @@ class Trainer:
         self.progress = Progress()
         self.stopwatch = QuantizerStopwatch(device)
         self.bad_step = torch.full((), -1, device=device, dtype=torch.int64)
+        self.stop_requested = False
 
     @property
     def trained(self) -> System:
@@ -79,6 +80,7 @@ class Trainer:
             report: called now and then with the step and the latest row of the history.
 
         Raises:
+            KeyboardInterrupt: ``stop_requested`` was set; the checkpoint holds the state after a whole step.
             DivergedError: a loss was not finite.
             OutOfTimeError: the time limit was reached.
             BadCheckpointError: the checkpoint can't be used.
@@ -104,9 +106,11 @@ class Trainer:
                 report(self.progress.step, self.progress.history[-1])
             if self.timeout is not None and self.progress.seconds > self.timeout:
                 raise OutOfTimeError(f"stopped after {self.timeout:g} s at step {self.progress.step:,} of {total:,}")
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            if self.stop_requested or time.monotonic() - saved > CHECKPOINT_SECONDS:
                 save_checkpoint(checkpoint, self)
                 saved = time.monotonic()
+            if self.stop_requested:
+                raise KeyboardInterrupt
 
     def seconds_a_step(self, warm_up: int, steps: int) -> float:
         """Mean time of a step after ``warm_up`` others; for estimates, on a trainer thrown away afterwards."""

@@ -6,12 +6,14 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmark.checkpoint import BadCheckpointError, save_checkpoint
+from benchmark.checkpoint import BadCheckpointError
 from benchmark.data import Dataset, datasets
 from benchmark.evaluation import evaluate, quality_metrics
 from benchmark.history import write_history
@@ -95,15 +97,27 @@ def _fit(job: Job, dataset: Dataset, device: torch.device, checkpoint: Path) -> 
     while True:
         trainer = Trainer(job.run.config, dataset, device, job.run.timeout)
         try:
-            trainer.fit(checkpoint, report)
+            with _stopping(trainer):
+                trainer.fit(checkpoint, report)
         except BadCheckpointError as error:
             print(f"{error}; training starts again", file=sys.stderr)
             checkpoint.unlink()
-        except KeyboardInterrupt:
-            save_checkpoint(checkpoint, trainer)
-            raise
         else:
             return trainer
+
+
+@contextmanager
+def _stopping(trainer: Trainer) -> Iterator[None]:
+    """Within it SIGTERM ends the training between two steps, where its state is whole."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        trainer.stop_requested = True
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _emit(event: dict[str, Any]) -> None:

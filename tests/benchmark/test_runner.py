@@ -1,19 +1,14 @@
 """Suites run end to end in processes of their own; nothing that goes wrong with one run touches the others."""
 
 import csv
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmark.display import Display
-from benchmark.launchers import LocalLauncher
+from benchmark.launchers import Event, LocalLauncher
 from benchmark.runner import Outcome, Settings, run_plan
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
@@ -72,7 +67,7 @@ def test_a_suite_runs_once_and_leaves_whole_records(
     counts = np.load(folder / "counts.npz")["level_1"]
     assert (counts > 0).mean() == record["metrics"]["usage"]
     assert counts.sum() == record["metrics"]["tokens"]
-    rows = list(csv.DictReader((folder / "history.csv").open()))
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     assert [int(row["step"]) for row in rows] == list(range(1, 11))
     assert not (folder / "checkpoint.pt").exists()
     assert (folder / "samples.png").exists()
@@ -126,37 +121,61 @@ def test_other_arms_change_nothing(tiny: dict[str, object], write_suite: Write, 
     both = plan_suite(write_suite(tiny))
     alone = plan_suite(write_suite(tiny), methods=["simvq"])
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
-    _run(both, one, jobs=1)
-    _run(alone, two, jobs=1)
+    _run(both, one)
+    _run(alone, two)
     key = alone.runs[0].key
     assert _metrics(one, both)[key] == _metrics(two, alone)[key]
 
 
-def test_a_killed_run_goes_on_from_its_checkpoint_and_ends_with_the_same_metrics(
-    tiny: dict[str, object], write_suite: Write, tmp_path: Path
-) -> None:
-    tiny["training"] = {"steps": 1500, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
-    suite = write_suite({**tiny, "methods": ["vq_vae_ema"]})
-    plan = plan_suite(suite)
-    undisturbed = Store(tmp_path / "undisturbed")
-    _run(plan, undisturbed)
-    command = [sys.executable, "-m", "benchmark", "run", suite, "--jobs", "1", "--results", str(tmp_path / "results")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    runner = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-    store = Store(tmp_path / "results" / "tiny")
-    history = store.run_folder(plan.runs[0].key)
-    deadline = time.monotonic() + 60
-    while not (history / ".claim").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(4)
-    runner.send_signal(signal.SIGINT)
-    assert runner.wait(60) == 130
-    assert store.record(plan.runs[0].key) is None
-    assert (history / "checkpoint.pt").exists()
-    _run(plan, store)
-    assert _metrics(store, plan) == _metrics(undisturbed, plan)
-    record = json.loads(store.record_path(plan.runs[0].key).read_text())
-    assert record["status"] == "ok"
+class Disturbing(Display):
+    """Disturbs the first run that reports a step of at least 300."""
+
+    def __init__(self, disturb: Callable[[], None]) -> None:
+        super().__init__(quiet=True)
+        self._disturb: Callable[[], None] | None = disturb
+
+    def show(self, event: Event) -> None:
+        super().show(event)
+        if event.step >= 300 and self._disturb is not None:
+            disturb, self._disturb = self._disturb, None
+            disturb()
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def long_plan(tiny: dict[str, object], write_suite: Write) -> Plan:
+    tiny["training"] = {"steps": 1200, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
+    return plan_suite(write_suite({**tiny, "methods": ["vq_vae_ema"]}))
+
+
+def test_an_interrupted_suite_goes_on_and_ends_with_the_same_metrics(long_plan: Plan, tmp_path: Path) -> None:
+    undisturbed, store = Store(tmp_path / "undisturbed"), Store(tmp_path / "disturbed")
+    _run(long_plan, undisturbed)
+    settings, key = Settings("cpu", threads=1), long_plan.runs[0].key
+    outcome = run_plan(long_plan, store, LocalLauncher(1), settings, Disturbing(_interrupt))
+    assert outcome.interrupted
+    assert store.record(key) is None
+    assert (store.run_folder(key) / "checkpoint.pt").exists()
+    _run(long_plan, store)
+    assert _metrics(store, long_plan) == _metrics(undisturbed, long_plan)
+    assert not (store.run_folder(key) / "checkpoint.pt").exists()
+
+
+def test_a_killed_worker_is_a_record_and_is_done_again_on_request(long_plan: Plan, tmp_path: Path) -> None:
+    store, launcher = Store(tmp_path / "results"), LocalLauncher(1)
+
+    def kill() -> None:
+        (process,) = launcher._running.values()
+        process.kill()
+
+    outcome = run_plan(long_plan, store, launcher, Settings("cpu", threads=1), Disturbing(kill))
+    (record,) = outcome.ended.values()
+    assert record["status"] == "failed"
+    assert record["reason"] == "the process was ended by SIGKILL (often the system ran out of memory)"
+    assert not _run(long_plan, store, retry=("failed",)).failed
 
 
 def test_one_codeword_and_batches_of_one(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> None:
