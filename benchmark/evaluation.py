@@ -17,6 +17,7 @@ from benchmark.records import write_atomic
 from benchmark.system import System
 
 BATCH = 128
+SAMPLES = 8
 
 
 @torch.no_grad()
@@ -39,16 +40,13 @@ def evaluate(
     quantizer = system.quantizer
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
-    first = True
     for originals in DeviceSplit(dataset.test, dataset.to_input, device).batches(BATCH):
         reconstructions, latents, quantized = system(originals)
         if quantized.codes is not None:
             codes.update(quantized.codes)
         error.update(latents, quantized.latents)
         quality.update(originals, reconstructions)
-        if first:
-            quality.save_samples(originals, reconstructions, folder)
-            first = False
+    _save_samples(system, dataset, quality, device, folder)
     measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
     measured["validation_error"] = _validation_error(system, objective, dataset, device)
     if quantizer.has_codes:
@@ -72,6 +70,15 @@ def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.dev
         device=device,
         originals_key=content_key(dataset),
     )
+
+
+def _save_samples(
+    system: System, dataset: Dataset, quality: ReconstructionMetrics, device: torch.device, folder: Path
+) -> None:
+    """A few items from all over the test set, whose neighbours are often alike."""
+    spread = torch.arange(SAMPLES) * len(dataset.test) // SAMPLES
+    originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(spread.unique())
+    quality.save_samples(originals, system(originals).output, folder)
 
 
 def content_key(dataset: Dataset) -> str:
