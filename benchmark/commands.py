@@ -34,13 +34,16 @@ def run(options: argparse.Namespace) -> int:
     device = _device(options.device)
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite)
-    write_plan(plan, store)
+    changed = write_plan(plan, store)
     print(f"{plan.suite}: {plan.file.question}", file=sys.stderr)
     outcome = _launch(plan, store, options, device)
     if outcome.claimed:
         print(f"{len(outcome.claimed)} runs are being done by another process; call again when it is through")
-    if outcome.ended:
-        _write_report(store.folder)
+    if changed or len(outcome.ended) > len(outcome.skipped) or not (store.folder / "summary.csv").exists():
+        if outcome.ended:
+            _write_report(store.folder)
+    else:
+        print(f"nothing new; tables and plots are in {store.folder}")
     if outcome.failed:
         print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
         print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)

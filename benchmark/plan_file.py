@@ -12,14 +12,21 @@ from methods import get
 SCHEMA = 1
 
 
-def write_plan(plan: Plan, store: Store) -> None:
-    """Write the plan; finished cells of an earlier call under the same settings stay in it."""
-    content = _content(plan)
+def write_plan(plan: Plan, store: Store) -> bool:
+    """Write the plan; finished cells of an earlier call under the same settings stay in it.
+
+    Returns:
+        Whether it differs from the one that was there.
+    """
+    content = json.loads(json.dumps(_content(plan)))
     path = store.folder / "plan.json"
     old = _read(path)
     if old is not None and old.get("protocol") == content["protocol"]:
         _keep_finished(content, old, store)
+    if content == old:
+        return False
     write_atomic(path, json.dumps(content, indent=1) + "\n")
+    return True
 
 
 def _content(plan: Plan) -> dict[str, Any]:
