@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.run import run_key
 from benchmark.suite import available_suites, find_suite, plan_suite
-from methods import UsageError
+from methods import UsageError, available, get
 
 Write = Callable[[dict[str, object] | str], str]
 
@@ -165,6 +165,13 @@ def test_every_shipped_suite_is_valid(name: str) -> None:
     plan = plan_suite(name)
     assert plan.runs
     assert plan.file.question.endswith("?")
+
+
+def test_smoke_has_every_method() -> None:
+    own = [name for name in available() if get(name).__module__.startswith("methods.")]
+    plan = plan_suite("smoke")
+    assert sorted(arm.arm for arm in plan.arms) == own
+    assert not [cell.arm for cell in plan.cells if cell.unavailable]
 
 
 def test_key_depends_on_every_part() -> None:
