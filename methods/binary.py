@@ -1,6 +1,6 @@
 """Codes that are the signs of a few channels: what LFQ and BSQ have in common."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ class BinaryQuantizer(ProjectedQuantizer):
     """
 
     magnitude: float = 1.0
+    smallest_size: ClassVar[int] = 2
     places: Tensor
 
     def __init__(self, codebook_size: int, dim: int) -> None:
@@ -26,12 +27,12 @@ class BinaryQuantizer(ProjectedQuantizer):
 
     @classmethod
     def resolve_size(cls, codebook_size: int, **params: Any) -> tuple[int, ...]:
-        """A power of two from 2 on.
+        """A power of two from `smallest_size` on.
 
         Raises:
             UsageError: another size, or one above the method's maximum.
         """
-        check_range("codebook_size", codebook_size, 2)
+        check_range("codebook_size", codebook_size, cls.smallest_size)
         if codebook_size & (codebook_size - 1):
             below = 1 << (codebook_size.bit_length() - 1)
             raise UsageError(

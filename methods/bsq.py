@@ -45,6 +45,8 @@ class BSQ(BinaryQuantizer):
         ),
     )
     knob = Knob("loss_weight", (0.03, 0.1, 0.3))
+    smallest_size = 4
+    """On a sphere of one dimension, the points 1 and -1, there is no gradient."""
 
     def __init__(
         self,

@@ -82,6 +82,8 @@ def test_sizes():
     assert create("bsq", 2**36, 4).codewords() is None
     with pytest.raises(UsageError, match="such as 512 or 1,024, not 1,000"):
         create("bsq", 1000, 8)
+    with pytest.raises(UsageError, match="at least 4"):
+        create("bsq", 2, 8)
 
 
 def test_codes_of_36_bits_are_exact():
