@@ -1,0 +1,1 @@
+"""Speed and memory beside peers, all in one run: search, quantizer step, whole training step (`make perf`)."""

@@ -1,0 +1,70 @@
+"""`python -m benchmark.perf`: measure everything, write tables and plots."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmark.perf.groups import GROUPS
+from benchmark.perf.measurements import Measurement, as_frame, measure_shape
+from benchmark.perf.plot import write_plots
+from benchmark.perf.tables import write_tables
+from benchmark.perf.timing import FULL, QUICK
+from benchmark.provenance import provenance
+from methods import UsageError
+
+OUTPUT = Path("results/reference/perf")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print progress, write ``OUTPUT/<device type>/``."""
+    options = _parser().parse_args(arguments)
+    try:
+        device = _device(options.device)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    torch.backends.cuda.matmul.allow_tf32 = False
+    where = provenance(device)
+    measurements: list[Measurement] = []
+    groups = list(GROUPS.values())
+    for group in groups:
+        for shape in group.quick_shapes if options.quick else group.shapes:
+            print(f"{group.title}: N = {shape.rows:,}, K = {shape.size:,}, D = {shape.dim}", flush=True)
+            measurements += measure_shape(group, shape, device, QUICK if options.quick else FULL, print)
+    folder = options.output / device.type
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = as_frame(measurements)
+    (folder / "provenance.json").write_text(json.dumps({**where, "quick": options.quick}, indent=1) + "\n")
+    write_tables(frame, groups, where, folder)
+    write_plots(frame, folder)
+    print(f"{folder / 'perf.md'}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmark.perf", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small shapes and few rounds, to see that it works")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder of the results (default: {OUTPUT})")
+    return parser
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name} is no device; try cpu, cuda or cuda:0") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: only cpu and cuda are supported")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: PyTorch sees no CUDA device here; use --device cpu")
+    return device
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Time and memory against codebook size, one line a contender."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from benchmark.perf.cases import OURS
+from benchmark.report.plots.base import legend, panels, size_axis
+from benchmark.report.style import RC
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's, without yellow and black."""
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_LIMIT = "matrix product alone"
+
+
+def write_plots(frame: pd.DataFrame, folder: Path) -> None:
+    """``search`` and ``steps`` as PNG and PDF in ``folder``."""
+    for name, figure in (("search", search_figure(frame)), ("steps", steps_figure(frame))):
+        figure.savefig(folder / f"{name}.png")
+        # Without a date, so that the same measurements give the same file.
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+
+
+def search_figure(frame: pd.DataFrame) -> Figure:
+    """Time and extra memory of the search against K, a column for each D, with the most N measured for all of them."""
+    part = frame[frame["group"] == "search"]
+    dims = sorted(part["dim"].unique())
+    rows = max(set.intersection(*(set(part[part["dim"] == dim]["rows"]) for dim in dims)))
+    part = part[part["rows"] == rows]
+    with matplotlib.rc_context(RC):
+        figure, axes = panels(2, len(dims), width=3.0, height=2.5, sharex=True, sharey="row")
+        for column, dim in enumerate(dims):
+            _lines(axes[0][column], part[part["dim"] == dim], "seconds")
+            _lines(axes[1][column], part[part["dim"] == dim], "extra_mb")
+            axes[0][column].set_title(f"D = {dim}, N = {rows:,}")
+            axes[0][column].set_xlabel("")
+        axes[0][0].set_ylabel("Seconds a search")
+        axes[1][0].set_ylabel("Extra memory, MB")
+        legend(figure, _handles(part))
+    return figure
+
+
+def steps_figure(frame: pd.DataFrame) -> Figure:
+    """Time of each method's quantizer step against K."""
+    part = frame[~frame["group"].isin(["search", "training"])]
+    part = part[part["rows"] == part["rows"].max()]
+    methods = list(part["group"].unique())
+    columns = min(3, len(methods))
+    with matplotlib.rc_context(RC):
+        figure, axes = panels(-(-len(methods) // columns), columns, width=3.0, height=2.4, sharey=True)
+        for index, method in enumerate(methods):
+            panel = axes[index // columns][index % columns]
+            _lines(panel, part[part["group"] == method], "seconds")
+            panel.set_title(method)
+        for row in axes:
+            row[0].set_ylabel("Seconds a step")
+        legend(figure, _handles(part))
+    return figure
+
+
+def _lines(axes: Axes, part: pd.DataFrame, quantity: str) -> None:
+    for contender in part["contender"].unique():
+        line = part[(part["contender"] == contender) & part[quantity].notna()].sort_values("size")
+        # A logarithmic axis has no place for an operation that needs no memory at all.
+        axes.plot(line["size"], line[quantity].clip(lower=1.0 if quantity == "extra_mb" else 0.0), **_look(contender))
+    axes.set_yscale("log")
+    size_axis(axes, sorted(part["size"].unique()))
+
+
+def _handles(part: pd.DataFrame) -> list[Line2D]:
+    return [Line2D([], [], label=name, **_look(name)) for name in part["contender"].unique()]
+
+
+def _look(contender: str) -> dict[str, Any]:
+    known = (OURS, "faiss.knn", "torch.cdist, argmin", "formula, argmin", "vector-quantize-pytorch")
+    if contender.startswith(_LIMIT):
+        return {"color": "#555555", "linestyle": (0, (1, 1.5)), "marker": "none"}
+    index = known.index("formula, argmin" if contender == "formula" else contender)
+    return {"color": _COLOURS[index], "marker": _MARKERS[index], "markeredgecolor": "white", "markeredgewidth": 0.6}

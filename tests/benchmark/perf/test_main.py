@@ -1,0 +1,55 @@
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+
+from benchmark.perf import __main__ as program
+from benchmark.perf import measurements
+from benchmark.perf.cases import Shape
+from benchmark.perf.memory import Peak
+from benchmark.perf.timing import Effort
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The whole program on shapes that take no time."""
+    shapes = (Shape(98, 16, 4), Shape(98, 32, 4), Shape(49, 32, 4))
+    groups = {name: replace(group, quick_shapes=shapes) for name, group in program.GROUPS.items()}
+    search = groups["search"].contenders
+    greedy = replace(search[3], needs=lambda shape: 1e9 * shape.size)
+    groups["search"] = replace(groups["search"], contenders=(*search[:3], greedy, *search[4:]))
+    monkeypatch.setattr(program, "GROUPS", groups)
+    monkeypatch.setattr(program, "QUICK", Effort(0.0, fewest=2, most=2))
+    monkeypatch.setattr(measurements, "peak_memory", lambda group, name, shape, device: Peak(500.0, 7.0))
+
+
+def test_writes_tables_plots_and_provenance(small, tmp_path, capsys):
+    assert program.main(["--quick", "--device", "cpu", "--output", str(tmp_path)]) == 0
+    folder = tmp_path / "cpu"
+    frame = pd.read_csv(folder / "measurements.csv")
+    assert len(frame) == 3 * sum(len(group.contenders) for group in program.GROUPS.values())
+    measured = frame[frame["left_out"].isna()]
+    assert (measured["seconds"] > 0).all()
+    assert (frame[frame["contender"] == "this project"]["ratio"] == 1.0).all()
+    assert frame[frame["contender"] == "formula, argmin"]["left_out"].eq("would need 16 GB").sum() == 1
+
+    page = (folder / "perf.md").read_text()
+    for title in ("Search for the nearest codeword", "Quantizer step, SimVQ", "Whole training step", "Growth"):
+        assert f"## {title}" in page
+    assert "formula, argmin left out: would need 16 GB (N = 98, K = 16, D = 4)" in page
+    assert "matrix product alone, TF32 left out: needs a GPU\n" in page
+    assert "7 (500)" in page
+    assert "its history of 25 points over 5,000 steps" in page
+    assert f"{torch.get_num_threads()} threads" in page
+    assert json.loads((folder / "provenance.json").read_text())["quick"] is True
+    for name in ("search.png", "search.pdf", "steps.png", "steps.pdf", "growth.csv"):
+        assert (folder / name).stat().st_size > 100
+    assert str(folder / "perf.md") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("device", "message"), [("gpu", "is no device"), ("meta", "only cpu and cuda")])
+def test_a_wrong_device_is_one_sentence(device, message, capsys, tmp_path):
+    assert program.main(["--device", device, "--output", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
