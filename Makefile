@@ -61,6 +61,10 @@ test: $(READY)  ## all tests but the slow ones
 test-all: $(READY)  ## all tests
 	$(PY) -m pytest -q -n 2
 
+perf: $(READY)  ## speed and memory beside peers, side by side in one run (results/reference/perf)
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[perf]'
+	$(PY) -m benchmark.perf --device $(DEVICE)
+
 lint: $(READY)  ## ruff, format, types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .

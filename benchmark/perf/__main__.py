@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     groups = list(GROUPS.values())
     for group in groups:
         for shape in group.quick_shapes if options.quick else group.shapes:
-            print(f"{group.title}: N = {shape.rows:,}, K = {shape.size:,}, D = {shape.dim}", flush=True)
+            print(f"{group.kind} {group.name}: N = {shape.rows:,}, K = {shape.size:,}, D = {shape.dim}", flush=True)
             measurements += measure_shape(group, shape, device, QUICK if options.quick else FULL, print)
     folder = options.output / device.type
     folder.mkdir(parents=True, exist_ok=True)

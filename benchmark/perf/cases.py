@@ -51,9 +51,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Group:
-    """Contenders at one operation; times are compared with those of ``reference``."""
+    """Contenders at one operation; times are compared with those of ``reference``. ``kind``: search, step, training."""
 
     name: str
+    kind: str
     title: str
     contenders: tuple[Contender, ...]
     shapes: tuple[Shape, ...]

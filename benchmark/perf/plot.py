@@ -16,7 +16,12 @@ from benchmark.report.style import RC
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, without yellow and black."""
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-_LIMIT = "matrix product alone"
+_SEARCHES = "its searches alone"
+_LIMITS = {
+    "matrix product alone": (0, (1, 1.5)),
+    "matrix product alone, TF32": (0, (5, 1.5, 1, 1.5)),
+    _SEARCHES: (0, (1, 1.5)),
+}
 
 
 def write_plots(frame: pd.DataFrame, folder: Path) -> None:
@@ -47,8 +52,8 @@ def search_figure(frame: pd.DataFrame) -> Figure:
 
 
 def steps_figure(frame: pd.DataFrame) -> Figure:
-    """Time of each method's quantizer step against K."""
-    part = frame[~frame["group"].isin(["search", "training"])]
+    """Time of each method's quantizer step against K, and of its searches alone."""
+    part = _with_searches(frame[~frame["group"].isin(["search", "training"])])
     part = part[part["rows"] == part["rows"].max()]
     methods = list(part["group"].unique())
     columns = min(3, len(methods))
@@ -64,6 +69,11 @@ def steps_figure(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def _with_searches(part: pd.DataFrame) -> pd.DataFrame:
+    own = part[part["search_share"].notna()]
+    return pd.concat([part, own.assign(contender=_SEARCHES, seconds=own["seconds"] * own["search_share"])])
+
+
 def _lines(axes: Axes, part: pd.DataFrame, quantity: str) -> None:
     for contender in part["contender"].unique():
         line = part[(part["contender"] == contender) & part[quantity].notna()].sort_values("size")
@@ -74,12 +84,13 @@ def _lines(axes: Axes, part: pd.DataFrame, quantity: str) -> None:
 
 
 def _handles(part: pd.DataFrame) -> list[Line2D]:
-    return [Line2D([], [], label=name, **_look(name)) for name in part["contender"].unique()]
+    measured = part[part["seconds"].notna()]["contender"].unique()
+    return [Line2D([], [], label=name, **_look(name)) for name in measured]
 
 
 def _look(contender: str) -> dict[str, Any]:
     known = (OURS, "faiss.knn", "torch.cdist, argmin", "formula, argmin", "vector-quantize-pytorch")
-    if contender.startswith(_LIMIT):
-        return {"color": "#555555", "linestyle": (0, (1, 1.5)), "marker": "none"}
+    if contender in _LIMITS:
+        return {"color": "#555555", "linestyle": _LIMITS[contender], "marker": "none"}
     index = known.index("formula, argmin" if contender == "formula" else contender)
     return {"color": _COLOURS[index], "marker": _MARKERS[index], "markeredgecolor": "white", "markeredgewidth": 0.6}

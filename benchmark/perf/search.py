@@ -89,7 +89,8 @@ def _tf32_product(shape: Shape, device: torch.device) -> Prepared:
 
 SEARCH = Group(
     name="search",
-    title="Search for the nearest codeword",
+    kind="search",
+    title="search",
     contenders=(
         Contender(OURS, _ours),
         Contender("faiss.knn", _faiss, requires=_needs_faiss),

@@ -73,14 +73,14 @@ def _package(make: Callable[[int, int], nn.Module], matrices: float) -> Contende
 
 
 def _group(method: str, title: str, *contenders: Contender) -> Group:
-    return Group(method, f"Quantizer step, {title}", contenders, STEP_SHAPES, QUICK_STEP_SHAPES)
+    return Group(method, "step", title, contenders, STEP_SHAPES, QUICK_STEP_SHAPES)
 
 
 STEPS = (
     _group("simvq", "SimVQ", _own("simvq"), _package(package_simvq, 1.2), _formula(formula_simvq)),
     _group("vq_vae", "VQ-VAE", _own("vq_vae", init="normal"), _formula(formula_vq_vae)),
-    _group("vq_vae_ema", "moving averages", _own("vq_vae_ema"), _package(package_ema, 6.1)),
+    _group("vq_vae_ema", "EMA", _own("vq_vae_ema"), _package(package_ema, 6.1)),
     _group("codebook_reset", "random restarts", _own("codebook_reset")),
     _group("cvq_vae", "CVQ-VAE", _own("cvq_vae")),
-    _group("residual_vq", "residual, two levels of K", _residual(2)),
+    _group("residual_vq", "residual, 2 levels of K", _residual(2)),
 )

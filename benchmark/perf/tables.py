@@ -1,126 +1,123 @@
-"""The measurements as tables: one Markdown page, and a CSV file each."""
+"""The measurements as one Markdown page, and as CSV files."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmark.perf.cases import Group
+from benchmark.perf.cases import OURS, Group
 from benchmark.perf.growth import growth
 from benchmark.perf.training import BARE, HISTORY_POINT
 from benchmark.training import HISTORY_POINTS
 
-_KEYS = {"rows": "N", "size": "K", "dim": "D"}
 _NOTHING = "–"
 _STEPS = 5000
 """Steps over which the harness's history is spread: those of the suite `codebook_scaling`."""
+_SECTIONS = {"search": "Search for the nearest codeword", "step": "Quantizer step", "training": "Whole training step"}
+_PREFACE = (
+    "Every contender was timed in every round. Times are medians over rounds; a factor is the median over rounds of a "
+    "contender's time over this project's in the same round: above 1 it is slower. Memory is the peak of one operation "
+    "in a process of its own above what its inputs took, and in brackets that of the whole process."
+)
 
 
 def write_tables(frame: pd.DataFrame, groups: list[Group], provenance: dict[str, Any], folder: Path) -> None:
     """``measurements.csv``, ``growth.csv`` and ``perf.md`` in ``folder``."""
-    frame.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
     exponents = growth(frame)
+    frame.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
     exponents.to_csv(folder / "growth.csv", index=False, float_format="%.3f")
-    parts = ["# Speed and memory beside peers", _heading(provenance)]
-    for group in groups:
-        part = frame[frame["group"] == group.name]
-        parts += [f"## {group.title}", _time_table(part, group), _memory_table(part, group), _omissions(part)]
-        if group.name == "training":
-            parts.append(_overhead(part))
-    parts += ["## Growth", _growth_table(exponents, groups)]
+    parts = ["# Speed and memory beside peers", _measured_on(provenance), _PREFACE]
+    for kind, heading in _SECTIONS.items():
+        chosen = [group for group in groups if group.kind == kind]
+        part = frame[frame["group"].isin([group.name for group in chosen])]
+        if part.empty:
+            continue
+        parts += [f"## {heading}", _times(part, chosen), _memory(part, chosen), _omissions(part)]
+        parts += [_overhead(part)] if kind == "training" else []
+    parts += ["## Growth", _growth(exponents, groups)]
     (folder / "perf.md").write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
-def _heading(provenance: dict[str, Any]) -> str:
+def _measured_on(provenance: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in provenance["packages"].items() if version)
     commit = (provenance["commit"] or "unknown")[:10] + (" with changes" if provenance["dirty"] else "")
     device = provenance["device"] if provenance["cuda"] else provenance["cpu"]
     return (
         f"Measured on {device}, {provenance['threads']} threads, Python {provenance['python']}, {packages}; "
-        f"commit {commit}.\n\n"
-        "Every contender was timed in every round; times are medians over rounds, a factor is the median over rounds "
-        "of its time over that of the first contender in the same round. Peak memory is that of one operation in a "
-        "process of its own, above what its inputs took; in brackets that of the whole process."
+        f"commit {commit}."
     )
 
 
-def _time_table(part: pd.DataFrame, group: Group) -> str:
+def _times(part: pd.DataFrame, groups: list[Group]) -> str:
     rows = []
-    for shape, cells in _by_shape(part):
-        row: dict[str, Any] = dict(shape)
-        for contender in group.contenders:
-            cell = cells[contender.name]
-            if contender.name == group.reference:
-                row[f"{contender.name}, ms"] = f"{1e3 * cell['seconds']:,.1f}"
-            else:
-                row[contender.name] = _number(cell["ratio"], "× {:.2f}")
-            if contender.own:
-                row["of it search"] = _number(cell["search_share"], "{:.0%}")
+    for row, cells in _by_shape(part, groups):
+        row[f"{OURS}, ms"] = f"{1e3 * cells[OURS]['seconds']:,.1f}"
+        if part["search_share"].notna().any():
+            row["of it search"] = _number(cells[OURS]["search_share"], "{:.0%}")
+        for contender in _peers(groups):
+            row[contender] = _number(cells.get(contender, {}).get("ratio"), "× {:.2f}")
         rows.append(row)
     return _markdown(rows)
 
 
-def _memory_table(part: pd.DataFrame, group: Group) -> str:
+def _memory(part: pd.DataFrame, groups: list[Group]) -> str:
     rows = []
-    for shape, cells in _by_shape(part):
-        if all(pd.isna(cell["extra_mb"]) for cell in cells.values()):
-            continue
-        row: dict[str, Any] = dict(shape)
-        for contender in group.contenders:
-            cell = cells[contender.name]
-            known = not pd.isna(cell["extra_mb"])
-            row[f"{contender.name}, MB"] = f"{cell['extra_mb']:,.0f} ({cell['process_mb']:,.0f})" if known else _NOTHING
+    for row, cells in _by_shape(part[part["extra_mb"].notna()], groups):
+        for contender in [OURS, *_peers(groups)]:
+            cell = cells.get(contender)
+            row[f"{contender}, MB"] = f"{cell['extra_mb']:,.0f} ({cell['process_mb']:,.0f})" if cell else _NOTHING
         rows.append(row)
-    return _markdown(rows) if rows else ""
+    return _markdown(rows)
 
 
 def _omissions(part: pd.DataFrame) -> str:
     lines = []
     for (contender, reason), cells in part[part["left_out"].notna()].groupby(["contender", "left_out"], sort=False):
+        shapes = "; ".join(f"{c.group}: N = {c.rows:,}, K = {c.size:,}, D = {c.dim}" for c in cells.itertuples())
         everywhere = len(cells) == len(part[part["contender"] == contender])
-        shapes = "; ".join(f"N = {c.rows:,}, K = {c.size:,}, D = {c.dim}" for c in cells.itertuples())
         lines.append(f"- {contender} left out: {reason}" + ("" if everywhere else f" ({shapes})"))
     return "\n".join(lines)
 
 
 def _overhead(part: pd.DataFrame) -> str:
     lines = []
-    for shape, cells in _by_shape(part):
-        harness, bare = (cell["seconds"] for cell in list(cells.values())[:2])
-        assert list(cells)[1] == BARE
-        step = 1 / cells[BARE]["ratio"] - 1
-        history = HISTORY_POINTS * cells[HISTORY_POINT]["seconds"] / (_STEPS * bare)
+    for (rows, size), cells in part.groupby(["rows", "size"], sort=False):
+        seconds = cells.set_index("contender")["seconds"]
+        ratio = cells.set_index("contender")["ratio"][BARE]
+        history = HISTORY_POINTS * seconds[HISTORY_POINT] / (_STEPS * seconds[BARE])
         lines.append(
-            f"- K = {shape['K']}: the harness's step takes {step:+.1%} of the bare loop's time more "
-            f"({1e3 * harness:,.1f} and {1e3 * bare:,.1f} ms), and its history of {HISTORY_POINTS} points over "
-            f"{_STEPS:,} steps {history:+.1%}."
+            f"- Overhead of the harness at N = {rows:,}, K = {size:,}: {1 / ratio - 1:+.1%} a step "
+            f"({1e3 * seconds[OURS]:,.1f} ms, bare loop {1e3 * seconds[BARE]:,.1f} ms), and {history:+.1%} for a "
+            f"history of {HISTORY_POINTS} points ({1e3 * seconds[HISTORY_POINT]:,.0f} ms each) over {_STEPS:,} steps."
         )
     return "\n".join(lines)
 
 
-def _growth_table(exponents: pd.DataFrame, groups: list[Group]) -> str:
+def _growth(exponents: pd.DataFrame, groups: list[Group]) -> str:
     titles = {group.name: group.title for group in groups}
-    rows = [
-        {
-            "operation": titles[line["group"]],
-            "contender": line["contender"],
-            "in": line["in"],
-            "from": f"{line['from']:,}",
-            "to": f"{line['to']:,}",
-            "at": line["at"],
-            "time grows as": f"{line['in']}^{line['exponent']:.2f}",
-        }
-        for line in _records(exponents)
-    ]
+    contenders = [name for name in exponents["contender"].unique() if name != HISTORY_POINT]
+    rows = []
+    for (group, axis, at, start, end), lines in exponents.groupby(["group", "in", "at", "from", "to"], sort=False):
+        found = lines.set_index("contender")["exponent"]
+        row = {"operation": titles[str(group)], "in": f"{axis} from {start:,} to {end:,}", "at": at}
+        rows.append(row | {name: _number(found.get(name), f"{axis}^{{:.2f}}") for name in contenders})
     return _markdown(rows)
 
 
-def _by_shape(part: pd.DataFrame) -> list[tuple[dict[str, str], dict[str, dict[str, Any]]]]:
-    """For each shape, as it is printed, the measurements by contender."""
-    found: list[tuple[dict[str, str], dict[str, dict[str, Any]]]] = []
-    for shape, cells in part.groupby(list(_KEYS), sort=False):
-        printed = {label: f"{value:,}" for label, value in zip(_KEYS.values(), shape, strict=True)}
-        found.append((printed, {cell.pop("contender"): cell for cell in _records(cells)}))
+def _peers(groups: list[Group]) -> list[str]:
+    """Contenders of the groups in the order they come in, without this project's and without its history."""
+    names = dict.fromkeys(contender.name for group in groups for contender in group.contenders)
+    return [name for name in names if name not in (OURS, HISTORY_POINT)]
+
+
+def _by_shape(part: pd.DataFrame, groups: list[Group]) -> list[tuple[dict[str, str], dict[str, dict[str, Any]]]]:
+    """For each operation and shape the beginning of its row, and the measurements by contender."""
+    titles = {group.name: group.title for group in groups}
+    found = []
+    for (group, rows, size, dim), cells in part.groupby(["group", "rows", "size", "dim"], sort=False):
+        row = {"operation": titles[str(group)]} if len(groups) > 1 else {}
+        row |= {"N": f"{rows:,}", "K": f"{size:,}", "D": f"{dim:,}"}
+        found.append((row, {cell["contender"]: cell for cell in _records(cells)}))
     return found
 
 
@@ -128,10 +125,15 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _number(value: float, form: str) -> str:
-    return _NOTHING if pd.isna(value) else form.format(value)
+def _number(value: float | None, form: str) -> str:
+    return _NOTHING if value is None or pd.isna(value) else form.format(value)
 
 
 def _markdown(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    # A column that holds nothing says nothing: a contender that this device can't have.
     table = pd.DataFrame(rows)
-    return table.to_markdown(index=False, disable_numparse=True, colalign=["right"] * len(table.columns))
+    table = table.loc[:, (table != _NOTHING).any()]
+    alignment = ["left" if name in ("operation", "in", "at") else "right" for name in table.columns]
+    return table.to_markdown(index=False, disable_numparse=True, colalign=alignment)

@@ -84,7 +84,8 @@ def _bare(make: Callable[[int, int], nn.Module] | None) -> Callable[[Shape, torc
 
 TRAINING = Group(
     name="training",
-    title="Whole training step, SimVQ",
+    kind="training",
+    title="training step, SimVQ",
     contenders=(
         Contender(OURS, _harness),
         Contender(BARE, _bare(None)),
