@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from benchmark.perf.groups import GROUPS
 from benchmark.perf.measurements import Measurement, as_frame, measure_shape
 from benchmark.perf.plot import write_plots
+from benchmark.perf.steps import PACKAGE
 from benchmark.perf.tables import write_tables
 from benchmark.perf.timing import FULL, QUICK
 from benchmark.provenance import provenance
@@ -28,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     torch.backends.cuda.matmul.allow_tf32 = False
     where = provenance(device)
+    where["packages"] |= _peers()
     measurements: list[Measurement] = []
     groups = list(GROUPS.values())
     for group in groups:
@@ -42,6 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
     write_plots(frame, folder)
     print(f"{folder / 'perf.md'}")
     return 0
+
+
+def _peers() -> dict[str, str]:
+    try:
+        return {PACKAGE: version(PACKAGE)}
+    except PackageNotFoundError:
+        return {}
 
 
 def _parser() -> argparse.ArgumentParser:
