@@ -52,15 +52,13 @@ def nearest_codes(latents: Tensor, codewords: Tensor, metric: str = "euclidean")
     assert latents.shape[1] == codewords.shape[1], (latents.shape, codewords.shape)
     latents, codewords = latents.detach(), codewords.detach()
     search, ties_are_kept = _search_for(latents.device)
-    # Before the search, which then finds the codewords in the cache.
     lowest = None if ties_are_kept else _lowest_with_equal_key(codewords)
-    with torch.autocast(latents.device.type, enabled=False):
-        codes = torch.cat(
-            [
-                _nearest_over_panels(search, rows, _panels(codewords, metric, _PANEL_ELEMENTS))
-                for rows in _panels(latents, metric, _PANEL_ELEMENTS)
-            ]
-        )
+    codes = torch.cat(
+        [
+            _nearest_over_panels(search, rows, _panels(codewords, metric, _PANEL_ELEMENTS))
+            for rows in _panels(latents, metric, _PANEL_ELEMENTS)
+        ]
+    )
     return codes if lowest is None else _lowest_of_equals(codes, lowest, codewords)
 
 
@@ -136,7 +134,7 @@ def search_blocks(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
         for first in range(0, latents.shape[0], height):
             rows = latents[first : first + height]
             distances = block[: rows.shape[0]]
-            with _full_precision():
+            with torch.autocast(latents.device.type, enabled=False), _full_precision():
                 torch.addmm(squared_norms, rows, columns.T, alpha=-2, out=distances[:, : columns.shape[0]])
             nearest, found = _min_by_groups(distances)
             here = slice(first, first + rows.shape[0])
@@ -173,12 +171,12 @@ def _lowest_with_equal_key(codewords: Tensor) -> Tensor | None:
     A matrix product may round the same row differently at the edge of a block, so that of two equal
     codewords the later seems nearer. Rows equal bit for bit are therefore found by keys in integers.
     """
+    # On a CPU alone: elsewhere a condition would wait for the device.
+    if codewords.device.type == "cpu" and not _beginnings_repeat(codewords):
+        return None
     panels = _panels(codewords, "euclidean", _KEY_ELEMENTS)
     keys, order = torch.cat([_row_keys(panel) for panel in panels]).sort(stable=True)
     repeated = keys[1:] == keys[:-1]
-    # On a CPU alone: elsewhere a condition would wait for the device.
-    if codewords.device.type == "cpu" and not repeated.any():
-        return None
     position = torch.arange(keys.shape[0], device=keys.device)
     group = torch.where(pad(repeated, (1, 0)), 0, position).cummax(0).values
     return torch.empty_like(order).scatter_(0, order, order[group])
@@ -194,10 +192,21 @@ def _lowest_of_equals(codes: Tensor, lowest: Tensor, codewords: Tensor) -> Tenso
     return torch.cat(result)
 
 
+def _beginnings_repeat(codewords: Tensor) -> bool:
+    """Whether two rows of ``[K, D]`` agree in their first two numbers, as equal rows do and others hardly ever."""
+    beginnings = _as_integers(codewords[:, :2].float())[:, 0].sort().values
+    return bool((beginnings[1:] == beginnings[:-1]).any())
+
+
 def _row_keys(rows: Tensor) -> Tensor:
     """A 64-bit key of each row of fp32 ``[K, D]``: rows equal bit for bit have equal keys, others hardly ever."""
-    pairs = (pad(rows, (0, 1)) if rows.shape[1] % 2 else rows).view(torch.int64)
+    pairs = _as_integers(rows)
     return (pairs * _multipliers(pairs.shape[1], pairs.device)).sum(1)
+
+
+def _as_integers(rows: Tensor) -> Tensor:
+    """The bits of each pair of numbers of fp32 ``[K, D]`` as int64 ``[K, ceil(D / 2)]``."""
+    return (pad(rows, (0, 1)) if rows.shape[1] % 2 else rows.contiguous()).view(torch.int64)
 
 
 @cache

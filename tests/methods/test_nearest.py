@@ -68,6 +68,13 @@ def test_a_row_with_an_equal_key_but_other_values_is_left_alone(monkeypatch):
     assert nearest_codes(torch.tensor([[1.0], [5.0], [4.9]]), torch.tensor([[0.0], [5.0], [5.0]])).tolist() == [0, 1, 1]
 
 
+def test_codewords_that_only_begin_alike_are_told_apart(backend):
+    codewords = normal(300, 9)
+    codewords[:, :3] = 0.0
+    latents = normal(200, 9, seed=1)
+    assert torch.equal(nearest_codes(latents, codewords), squared_distances(latents, codewords).argmin(1))
+
+
 def test_swapped_arguments_find_the_nearest_latent(backend):
     latents, codewords = normal(50, 8), normal(4000, 8, seed=1)
     rows = nearest_codes(codewords, latents)
