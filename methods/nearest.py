@@ -206,7 +206,9 @@ def _row_keys(rows: Tensor) -> Tensor:
 
 def _as_integers(rows: Tensor) -> Tensor:
     """The bits of each pair of numbers of fp32 ``[K, D]`` as int64 ``[K, ceil(D / 2)]``."""
-    return (pad(rows, (0, 1)) if rows.shape[1] % 2 else rows.contiguous()).view(torch.int64)
+    even = pad(rows, (0, 1)) if rows.shape[1] % 2 else rows
+    # Flat first: a single row cut from wider ones counts as contiguous and yet keeps their stride.
+    return even.contiguous().flatten().view(torch.int64).view(rows.shape[0], -1)
 
 
 @cache

@@ -99,7 +99,9 @@ def test_panels_change_nothing(backend, monkeypatch, metric):
 
 def test_no_rows_one_codeword_and_strides(backend):
     assert nearest_codes(torch.empty(0, 4), normal(3, 4)).shape == (0,)
-    assert nearest_codes(normal(5, 4), normal(1, 4)).tolist() == [0] * 5
+    for dim in (1, 2, 3, 4):
+        assert nearest_codes(normal(5, dim), normal(1, dim)).tolist() == [0] * 5
+        assert nearest_codes(normal(5, dim), normal(2, 5)[1:, 1 : 1 + dim]).tolist() == [0] * 5
     latents, codewords = normal(8, 60), normal(8, 90, seed=1)
     codes = nearest_codes(latents.T, codewords.T)
     assert torch.equal(codes, nearest_codes(latents.T.contiguous(), codewords.T.contiguous()))
