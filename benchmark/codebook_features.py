@@ -1,5 +1,7 @@
 """Makes the frozen features that `vqgan_lc` needs: k-means centroids of a pretrained network's patch features.
 
+A run with ``features: patches`` makes them by itself; as a command, this writes them to a file:
+
     python -m benchmark.codebook_features fashion_mnist --codebook-size 256 1024 --out 'features/{codebook_size}.npy'
 
 Zhu et al. (arXiv 2406.11837, Sec. 3.1) cluster CLIP's features of 16 patches an image within each of ImageNet's
@@ -8,6 +10,7 @@ that a first k-means finds, so that no labels are needed.
 """
 
 import argparse
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -20,6 +23,7 @@ from torch import Tensor
 
 from benchmark.data import Dataset, datasets
 from benchmark.data.base import evenly
+from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.features import EfficientNetLite0
 from benchmark.metrics.pixels import to_colour
 from benchmark.seeds import derive_seed
@@ -35,14 +39,26 @@ PATCHES_A_CODE = 8
 """Patches clustered for each code wanted, as far as the training images go."""
 
 
+def cached_features(dataset: Dataset, codebook_size: int, device: torch.device) -> Tensor:
+    """`make_features`, made once for a data set and a codebook size. Its random state is left as it was."""
+    images = _images(dataset, codebook_size)
+    content = hashlib.sha256(images.contiguous().numpy()).hexdigest()
+    cache = FeatureCache("codebook_features", PATCHES_A_CODE, codebook_size, tuple(images.shape), content)
+    features = cache.load()
+    if features is None:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            features = make_features(dataset, codebook_size, device)
+        cache.save(features)
+    return features
+
+
 def make_features(dataset: Dataset, codebook_size: int, device: torch.device) -> Tensor:
     """``[K, 1280]`` features, centred and scaled to a mean squared norm of 1, which a projector could undo.
 
     Raises:
-        UsageError: the training images have too few different patches.
+        UsageError: the data set is not one of images, or they have too few different patches.
     """
-    wanted = -(-PATCHES_A_CODE * codebook_size // PATCHES_A_SIDE**2)
-    images = evenly(dataset.train, min(wanted, len(dataset.train)), "images")
+    images = _images(dataset, codebook_size)
     rows = distinct(patch_features(images, EfficientNetLite0(device)))
     if len(rows) < codebook_size:
         raise UsageError(
@@ -52,6 +68,14 @@ def make_features(dataset: Dataset, codebook_size: int, device: torch.device) ->
     centres = cluster(rows, codebook_size)
     centres -= centres.mean(0)
     return centres / centres.square().sum(1).mean().sqrt()
+
+
+def _images(dataset: Dataset, codebook_size: int) -> Tensor:
+    """As many training images as the features of ``codebook_size`` codes are made from."""
+    if dataset.modality != "image":
+        raise UsageError(f"features of patches are made of images, not of {dataset.modality}")
+    wanted = -(-PATCHES_A_CODE * codebook_size // PATCHES_A_SIDE**2)
+    return evenly(dataset.train, min(wanted, len(dataset.train)), "images")
 
 
 @torch.no_grad()

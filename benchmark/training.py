@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmark.checkpoint import load_checkpoint, save_checkpoint
+from benchmark.codebook_features import cached_features
 from benchmark.data import Dataset
 from benchmark.data.batches import Batches, DeviceSplit
 from benchmark.probe import Probe
@@ -49,6 +51,7 @@ class Trainer:
     ) -> None:
         self.config = config
         self.settings = config["training"]
+        self.dataset = dataset
         self.device = device
         self.timeout = timeout
         self.system = build_system(config, dataset, device)
@@ -89,6 +92,7 @@ class Trainer:
             load_checkpoint(checkpoint, self)
         else:
             torch.manual_seed(derive_seed("training", self.config["method"], self.config["seed"]))
+            self.system.quantizer.use_pretrained(partial(cached_features, self.dataset, device=self.device))
             self.system.quantizer.initialise(self._untrained_latents())
         total = self.settings["steps"]
         milestones = {round(total * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}

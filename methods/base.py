@@ -135,6 +135,13 @@ class Quantizer(nn.Module):
         second call, on a state that was loaded, do nothing.
         """
 
+    def use_pretrained(self, features: Callable[[int], Tensor]) -> None:
+        """Start from a pretrained network: called once before `initialise`.
+
+        ``features(count)`` makes ``[count, F]`` features of the training set, and raises a `UsageError` where
+        there is no network for its modality.
+        """
+
     def anneal(self, step: int, total_steps: int) -> None:
         """Set schedules before step ``step`` (from 0) of ``total_steps``."""
 

@@ -1,5 +1,6 @@
 """VQGAN-LC: a trained linear map over frozen features of a pretrained network."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from methods.errors import UsageError
 from methods.estimators import straight_through
 from methods.registry import register
 
-GAUSSIAN = "gaussian"
-_GAUSSIAN_DIM = 768
+GAUSSIAN, PATCHES = "gaussian", "patches"
+_WIDTHS = {GAUSSIAN: 768, PATCHES: 1280}
+"""Numbers a feature where no file says it: those of CLIP and of EfficientNet-Lite0."""
 
 
 @register("vqgan_lc")
@@ -23,13 +25,14 @@ class VQGANLC(CodebookQuantizer):
     """Codewords are frozen features of image patches, mapped to the latent space by a trained projector.
 
     Zhu et al., "Scaling the Codebook Size of VQGAN to 100,000 with a Utilization Rate of 99%", NeurIPS
-    2024, arXiv 2406.11837. The features are made once for a data set and a codebook size, by
-    ``python -m benchmark.codebook_features`` or by the authors' own scripts, and kept in a file.
+    2024, arXiv 2406.11837.
 
     Args:
-        features: a file with one feature a row, ``.npy`` or ``.pt``; ``{codebook_size}`` in its name
-            stands for that number. ``gaussian``, the default, needs no file and no pretrained network, and
-            is not the paper's method: frozen N(0, 1/768) rows of 768 numbers, the width of CLIP's.
+        features: ``patches``, features of the training images' patches, which the harness makes before the
+            first step; or a file with one feature a row, ``.npy`` or ``.pt``, made by ``python -m
+            benchmark.codebook_features`` or by the authors' own scripts, ``{codebook_size}`` in its name standing
+            for that number. ``gaussian``, the default, needs neither images nor a pretrained network, and is
+            not the paper's method: frozen N(0, 1/768) rows of 768 numbers, the width of CLIP's.
         commitment_weight: weight of the commitment loss; the authors' 1 times their outer weight 0.1.
         codebook_weight: weight of the codebook loss; the authors' 0.33 times 0.1.
     """
@@ -42,7 +45,7 @@ class VQGANLC(CodebookQuantizer):
         trains="projector (F x D and bias); features (K x F) are frozen",
         memory="N·D + K·F",
         differences=(
-            "without a file the features are Gaussian, as no pretrained weights come with it",
+            "by default the features are Gaussian, as not all data are images; the paper's are `features: patches`",
             "the features made here are k-means centroids of EfficientNet-Lite0's patches, clustered within groups of "
             "similar patches and scaled to a mean squared norm of 1; the authors' are CLIP's, clustered within classes",
             "decode looks up the projected features; the authors' decode_code refers to an attribute that is not there",
@@ -71,8 +74,10 @@ class VQGANLC(CodebookQuantizer):
         super().__init__(codebook_size, dim, features=features)
         self.commitment_weight = commitment_weight
         self.codebook_weight = codebook_weight
-        if features == GAUSSIAN:
-            rows = torch.randn(self.codebook_size, _GAUSSIAN_DIM) * _GAUSSIAN_DIM**-0.5
+        self.from_patches = features == PATCHES
+        if features in (GAUSSIAN, PATCHES):
+            width = _WIDTHS[features]
+            rows = torch.randn(self.codebook_size, width) * width**-0.5
         else:
             rows = read_features(features, self.codebook_size).float()
             if not bool(rows.isfinite().all()):
@@ -85,9 +90,16 @@ class VQGANLC(CodebookQuantizer):
     def resolve_size(cls, codebook_size: int, *, features: str = GAUSSIAN, **params: Any) -> tuple[int, ...]:
         """The wanted size, for which a file of features must have as many rows."""
         sizes = super().resolve_size(codebook_size)
-        if features != GAUSSIAN:
+        if features not in (GAUSSIAN, PATCHES):
             read_features(features, codebook_size)
         return sizes
+
+    def use_pretrained(self, features: Callable[[int], Tensor]) -> None:
+        """Take the place of the Gaussian rows, if ``features`` is ``patches``."""
+        if self.from_patches:
+            rows = features(self.codebook_size)
+            assert rows.shape == self.features.shape, f"features {tuple(rows.shape)}, not {tuple(self.features.shape)}"
+            self.features.copy_(rows)
 
     def effective_codebook(self) -> Tensor:
         """The features projected to ``[K, D]``."""
@@ -114,12 +126,12 @@ def read_features(features: str, codebook_size: int) -> Tensor:
         UsageError: there is no such file, it holds no table of numbers, or not ``codebook_size`` rows.
     """
     if not isinstance(features, str):
-        raise UsageError(f"features must be `{GAUSSIAN}` or the name of a file, not {features!r}")
+        raise UsageError(f"features must be `{PATCHES}`, `{GAUSSIAN}` or the name of a file, not {features!r}")
     file = Path(features.replace("{codebook_size}", str(codebook_size))).expanduser()
     if not file.is_file():
         raise UsageError(
             f"there is no file of features {file}; make it with `python -m benchmark.codebook_features DATASET "
-            f"--codebook-size {codebook_size} --out {file}`, or use `features: {GAUSSIAN}`"
+            f"--codebook-size {codebook_size} --out {file}`, or use `features: {PATCHES}`"
         )
     try:
         # Neither reader runs code from the file: no pickled NumPy objects, and weights only.

@@ -1,10 +1,13 @@
 """Features for `vqgan_lc`: the clustering, and the command from a data set to a method that uses them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from benchmark.codebook_features import allocate, cluster, distinct, main
+from benchmark.codebook_features import allocate, cached_features, cluster, distinct, main, make_features
+from benchmark.data import datasets
 from methods import UsageError, create
 
 
@@ -50,6 +53,20 @@ def test_command_writes_features_that_the_method_takes(tmp_path, capsys):
     assert np.array_equal(one, other)
     with pytest.raises(UsageError, match="there is no file of features"):
         create("vqgan_lc", 64, 8, features=out)
+
+
+def test_a_run_makes_its_features_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    dataset = datasets.create("photos", {"test_items": 8})
+    device = torch.device("cpu")
+    torch.manual_seed(5)
+    features = cached_features(dataset, 16, device)
+    assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(5)))
+    assert torch.equal(features, make_features(dataset, 16, device))
+    monkeypatch.setattr("benchmark.codebook_features.make_features", None)
+    assert torch.equal(cached_features(dataset, 16, device), features)
+    with pytest.raises(UsageError, match="made of images, not of speech"):
+        cached_features(dataclasses.replace(dataset, modality="speech"), 16, device)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A suite file becomes runs, and every mistake in it one located sentence."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,6 +173,15 @@ def test_smoke_has_every_method() -> None:
     plan = plan_suite("smoke")
     assert sorted(arm.arm for arm in plan.arms) == own
     assert not [cell.arm for cell in plan.cells if cell.unavailable]
+
+
+def test_remedies_are_all_methods_at_equal_bits_per_position() -> None:
+    own = [name for name in available() if get(name).__module__.startswith("methods.")]
+    plan = plan_suite("remedies")
+    assert sorted(arm.method for arm in plan.arms) == [name for name in own if name != "kmeans"]
+    for arm in plan.arms:
+        levels = get(arm.method).resolve_size(1024, **arm.params)
+        assert not levels or math.log2(math.prod(levels)) == pytest.approx(10, rel=0.05), arm.arm
 
 
 def test_key_depends_on_every_part() -> None:

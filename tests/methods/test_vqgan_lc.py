@@ -82,6 +82,16 @@ def test_files_of_features(tmp_path, features):
         assert quantizer.features.dtype == torch.float32
 
 
+def test_features_of_patches_come_from_the_harness():
+    rows = torch.randn(K, 1280, generator=torch.Generator().manual_seed(0))
+    asked = []
+    for features in ("patches", "gaussian"):
+        quantizer = create("vqgan_lc", K, D, features=features)
+        quantizer.use_pretrained(lambda count: asked.append(count) or rows)
+        assert torch.equal(quantizer.features, rows) == (features == "patches")
+    assert asked == [K]
+
+
 def test_contract_with_a_file_but_for_its_one_size(features):
     results = check_quantizer("vqgan_lc", codebook_size=K, dim=D, params={"features": features})
     assert [result for result in results if not result.passed] == []
