@@ -1,8 +1,8 @@
 """The schema of a suite file and of what a run is made of."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Strict(BaseModel):
@@ -43,6 +43,14 @@ class Training(Strict):
     ema_decay: float | None = Field(None, gt=0, lt=1, description="of the evaluated average of the trained weights")
     precision: Literal["fp32", "bf16"] = "fp32"
     timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
+    devices: int = Field(1, ge=1, description="that share every batch of one run; not part of a run's key")
+    deterministic: bool = Field(False, description="slower kernels that repeat exactly; not part of a run's key")
+
+    @model_validator(mode="after")
+    def _a_share_for_every_device(self) -> Self:
+        if self.devices > self.batch_size:
+            raise ValueError(f"devices ({self.devices}) must not exceed batch_size ({self.batch_size})")
+        return self
 
 
 class Evaluation(Strict):

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Run:
-    """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths."""
+    """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths.
+
+    ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it.
+    """
 
     key: str
     arm: str
@@ -16,6 +19,8 @@ class Run:
     config: dict[str, Any]
     dataset_options: dict[str, Any]
     timeout: float | None = None
+    devices: int = 1
+    deterministic: bool = False
 
 
 def run_key(config: dict[str, Any]) -> str:

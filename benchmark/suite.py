@@ -20,8 +20,8 @@ from methods.errors import UsageError, did_you_mean
 from methods.registry import get, resolve_params
 
 SUITES = Path(__file__).parent.parent / "suites"
-NOT_SCIENTIFIC = ("timeout",)
-"""Training settings that bound a run without changing what it computes."""
+NOT_SCIENTIFIC = ("timeout", "devices", "deterministic")
+"""Training settings that bound or place a run without changing what it computes beyond rounding."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,12 @@ def _suite_name(path: Path, overrides: dict[str, Any]) -> str:
     """The suite's folder under results/: an overridden protocol gets a folder of its own."""
     own = ("dataset", "model", "objective", "training", "evaluation")
     changed = [f"{key}={value}" for key, value in sorted(overrides.items()) if key.split(".")[0] in own]
-    name = "@".join([path.stem, *changed])
-    return "".join(char if char.isalnum() or char in "._-=@" else "_" for char in name)[:120]
+    name = "".join(char if char.isalnum() or char in "._-=@" else "_" for char in "@".join([path.stem, *changed]))
+    # Never hidden, never `.` or `..`, and within a file system's 255 bytes.
+    name = name.encode()[:200].decode(errors="ignore").lstrip(".")
+    if not name:
+        raise UsageError(f"{path}: a suite's results lie in a folder named after its file, so it needs a name")
+    return name
 
 
 def _check_components(document: Document, file: SuiteFile) -> dict[str, Any]:
@@ -183,7 +187,8 @@ def check_arm(arm: Arm, file: SuiteFile, dim: int) -> Arm:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"training of arm `{arm.arm}`: `{key}` {first['msg'].lower()}") from error
+        message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
+        raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
     _check_sizes(method, sorted(file.grid.codebook_size), dim, params)
     return arm.model_copy(update={"params": params, "training": training.model_dump()})
 
@@ -241,5 +246,6 @@ def _cell(plan: Plan, arm: Arm, size: int, seed: int, device: str) -> Cell:
         "training": {key: value for key, value in arm.training.items() if key not in NOT_SCIENTIFIC},
         "seed": seed,
     }
-    run = Run(run_key(config), arm.arm, plan.suite, config, plan.file.dataset.options, arm.training["timeout"])
+    placing = {name: arm.training[name] for name in NOT_SCIENTIFIC}
+    run = Run(run_key(config), arm.arm, plan.suite, config, plan.file.dataset.options, **placing)
     return Cell(arm.arm, size, seed, run)

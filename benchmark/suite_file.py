@@ -133,6 +133,8 @@ def _sentence(document: Document, error: ValidationError, overrides: dict[str, A
         return f"{prefix}: unknown key `{dotted}`{did_you_mean(name, known)}; here are known: {', '.join(known)}"
     if first["type"] == "missing":
         return f"{prefix}: the key `{dotted}` is missing"
+    if first["type"] == "value_error":
+        return f"{prefix}: {dotted}: {first['ctx']['error']}"
     message = first["msg"][0].lower() + first["msg"][1:]
     message = message.replace("input should be", "must be").replace("input should have", "must have")
     shown = repr(first["input"])

@@ -47,7 +47,7 @@ def test_a_key_names_the_science_and_nothing_else(write_suite: Write) -> None:
     assert base[0].startswith("vq_vae-K16-s0-")
     assert keys(TEXT.replace("arm: kmeans_start", "arm: renamed")) == base
     assert keys(TEXT.replace("  - vq_vae\n", "  - {method: vq_vae, params: {beta: 0.25}}\n")) == base
-    assert keys(TEXT.replace("steps: 10", "steps: 10\n  timeout: 60")) == base
+    assert keys(TEXT.replace("steps: 10", "steps: 10\n  timeout: 60\n  devices: 2\n  deterministic: true")) == base
     assert set(keys(TEXT, overrides={"model.width": 32})).isdisjoint(base)
     assert set(keys(TEXT, overrides={"training.precision": "bf16"})).isdisjoint(base)
     assert keys(TEXT, methods=["simvq", "vq_vae"])[:1] != base[:1]
@@ -99,6 +99,12 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
         ("steps: 10", "step: 10", r"tiny.yaml:\d: (the key `training.steps` is missing|unknown key `training.step`)"),
         ("steps: 10", "steps: ten", r"tiny.yaml:5: `training.steps` must be a valid integer.*'ten'"),
         ("steps: 10", "steps: 0", r"tiny.yaml:5: `training.steps` must be greater than or equal to 1"),
+        (
+            "steps: 10",
+            "steps: 10\n  devices: 200",
+            r"tiny.yaml:4: training: devices \(200\) must not exceed",
+        ),
+        ("learning_rate: 0.01", "devices: 200", r"training of arm `kmeans_start`: devices \(200\) must not exceed"),
         ("steps: 10", "steps: true", r"tiny.yaml:5: `training.steps` must be a valid integer"),
         ("[16, 64]", "[]", r"tiny.yaml:7: `grid.codebook_size` .*at least 1 item"),
         ("[16, 64]", "[16, 16]", r"tiny.yaml:7: codebook size 16 stands there twice"),
@@ -146,6 +152,17 @@ def test_an_override_of_the_protocol_gets_its_own_folder(write_suite: Write) -> 
     file = write_suite(TEXT)
     assert plan_suite(file, overrides={"training.steps": 7}).suite == "tiny@training.steps=7"
     assert plan_suite(file, overrides={"grid.codebook_size": [32]}).suite == "tiny"
+
+
+@pytest.mark.parametrize(("stem", "folder"), [("..", None), (".", None), (".hidden", "hidden"), ("a b", "a_b")])
+def test_a_suite_name_stays_inside_the_results_folder(stem: str, folder: str | None, tmp_path: Path) -> None:
+    file = tmp_path / f"{stem}.yaml"
+    file.write_text(TEXT)
+    if folder is None:
+        with pytest.raises(UsageError, match="needs a name"):
+            plan_suite(str(file))
+    else:
+        assert plan_suite(str(file)).suite == folder
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "text", "&a [*a]", "\x00", "a: " * 100])
