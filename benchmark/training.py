@@ -15,7 +15,7 @@ from benchmark.checkpoint import load_checkpoint, save_checkpoint
 from benchmark.codebook_features import cached_features
 from benchmark.data import Dataset
 from benchmark.data.batches import Batches, DeviceSplit
-from benchmark.probe import Probe
+from benchmark.probe import Probe, probe_items
 from benchmark.seeds import derive_seed
 from benchmark.stopwatch import QuantizerStopwatch
 from benchmark.system import System, build_objective, build_system
@@ -58,7 +58,8 @@ class Trainer:
         self.objective = build_objective(config, dataset, device)
         self.train = DeviceSplit(dataset.train, dataset.to_input, device)
         self.batches = self._batches("batches")
-        self.probe = Probe(dataset, self.objective, device)
+        probed = probe_items(self.settings["steps"] * self.settings["batch_size"])
+        self.probe = Probe(dataset, self.objective, device, probed)
         self.optimizer, self.scheduler = self._optimizer()
         decay = self.settings["ema_decay"]
         self.average = AveragedModel(self.system, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
