@@ -70,7 +70,8 @@ class Group:
 
 SIZES = (1024, 4096, 16384, 65536, 262144)
 SEARCH_SHAPES = (
-    *(Shape(rows, size, dim) for dim in (8, 64, 256) for rows in (2048, 6272) for size in SIZES),
+    *(Shape(2048, size, dim) for dim in (8, 64, 256) for size in SIZES),
+    *(Shape(6272, size, 64) for size in SIZES),
     Shape(25088, 16384, 64),
     Shape(50000, 16384, 8),
 )
@@ -78,7 +79,8 @@ QUICK_SEARCH_SHAPES = (
     *(Shape(2048, size, dim) for dim in (8, 64) for size in (1024, 4096)),
     Shape(6272, 1024, 64),
 )
-STEP_SHAPES = (*(Shape(6272, size, 64) for size in (1024, 8192, 65536, 262144)), Shape(2048, 262144, 64))
+STEP_SHAPES = tuple(Shape(6272, size, 64) for size in (1024, 65536))
+SIMVQ_SHAPES = (*(Shape(6272, size, 64) for size in (1024, 8192, 65536, 262144)), Shape(2048, 262144, 64))
 QUICK_STEP_SHAPES = (Shape(784, 1024, 64), Shape(784, 4096, 64))
 TRAINING_SHAPES = tuple(Shape(6272, size, 64) for size in (1024, 65536))
 QUICK_TRAINING_SHAPES = (Shape(784, 1024, 64),)

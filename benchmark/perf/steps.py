@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.perf.cases import OURS, QUICK_STEP_SHAPES, STEP_SHAPES, Contender, Group, Prepared, Shape
+from benchmark.perf.cases import OURS, QUICK_STEP_SHAPES, SIMVQ_SHAPES, STEP_SHAPES, Contender, Group, Prepared, Shape
 from benchmark.perf.peers import formula_simvq, formula_vq_vae, package_ema, package_missing, package_simvq
 from methods import Quantizer, create
 
@@ -72,12 +72,12 @@ def _package(make: Callable[[int, int], nn.Module], matrices: float) -> Contende
     return Contender(PACKAGE, step_of(make), lambda shape: shape.matrices(matrices), package_missing)
 
 
-def _group(method: str, title: str, *contenders: Contender) -> Group:
-    return Group(method, "step", title, contenders, STEP_SHAPES, QUICK_STEP_SHAPES)
+def _group(method: str, title: str, *contenders: Contender, shapes: tuple[Shape, ...] = STEP_SHAPES) -> Group:
+    return Group(method, "step", title, contenders, shapes, QUICK_STEP_SHAPES)
 
 
 STEPS = (
-    _group("simvq", "SimVQ", _own("simvq"), _package(package_simvq, 1.2), _formula(formula_simvq)),
+    _group("simvq", "SimVQ", _own("simvq"), _package(package_simvq, 1.2), _formula(formula_simvq), shapes=SIMVQ_SHAPES),
     _group("vq_vae", "VQ-VAE", _own("vq_vae", init="normal"), _formula(formula_vq_vae)),
     _group("vq_vae_ema", "EMA", _own("vq_vae_ema"), _package(package_ema, 6.1)),
     _group("codebook_reset", "random restarts", _own("codebook_reset")),

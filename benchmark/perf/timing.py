@@ -28,7 +28,7 @@ class Effort:
     most: int
 
 
-FULL = Effort(seconds=30.0, fewest=3, most=15)
+FULL = Effort(seconds=15.0, fewest=3, most=15)
 QUICK = Effort(seconds=1.0, fewest=3, most=5)
 
 
