@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from benchmark.plan_file import write_plan
 from benchmark.records import STATUSES
 from benchmark.runner import Outcome, Settings, default_jobs, run_plan
 from benchmark.store import Store
-from benchmark.suite import Plan, available_suites, find_suite, plan_suite
+from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
 from benchmark.tuning import choices_path, choose, plan_trials
 from methods import UsageError, available, get
 from methods.contract import check_quantizer
@@ -82,7 +83,8 @@ def _launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) 
     )
     if any(store.record(run.key) is None for run in plan.runs):
         # Once here, so that a data set is fetched by one process and what is wrong with it is said at once.
-        datasets.create(plan.file.dataset.name, plan.file.dataset.options)
+        for options_given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
+            datasets.create(plan.file.dataset.name, options_given)
     return run_plan(plan, store, LocalLauncher(jobs), settings, Display())
 
 
@@ -93,21 +95,27 @@ def plan(options: argparse.Namespace) -> int:
     store = _existing(options, planned)
     print(f"{planned.suite}: {planned.file.question}")
     left = []
-    for arm in planned.arms:
-        for size in planned.file.grid.codebook_size:
-            cells = [cell for cell in planned.cells if (cell.arm, cell.codebook_size) == (arm.arm, size)]
-            reasons = {cell.unavailable for cell in cells if cell.unavailable}
-            records = [store.record(cell.run.key) if store and cell.run else None for cell in cells]
-            states = Counter("left" if record is None else record["status"] for record in records)
-            left += [cell.run for cell, record in zip(cells, records, strict=True) if cell.run and record is None]
-            text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
-            print(f"  {arm.arm:<20} K = {size:>7,}  {text}")
+    for (arm, size, point), cells in _by_place(planned).items():
+        reasons = {cell.unavailable for cell in cells if cell.unavailable}
+        records = [store.record(cell.run.key) if store and cell.run else None for cell in cells]
+        states = Counter("left" if record is None else record["status"] for record in records)
+        left += [cell.run for cell, record in zip(cells, records, strict=True) if cell.run and record is None]
+        text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
+        print(f"  {arm:<20} K = {size:>7,}  {''.join(f'{name} = {value}  ' for name, value in point)}{text}")
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
     if runs:
         seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
         print(f"about {duration(seconds)} one after another on {device} ({basis})")
     return 0
+
+
+def _by_place(planned: Plan) -> dict[tuple[Any, ...], list[Cell]]:
+    """The cells of each arm at each point of the grid, one a seed."""
+    places: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in planned.cells:
+        places.setdefault((cell.arm, cell.codebook_size, tuple(cell.point.items())), []).append(cell)
+    return places
 
 
 def status(options: argparse.Namespace) -> int:

@@ -17,22 +17,28 @@ class Components(Generic[T]):
     """Builders of one kind by name, found in the modules of one package.
 
     ``supplied`` names the arguments that the harness passes; every other argument of a builder is an
-    option a person may set.
+    option a person may set. ``traits`` are facts known of each before it is built, with their usual values.
     """
 
-    def __init__(self, kind: str, package: str, supplied: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, kind: str, package: str, supplied: tuple[str, ...] = (), traits: Mapping[str, str] | None = None
+    ) -> None:
         self.kind = kind
         self._package = package
         self._supplied = supplied
+        self._usual = dict(traits or {})
+        self._traits: dict[str, dict[str, str]] = {}
         self._builders: dict[str, Callable[..., T]] = {}
         self._identities: dict[str, Identity] = {}
 
-    def register(self, name: str, identity: Identity | None = None) -> Callable[[Builder], Builder]:
+    def register(self, name: str, identity: Identity | None = None, **traits: str) -> Callable[[Builder], Builder]:
         """Function decorator. ``identity`` turns resolved options into the scientific ones (no paths)."""
+        assert traits.keys() <= self._usual.keys(), traits
 
         def decorate(build: Builder) -> Builder:
             assert name not in self._builders, f"two {self.kind}s called {name}"
             self._builders[name] = build
+            self._traits[name] = {**self._usual, **traits}
             if identity is not None:
                 self._identities[name] = identity
             return build
@@ -45,6 +51,11 @@ class Components(Generic[T]):
         for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
             importlib.import_module(module.name)
         return sorted(self._builders)
+
+    def trait(self, name: str, trait: str) -> str:
+        """A fact about ``name``, which must be registered."""
+        assert name in self.available(), name
+        return self._traits[name][trait]
 
     def resolve(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options of ``name`` with their values.

@@ -1,6 +1,6 @@
 """The schema of a suite file and of what a run is made of."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -53,11 +53,38 @@ class Training(Strict):
         return self
 
 
-class Evaluation(Strict):
-    """What is measured on the test set, by the modality's metrics."""
+class ImageEvaluation(Strict):
+    """What is measured on a test set of images."""
 
+    CHEAPEST: ClassVar[dict[str, Any]] = {"features": None, "lpips": []}
     features: Literal["efficientnet_lite0", "inception"] | None = "efficientnet_lite0"
     lpips: list[Literal["alex", "vgg"]] = Field(["alex"], description="vgg costs thirty times as much")
+
+
+class LatentEvaluation(Strict):
+    """What is measured on a test set of vectors: always the same."""
+
+    CHEAPEST: ClassVar[dict[str, Any]] = {}
+
+
+EVALUATIONS: dict[str, type[ImageEvaluation | LatentEvaluation]] = {
+    "image": ImageEvaluation,
+    "latents": LatentEvaluation,
+}
+"""Options of a modality's metrics; ``CHEAPEST`` suffices for tuning, which chooses by the validation error."""
+
+
+class Variant(BaseModel):
+    """What differs of an arm at some points of the grid, which further keys name: ``dataset.law: uniform``."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    params: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Values of the axes at which it holds."""
+        return dict(self.model_extra or {})
 
 
 class Arm(Strict):
@@ -67,6 +94,7 @@ class Arm(Strict):
     method: str
     params: dict[str, Any] = {}
     training: dict[str, Any] = {}
+    at: list[Variant] = []
 
 
 def _arm(value: Any) -> Any:
@@ -77,10 +105,16 @@ def _arm(value: Any) -> Any:
     return value
 
 
-class Grid(Strict):
-    """The sizes every arm is trained at."""
+class Grid(BaseModel):
+    """Where every arm is trained: codebook sizes, and further axes by dotted keys (``dataset.shift: [0, 1, 2]``)."""
 
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
     codebook_size: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The axes beside the codebook size, as typed."""
+        return dict(self.model_extra or {})
 
 
 class Tuning(Strict):
@@ -99,7 +133,7 @@ class SuiteFile(Strict):
     model: Named = Component(name="conv")
     objective: Named = Component(name="squared_error")
     training: Training
-    evaluation: Evaluation = Evaluation()
+    evaluation: dict[str, Any] = Field({}, description="options of the metrics of the data set's modality")
     seeds: int = Field(3, ge=1)
     grid: Grid
     methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1)

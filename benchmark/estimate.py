@@ -1,5 +1,6 @@
 """How long the runs that are left may take: from finished runs, or from a few timed steps."""
 
+import json
 from statistics import mean
 
 import torch
@@ -19,9 +20,9 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
     """Seconds for ``left`` one after another, and on what the figure rests."""
     known = _finished(plan, store)
     seconds, timed = 0.0, 0
-    rates: dict[tuple[str, int | None], float] = {}
+    rates: dict[str, float] = {}
     for run in left:
-        place = (run.arm, run.config["codebook_size"])
+        place = _without_seed(run)
         if place in known:
             seconds += known[place]
             continue
@@ -32,13 +33,18 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
     return seconds, f"{timed} timed for {_TIMED} steps each" if timed else "from finished runs"
 
 
-def _finished(plan: Plan, store: Store | None) -> dict[tuple[str, int | None], float]:
-    totals: dict[tuple[str, int | None], list[float]] = {}
+def _finished(plan: Plan, store: Store | None) -> dict[str, float]:
+    totals: dict[str, list[float]] = {}
     for run in plan.runs:
         record = store.record(run.key) if store else None
         if record is not None and record["status"] == "ok":
-            totals.setdefault((run.arm, run.config["codebook_size"]), []).append(record["timings"]["total_seconds"])
+            totals.setdefault(_without_seed(run), []).append(record["timings"]["total_seconds"])
     return {place: mean(values) for place, values in totals.items()}
+
+
+def _without_seed(run: Run) -> str:
+    """What runs of the same length share: all of their configuration but the seed."""
+    return json.dumps({**run.config, "seed": None}, sort_keys=True)
 
 
 def _seconds_a_step(run: Run, device: torch.device) -> float:

@@ -16,7 +16,6 @@ from benchmark.objectives import Objective
 from benchmark.records import write_atomic
 from benchmark.system import System
 
-BATCH = 128
 SAMPLES = 8
 
 
@@ -40,7 +39,7 @@ def evaluate(
     quantizer = system.quantizer
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
-    for originals in DeviceSplit(dataset.test, dataset.to_input, device).batches(BATCH):
+    for originals in DeviceSplit(dataset.test, dataset.to_input, device).batches(dataset.evaluation_batch):
         reconstructions, latents, quantized = system(originals)
         if quantized.codes is not None:
             codes.update(quantized.codes)
@@ -56,7 +55,7 @@ def evaluate(
 
 def _validation_error(system: System, objective: Objective, dataset: Dataset, device: torch.device) -> float:
     errors = torch.zeros((), dtype=torch.float64, device=device)
-    for items in DeviceSplit(dataset.validation, dataset.to_input, device).batches(BATCH):
+    for items in DeviceSplit(dataset.validation, dataset.to_input, device).batches(dataset.evaluation_batch):
         errors += objective.errors(system(items).output, items).double().sum()
     return float(errors) / dataset.validation.numel()
 

@@ -42,12 +42,14 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "arm": arm.arm,
                 "method": arm.method,
                 "params": arm.params,
+                **({"at": [variant.model_dump() for variant in arm.at]} if arm.at else {}),
                 "verified": bool(get(arm.method).card.evidence),
                 "tuned": plan.choices is not None and arm.arm in plan.choices.arms,
             }
             for arm in plan.arms
         ],
         "codebook_sizes": list(plan.file.grid.codebook_size),
+        **({"axes": plan.file.grid.axes} if plan.file.grid.axes else {}),
         "seeds": plan.seeds,
         "cells": [
             {
@@ -56,6 +58,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "seed": cell.seed,
                 "key": cell.run.key if cell.run else None,
                 "unavailable": cell.unavailable,
+                **({"point": cell.point} if cell.point else {}),
             }
             for cell in plan.cells
         ],
@@ -74,13 +77,15 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store) -> None:
     """Add the cells of ``old`` that are finished and that ``content`` does not cover."""
-    covered = {(cell["arm"], cell["codebook_size"], cell["seed"]) for cell in content["cells"]}
+    if list(old.get("axes", {})) != list(content.get("axes", {})):
+        return
+    covered = {_place(cell) for cell in content["cells"]}
     keys = {cell["key"] for cell in content["cells"]}
     kept = [
         cell
         for cell in old["cells"]
         if cell["key"] is not None
-        and (cell["arm"], cell["codebook_size"], cell["seed"]) not in covered
+        and _place(cell) not in covered
         and (cell["key"] not in keys or cell["arm"] in {arm["arm"] for arm in content["arms"]})
         and store.record(cell["key"]) is not None
     ]
@@ -89,5 +94,11 @@ def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store) -
     first = [arm["arm"] for arm in content["arms"]]
     content["arms"] = [arms[name] for name in [*first, *(name for name in arms if name in wanted - set(first))]]
     content["codebook_sizes"] = sorted({*content["codebook_sizes"], *(cell["codebook_size"] for cell in kept)})
+    for name, values in content.get("axes", {}).items():
+        content["axes"][name] = list(dict.fromkeys([*values, *(cell["point"][name] for cell in kept)]))
     content["seeds"] = sorted({*content["seeds"], *(cell["seed"] for cell in kept)})
     content["cells"] += kept
+
+
+def _place(cell: dict[str, Any]) -> tuple[Any, ...]:
+    return (cell["arm"], cell["codebook_size"], cell["seed"], *cell.get("point", {}).values())

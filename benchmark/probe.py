@@ -7,21 +7,22 @@ from benchmark.data.batches import DeviceSplit
 from benchmark.objectives import Objective
 from benchmark.system import System
 
-FEWEST, MOST = 64, 512
+FEWEST = 64
 SHARE = 160
 """Items trained on for one that is probed. Seen 25 times without a backward pass it costs some 5 % of the training."""
 BATCH = 256
 
 
-def probe_items(items_trained: int) -> int:
-    """How many items are probed, so that the curves of a short training don't cost more than it."""
-    return min(MOST, max(FEWEST, items_trained // SHARE))
+def probe_items(items_trained: int, most: int) -> int:
+    """How many items are probed: at most ``most``, and so that the curves of a short training don't cost more than it."""
+    return min(most, max(FEWEST, items_trained // SHARE))
 
 
 class Probe:
     """The first ``items`` of the validation set, seen in eval mode."""
 
     def __init__(self, dataset: Dataset, objective: Objective, device: torch.device, items: int) -> None:
+        self._batch = max(BATCH, dataset.evaluation_batch)
         self._items = DeviceSplit(dataset.validation[:items], dataset.to_input, device)
         self._objective = objective
 
@@ -33,7 +34,7 @@ class Probe:
         """
         system.eval()
         errors, codes, elements = [], [], 0
-        for items in self._items.batches(BATCH):
+        for items in self._items.batches(self._batch):
             elements += items.numel()
             output, _, quantized = system(items)
             errors.append(self._objective.errors(output, items))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from benchmark.axes import Point, arm_at, options_at, points
 from benchmark.choices import Choices, apply_choice, read_choices
 from benchmark.config import Arm, Component, SuiteFile, Training
 from benchmark.data import datasets
@@ -14,7 +15,7 @@ from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.report import check_declarations
 from benchmark.run import Run, run_key
-from benchmark.suite_file import Document, validate
+from benchmark.suite_file import Document, validate, validate_evaluation
 from methods import Quantizer
 from methods.errors import UsageError, did_you_mean
 from methods.registry import get, resolve_params
@@ -26,18 +27,19 @@ NOT_SCIENTIFIC = ("timeout", "devices", "deterministic")
 
 @dataclass(frozen=True)
 class Cell:
-    """One place in the suite's table: an arm at a size and seed, and its run or why there is none."""
+    """One place in the suite's table: an arm at a point of the grid and a seed, and its run or why there is none."""
 
     arm: str
     codebook_size: int
     seed: int
     run: Run | None
     unavailable: str | None = None
+    point: Point = field(default_factory=dict)
 
 
 @dataclass
 class Plan:
-    """All cells of a suite."""
+    """All cells of a suite. ``protocol`` is what all runs share: without the axes of the grid."""
 
     suite: str
     file: SuiteFile
@@ -98,22 +100,33 @@ def plan_suite(
     path = find_suite(name)
     document = Document(path)
     file = validate(document, overrides or {})
-    components = _check_components(document, file)
+    grid = points(document, file)
+    settings = [_settings(document, file, point, overrides or {}) for point in grid]
     _check_reports(document, file)
     choices = read_choices(path.parent / file.tuned) if file.tuned and tuned else None
-    arms = _select_arms(_check_arms(document, file, choices), methods)
-    protocol = {**components, "training": file.training.model_dump(exclude=set(NOT_SCIENTIFIC))}
-    protocol["evaluation"] = file.evaluation.model_dump()
-    plan = Plan(_suite_name(path, overrides or {}), file, arms, seeds or list(range(file.seeds)), protocol, choices)
+    known = _tuned_arms(document, file, choices)
+    arms = _select_arms(known, methods)
+    variants = {arm.arm: _arm_everywhere(document, file, arm, grid) for arm in [*known, *arms]}
+    shown = [variants[arm.arm][0].model_copy(update={"at": arm.at}) for arm in arms]
+    plan = Plan(
+        _suite_name(path, overrides or {}),
+        file,
+        shown,
+        seeds or list(range(file.seeds)),
+        _without_axes(settings[0], file),
+        choices,
+    )
     keys: dict[str, str] = {}
     for arm in arms:
-        for size in file.grid.codebook_size:
-            for seed in plan.seeds:
-                cell = _cell(plan, arm, size, seed, device)
-                plan.cells.append(cell)
-                if cell.run is not None and keys.setdefault(cell.run.key, arm.arm) != arm.arm:
-                    where = document.where(("methods",))
-                    raise UsageError(f"{where}: the arms `{keys[cell.run.key]}` and `{arm.arm}` are the same run twice")
+        for point, shared, variant in zip(grid, settings, variants[arm.arm], strict=True):
+            for size in file.grid.codebook_size:
+                for seed in plan.seeds:
+                    cell = _cell(plan.suite, variant, point, shared, size, seed, device)
+                    plan.cells.append(cell)
+                    if cell.run is not None and keys.setdefault(cell.run.key, arm.arm) != arm.arm:
+                        where = document.where(("methods",))
+                        same = f"`{keys[cell.run.key]}` and `{arm.arm}`"
+                        raise UsageError(f"{where}: the arms {same} are the same run twice")
     return plan
 
 
@@ -129,8 +142,16 @@ def _suite_name(path: Path, overrides: dict[str, Any]) -> str:
     return name
 
 
-def _check_components(document: Document, file: SuiteFile) -> dict[str, Any]:
-    """The scientific options of data set, model and objective."""
+@dataclass(frozen=True)
+class _Settings:
+    """What all arms share at a point: the scientific options, and the data set's as typed, which may hold paths."""
+
+    protocol: dict[str, Any]
+    dataset_options: dict[str, Any]
+
+
+def _settings(document: Document, file: SuiteFile, point: Point, overrides: dict[str, Any]) -> _Settings:
+    """The options of data set, model, objective, training and evaluation at ``point``."""
     checked: dict[str, Any] = {}
     chosen: list[tuple[str, Any, Component]] = [
         ("dataset", datasets, file.dataset),
@@ -138,17 +159,27 @@ def _check_components(document: Document, file: SuiteFile) -> dict[str, Any]:
         ("objective", objectives, file.objective),
     ]
     for section, components, component in chosen:
+        own = options_at(section, point)
         try:
-            options = components.identity(component.name, component.options)
+            options = components.identity(component.name, {**component.options, **own})
         except UsageError as error:
-            mistaken = next((key for key in component.options if f"`{key}`" in str(error)), "name")
-            raise UsageError(f"{document.where((section, mistaken))}: {error}") from error
+            mistaken = next((key for key in [*own, *component.options] if f"`{key}`" in str(error)), "name")
+            key = ("grid", f"{section}.{mistaken}") if mistaken in own else (section, mistaken)
+            raise UsageError(f"{document.where(key)}: {error}") from error
         checked[section] = {"name": component.name, **options}
-    sizes = file.grid.codebook_size
-    repeated = sorted({size for size in sizes if sizes.count(size) > 1})
-    if repeated:
-        raise UsageError(f"{document.where(('grid', 'codebook_size'))}: codebook size {repeated[0]} stands there twice")
-    return checked
+    training = {**file.training.model_dump(), **options_at("training", point)}
+    checked["training"] = {key: value for key, value in training.items() if key not in NOT_SCIENTIFIC}
+    modality = datasets.trait(file.dataset.name, "modality")
+    checked["evaluation"] = validate_evaluation(document, file, modality, overrides)
+    return _Settings(checked, {**file.dataset.options, **options_at("dataset", point)})
+
+
+def _without_axes(settings: _Settings, file: SuiteFile) -> dict[str, Any]:
+    """The protocol less what the axes of the grid change."""
+    return {
+        section: {key: value for key, value in options.items() if f"{section}.{key}" not in file.grid.axes}
+        for section, options in settings.protocol.items()
+    }
 
 
 def _check_reports(document: Document, file: SuiteFile) -> None:
@@ -159,37 +190,52 @@ def _check_reports(document: Document, file: SuiteFile) -> None:
             raise UsageError(f"{document.where((section,))}: {error}") from error
 
 
-def _check_arms(document: Document, file: SuiteFile, choices: Choices | None) -> list[Arm]:
-    """The arms with resolved parameters, each method built once at the smallest size it is asked for."""
-    dim = file.model.options.get("latent_dim", 64)
-    checked: list[Arm] = []
+def _tuned_arms(document: Document, file: SuiteFile, choices: Choices | None) -> list[Arm]:
+    """The arms of the file with their tuned settings."""
+    arms: list[Arm] = []
     for index, arm in enumerate(file.methods):
         where = document.where(("methods", index))
-        if arm.arm in [other.arm for other in checked]:
+        if arm.arm in [other.arm for other in arms]:
             raise UsageError(f"{where}: there are two arms called `{arm.arm}`; give one of them another `arm:` name")
         try:
-            tuned = apply_choice(arm, choices) if choices else arm
-            checked.append(check_arm(tuned, file, dim if isinstance(dim, int) else 64))
+            arms.append(apply_choice(arm, choices) if choices else arm)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
+    return arms
+
+
+def _arm_everywhere(document: Document, file: SuiteFile, arm: Arm, grid: list[Point]) -> list[Arm]:
+    """``arm`` at every point with resolved parameters, built once for each different set of them."""
+    index = next((index for index, other in enumerate(file.methods) if other.arm == arm.arm), 0)
+    checked: list[Arm] = []
+    built: set[str] = set()
+    try:
+        for point in grid:
+            checked.append(check_arm(arm_at(arm, point, file.grid.axes), file, point, built))
+    except UsageError as error:
+        raise UsageError(f"{document.where(('methods', index))}: {error}") from error
     return checked
 
 
-def check_arm(arm: Arm, file: SuiteFile, dim: int) -> Arm:
-    """``arm`` with all its parameters and training settings resolved."""
+def check_arm(arm: Arm, file: SuiteFile, point: Point, built: set[str]) -> Arm:
+    """``arm`` with all its parameters and training settings resolved; ``built`` holds what needs no building again."""
     method = get(arm.method)
     params = resolve_params(arm.method, arm.params)
     unknown = [key for key in arm.training if key not in Training.model_fields]
     if unknown:
         raise UsageError(f"unknown training key `{unknown[0]}`{did_you_mean(unknown[0], Training.model_fields)}")
+    settings = {**file.training.model_dump(), **options_at("training", point), **arm.training}
     try:
-        training = Training.model_validate({**file.training.model_dump(), **arm.training})
+        training = Training.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
         raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
-    _check_sizes(method, sorted(file.grid.codebook_size), dim, params)
+    dim = {**file.model.options, **options_at("model", point)}.get("latent_dim", 64)
+    if (described := repr((params, dim))) not in built:
+        _check_sizes(method, sorted(file.grid.codebook_size), dim if isinstance(dim, int) else 64, params)
+        built.add(described)
     return arm.model_copy(update={"params": params, "training": training.model_dump()})
 
 
@@ -217,35 +263,29 @@ def _select_arms(arms: list[Arm], methods: list[str] | None) -> list[Arm]:
     if not methods:
         return arms
     by_name = {arm.arm: arm for arm in arms}
-    training = arms[0].training
-    selected = []
     for name in methods:
-        if name not in by_name:
-            get(name)
-            params = resolve_params(name, {})
-            by_name[name] = Arm(arm=name, method=name, params=params, training=training)
-        selected.append(by_name[name])
-    return selected
+        get(by_name[name].method if name in by_name else name)
+    return [by_name.get(name, Arm(arm=name, method=name)) for name in methods]
 
 
-def _cell(plan: Plan, arm: Arm, size: int, seed: int, device: str) -> Cell:
+def _cell(suite: str, arm: Arm, point: Point, settings: _Settings, size: int, seed: int, device: str) -> Cell:
     method = get(arm.method)
     if device == "cpu" and method.max_codebook_size_cpu is not None and size > method.max_codebook_size_cpu:
         limit = f"`{method.name}` is declared up to {method.max_codebook_size_cpu:,} codes on a CPU"
-        return Cell(arm.arm, size, seed, None, limit)
+        return Cell(arm.arm, size, seed, None, limit, point)
     try:
         levels = method.resolve_size(size, **arm.params)
     except UsageError as error:
-        return Cell(arm.arm, size, seed, None, str(error))
+        return Cell(arm.arm, size, seed, None, str(error), point)
     config = {
         "method": arm.method,
         "version": method.version,
         "params": arm.params,
         "codebook_size": size if levels else None,
-        **plan.protocol,
+        **settings.protocol,
         "training": {key: value for key, value in arm.training.items() if key not in NOT_SCIENTIFIC},
         "seed": seed,
     }
     placing = {name: arm.training[name] for name in NOT_SCIENTIFIC}
-    run = Run(run_key(config), arm.arm, plan.suite, config, plan.file.dataset.options, **placing)
-    return Cell(arm.arm, size, seed, run)
+    run = Run(run_key(config), arm.arm, suite, config, settings.dataset_options, **placing)
+    return Cell(arm.arm, size, seed, run, None, point)

@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from benchmark.config import Arm, Component, Evaluation, Grid, SuiteFile, Training, Tuning
+from benchmark.config import EVALUATIONS, Arm, Component, Grid, SuiteFile, Training, Tuning
 from methods.errors import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
-_SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "evaluation": Evaluation, "grid": Grid, "tuning": Tuning}
+_SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
 
 
 class _Loader(yaml.SafeLoader):
@@ -89,7 +89,8 @@ def parse_value(text: str) -> Any:
 def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:
     """Set dotted keys in the raw content of a suite, in place."""
     for dotted, value in overrides.items():
-        *parents, last = dotted.split(".")
+        # An axis of the grid is one key, dots and all.
+        *parents, last = ["grid", dotted.removeprefix("grid.")] if dotted.startswith("grid.") else dotted.split(".")
         section = data
         for parent in parents:
             inner = section.get(parent)
@@ -122,14 +123,37 @@ def validate(document: Document, overrides: dict[str, Any]) -> SuiteFile:
         raise UsageError(_sentence(document, error, overrides)) from error
 
 
-def _sentence(document: Document, error: ValidationError, overrides: dict[str, Any]) -> str:
+def validate_evaluation(
+    document: Document, file: SuiteFile, modality: str, overrides: dict[str, Any]
+) -> dict[str, Any]:
+    """All options of the metrics of ``modality`` with their values.
+
+    Raises:
+        UsageError: as `validate`.
+    """
+    try:
+        return EVALUATIONS[modality].model_validate(file.evaluation).model_dump()
+    except ValidationError as error:
+        raise UsageError(_sentence(document, error, overrides, "evaluation", EVALUATIONS[modality])) from error
+
+
+def _sentence(
+    document: Document,
+    error: ValidationError,
+    overrides: dict[str, Any],
+    section: str | None = None,
+    model: type[BaseModel] | None = None,
+) -> str:
     first = error.errors()[0]
-    key: Key = tuple(part for part in first["loc"] if part not in ("str", "dict[str,any]"))
+    loc = first["loc"] if section is None else (section, *first["loc"])
+    key: Key = tuple(part for part in loc if part not in ("str", "dict[str,any]"))
     dotted = ".".join(str(part) for part in key)
     prefix = f"--set {dotted}" if dotted in overrides else document.where(key)
     name = str(key[-1]) if key else ""
     if first["type"] == "extra_forbidden":
-        known = _known_keys(key)
+        known = list(model.model_fields) if model else _known_keys(key)
+        if not known:
+            return f"{prefix}: unknown key `{dotted}`; there is nothing to set here"
         return f"{prefix}: unknown key `{dotted}`{did_you_mean(name, known)}; here are known: {', '.join(known)}"
     if first["type"] == "missing":
         return f"{prefix}: the key `{dotted}` is missing"

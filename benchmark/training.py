@@ -56,9 +56,10 @@ class Trainer:
         self.timeout = timeout
         self.system = build_system(config, dataset, device)
         self.objective = build_objective(config, dataset, device)
+        self.fresh = dataset.fresh
         self.train = DeviceSplit(dataset.train, dataset.to_input, device)
         self.batches = self._batches("batches")
-        probed = probe_items(self.settings["steps"] * self.settings["batch_size"])
+        probed = probe_items(self.settings["steps"] * self.settings["batch_size"], dataset.probe_items)
         self.probe = Probe(dataset, self.objective, device, probed)
         self.optimizer, self.scheduler = self._optimizer()
         decay = self.settings["ema_decay"]
@@ -132,7 +133,7 @@ class Trainer:
         self.stopwatch.begin(step)
         self.system.train()
         self.system.quantizer.anneal(step, self.settings["steps"])
-        items = self.train.batch(self.batches.indices(step))
+        items = self._items(step)
         latents = self.stopwatch.enter(self.system.encode(items))
         quantized = self.system.quantizer(latents)
         self.stopwatch.leave(quantized.latents)
@@ -151,6 +152,13 @@ class Trainer:
         self.stopwatch.end()
         terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss, **extra, **quantized.log}
         return {name: value.detach() for name, value in terms.items()}
+
+    def _items(self, step: int) -> Tensor:
+        """Inputs of one step, the same for every arm: rows of the training set, or fresh ones where it has none."""
+        if self.fresh is None:
+            return self.train.batch(self.batches.indices(step))
+        generator = torch.Generator().manual_seed(derive_seed("fresh", self.config["seed"], step))
+        return self.train.inputs(self.fresh(self.settings["batch_size"], step, generator))
 
     def _descend(self, loss: Tensor) -> None:
         if self.optimizer is None or self.scheduler is None or not loss.requires_grad:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.choices import Choice, Choices
-from benchmark.config import Arm
+from benchmark.config import EVALUATIONS, Arm
+from benchmark.data import datasets
 from benchmark.store import Store
 from benchmark.suite import Plan, find_suite, plan_suite
 from methods import UsageError, get
@@ -32,7 +33,7 @@ def plan_trials(
     budget = {
         "methods": [trial.model_dump() for arms in trials.values() for trial in arms],
         "grid": {"codebook_size": [tuning.codebook_size]},
-        "evaluation": {"features": None, "lpips": []},
+        "evaluation": EVALUATIONS[datasets.trait(base.file.dataset.name, "modality")].CHEAPEST,
     }
     plan = plan_suite(suite, overrides={**overrides, **budget}, seeds=[SEED], device=device, tuned=False)
     return plan, trials

@@ -3,6 +3,6 @@
 from benchmark.components import Components
 from benchmark.data.base import Dataset
 
-datasets: Components[Dataset] = Components("data set", "benchmark.data")
+datasets: Components[Dataset] = Components("data set", "benchmark.data", traits={"modality": "image"})
 
 __all__ = ["Dataset", "datasets"]

@@ -1,5 +1,6 @@
 """What a data set is: three tensors of raw items and how they become the model's input."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,9 @@ from torch import Tensor
 
 from methods.errors import UsageError
 
+Draw = Callable[[int, int, torch.Generator], Tensor]
+"""(number of items, training step from 0, generator) -> raw items."""
+
 CHUNK = 4096  # items converted at a time, so that statistics of a large set need little memory
 
 
@@ -16,7 +20,10 @@ CHUNK = 4096  # items converted at a time, so that statistics of a large set nee
 class Dataset:
     """Raw uint8 images ``[N, C, H, W]`` in three disjoint splits.
 
-    ``provenance`` says where they came from: ``source``, ``licence``, counts, skipped files.
+    ``provenance`` says where they came from: ``source``, ``licence``, counts, skipped files. ``fresh``, where
+    there is one, draws the items of every training step anew; ``train`` then is a sample for statistics and
+    for quantizers that start from data. ``evaluation_batch``: items that fit an evaluation at once;
+    ``probe_items``: validation items measured during a long training.
     """
 
     train: Tensor
@@ -24,6 +31,9 @@ class Dataset:
     test: Tensor
     provenance: dict[str, Any] = field(default_factory=dict)
     modality: str = "image"
+    fresh: Draw | None = None
+    evaluation_batch: int = 128
+    probe_items: int = 512
 
     @property
     def item_shape(self) -> tuple[int, ...]:

@@ -75,6 +75,10 @@ class DeviceSplit:
         for piece in self._items.split(batch_size):
             yield self._to_input(piece if self.resident else self._travel(piece))
 
+    def inputs(self, items: Tensor) -> Tensor:
+        """Inputs of raw ``items`` from elsewhere, such as ones drawn for a single step."""
+        return self._to_input(items.to(self.device) if self.resident else self._travel(items))
+
     def _travel(self, piece: Tensor) -> Tensor:
         """``piece`` on the device, through pinned memory so that the copy needn't be waited for."""
         return piece.pin_memory().to(self.device, non_blocking=True)

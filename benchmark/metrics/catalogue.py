@@ -45,6 +45,9 @@ METRICS: dict[str, Metric] = {
     "quantization_error": Metric(
         "Quantization error", "squared error of the quantized latents over the latents' variance", ".4f", "lower"
     ),
+    "squared_error": Metric(
+        "Squared error", "squared error summed over the latent dimension, mean over latents", ".4f", "lower"
+    ),
     "mse": Metric("MSE", "squared error a value, images in [-1, 1], reconstructions not clamped", ".5f", "lower"),
     "psnr": Metric("PSNR", "peak signal-to-noise ratio, averaged over images", ".2f", "higher", "dB"),
     "ssim": Metric(

@@ -7,7 +7,7 @@ from benchmark.models.base import Autoencoder
 
 
 class Identity(Autoencoder):
-    """Items ``[B, C, *positions]`` as latents ``[B, *positions, C]`` and back."""
+    """Items ``[B, D, *positions]`` as latents ``[B, *positions, D]`` and back; a plain vector has no positions."""
 
     def __init__(self, item_shape: tuple[int, ...]) -> None:
         super().__init__()

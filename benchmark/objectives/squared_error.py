@@ -4,6 +4,7 @@ from torch import Tensor
 
 from benchmark.objectives import objectives
 from benchmark.objectives.base import Objective
+from methods.errors import UsageError
 
 
 class SquaredError(Objective):
@@ -20,5 +21,11 @@ class SquaredError(Objective):
 
 @objectives.register("squared_error")
 def squared_error(*, normalise: bool = True, variance: float) -> Objective:
-    """Squared error; ``normalise`` divides it by the variance of the training data."""
+    """Squared error; ``normalise`` divides it by the variance of the training data.
+
+    Raises:
+        UsageError: there is none to divide by.
+    """
+    if normalise and not variance > 0:
+        raise UsageError("objective `squared_error`: the training data do not vary; set `normalise: false`")
     return SquaredError(variance if normalise else 1.0)

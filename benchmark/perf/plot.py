@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.perf.cases import OURS
-from benchmark.report.plots.base import legend, panels, size_axis
+from benchmark.report.places import CODEBOOK_SIZE, Axis
+from benchmark.report.plots.base import grid_axis, legend, panels
 from benchmark.report.style import RC
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -80,7 +81,7 @@ def _lines(axes: Axes, part: pd.DataFrame, quantity: str) -> None:
         # A logarithmic axis has no place for an operation that needs no memory at all.
         axes.plot(line["size"], line[quantity].clip(lower=1.0 if quantity == "extra_mb" else 0.0), **_look(contender))
     axes.set_yscale("log")
-    size_axis(axes, sorted(part["size"].unique()))
+    grid_axis(axes, Axis(CODEBOOK_SIZE, tuple(sorted(part["size"].unique().tolist()))))
 
 
 def _handles(part: pd.DataFrame) -> list[Line2D]:

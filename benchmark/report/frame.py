@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records import SCHEMA, BadRecordError, read_record
+from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from methods.errors import UsageError
 
 REFERENCES = ("no_quantization", "kmeans")
@@ -27,8 +28,9 @@ class Results:
     """What a results folder holds.
 
     ``runs``: one row a whole record, indexed by key: what it is, how it ended, metrics, timings, memory.
-    ``cells``: one row a cell of the plan (arm, codebook_size, seed, key, unavailable) with the columns of
-    its run; ``status`` is missing where there is no record. ``records``: the whole records by key.
+    ``cells``: one row a cell of the plan (arm, codebook_size, seed, key, unavailable, the index of its place
+    among ``places``) with the columns of its run; ``status`` is missing where there is no record.
+    ``records``: the whole records by key.
     ``problems``: one sentence for each record that is there but can't be used.
     """
 
@@ -38,6 +40,8 @@ class Results:
     cells: pd.DataFrame
     records: dict[str, dict[str, Any]]
     problems: list[str] = field(default_factory=list)
+    axes: list[Axis] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
 
     @property
     def ok(self) -> pd.DataFrame:
@@ -49,11 +53,6 @@ class Results:
         """Arms in the order of the plan, references last."""
         arms = [arm["arm"] for arm in self.plan["arms"]]
         return sorted(arms, key=lambda arm: self.is_reference(arm))
-
-    @property
-    def sizes(self) -> list[int]:
-        """Codebook sizes, ascending."""
-        return sorted(self.plan["codebook_sizes"])
 
     def arm(self, name: str) -> dict[str, Any]:
         """The plan's entry of an arm."""
@@ -119,7 +118,11 @@ def read(folder: Path) -> Results:
     records, problems = _read_records(folder / "runs")
     runs = pd.DataFrame([_row(record) for record in records])
     runs = (runs if len(runs) else pd.DataFrame(columns=list(_LABELS))).set_index("key", drop=False)
+    axes = axes_of(plan)
+    places = places_of(axes)
+    index = {place: number for number, place in enumerate(places)}
     cells = pd.DataFrame(plan["cells"], columns=["arm", "codebook_size", "seed", "key", "unavailable"])
+    cells["place"] = [index[place_of(cell)] for cell in plan["cells"]]
     own = [name for name in runs.columns if name not in cells.columns]
     cells = cells.join(runs[own], on="key")
     strangers = len(set(runs.index) - set(cells["key"]))
@@ -132,6 +135,8 @@ def read(folder: Path) -> Results:
         cells,
         {record["key"]: record for record in records},
         problems,
+        axes,
+        places,
     )
 
 

@@ -1,10 +1,12 @@
-"""The plan's cells grouped by arm and codebook size: what was measured there, and why something is missing."""
+"""The plan's cells grouped by arm and place: what was measured there, and why something is missing."""
 
 from collections import Counter
+from typing import Any
 
 import pandas as pd
 
 from benchmark.report.frame import Results
+from benchmark.report.places import Axis, Place
 from benchmark.report.statistics import Comparison, Interval, compare, t_interval
 
 _WORDS = {"out_of_memory": "out of memory", "timeout": "timed out"}
@@ -12,62 +14,108 @@ _REASON_LENGTH = 200
 
 
 class Grid:
-    """Arms × codebook sizes of a results folder."""
+    """Arms × places of a results folder.
+
+    ``x``: the axis that tables go across and lines go along: the codebook size where there are several, else the
+    first axis with several values, numbers before words.
+    """
 
     def __init__(self, results: Results) -> None:
         self.results = results
         self.arms = results.arms
-        self.sizes = results.sizes
+        self.axes = results.axes
         self.size_free = [arm for arm in self.arms if results.is_size_free(arm)]
         # One run that serves every size would enter a comparison once a size.
         self.remedies = [arm for arm in self.arms if not results.is_reference(arm) and arm not in self.size_free]
-        self._cells = dict(list(results.cells.groupby(["arm", "codebook_size"])))
+        self._index = {place: number for number, place in enumerate(results.places)}
+        self._cells = dict(list(results.cells.groupby(["arm", "place"])))
         self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
+        planned = set(results.cells["place"])
+        self.places = [place for place, number in self._index.items() if number in planned]
+        self.sizes = sorted({place.size for place in self.places})
+        several = [axis for axis in self.axes if len(axis.values) > 1]
+        self.x = min(several, key=lambda axis: (self.axes.index(axis) > 0, not axis.numeric), default=self.axes[0])
         self.most_seeds = max((len(cells) for cells in self._ok.values()), default=0)
-        self._intervals: dict[tuple[str, int, str], Interval | None] = {}
-        self._comparisons: dict[tuple[str, tuple[int, ...]], Comparison | None] = {}
+        self._intervals: dict[tuple[str, Place, str], Interval | None] = {}
+        self._comparisons: dict[tuple[str, tuple[Place, ...]], Comparison | None] = {}
 
-    def planned(self, arm: str, size: int) -> bool:
-        """Whether the plan has this arm at this size."""
-        return (arm, size) in self._cells
+    def coordinate(self, place: Place) -> Any:
+        """Where a place stands along ``x``."""
+        return place.values[self.axes.index(self.x)]
 
-    def ok(self, arm: str, size: int) -> pd.DataFrame:
+    def coordinates(self, place: Place) -> dict[str, Any]:
+        """The value of a place on every axis, for a table of plain numbers."""
+        return {axis.name: value for axis, value in zip(self.axes, place.values, strict=True)}
+
+    def lines(self) -> list[tuple[str, list[Place]]]:
+        """The places along ``x``, a line for each combination of the other axes, headed by what they are."""
+        position = self.axes.index(self.x)
+        found: dict[tuple[Any, ...], list[Place]] = {}
+        for place in self.places:
+            found.setdefault(place.values[:position] + place.values[position + 1 :], []).append(place)
+        return [
+            (
+                self.title(places[0], without=self.x),
+                sorted(places, key=lambda p: self.x.values.index(self.coordinate(p))),
+            )
+            for places in found.values()
+        ]
+
+    def title(self, place: Place, without: Axis | None = None) -> str:
+        """``K = 1,024 · shift = 2``: the axes with several values, or the codebook size where none has."""
+        several = [axis for axis in self.axes if len(axis.values) > 1] or self.axes[:1]
+        at = zip(self.axes, place.values, strict=True)
+        return " · ".join(axis.at(value) for axis, value in at if axis in several and axis != without)
+
+    def size_free_places(self, arm: str) -> list[Place]:
+        """One place for each run that an arm without a size has."""
+        found: dict[tuple[Any, ...], Place] = {}
+        for place in self.places:
+            if self.planned(arm, place):
+                found.setdefault(place.values[1:], place)
+        return list(found.values())
+
+    def planned(self, arm: str, place: Place) -> bool:
+        """Whether the plan has this arm at this place."""
+        return (arm, self._index[place]) in self._cells
+
+    def ok(self, arm: str, place: Place) -> pd.DataFrame:
         """The runs that ended well, one row a seed."""
-        return self._ok.get((arm, size), self.results.cells.iloc[:0])
+        return self._ok.get((arm, self._index[place]), self.results.cells.iloc[:0])
 
-    def values(self, arm: str, size: int, metric: str) -> pd.Series:
+    def values(self, arm: str, place: Place, metric: str) -> pd.Series:
         """One number a seed, those that were measured."""
-        runs = self.ok(arm, size)
+        runs = self.ok(arm, place)
         return runs[metric].dropna() if metric in runs else pd.Series(dtype=float)
 
-    def interval(self, arm: str, size: int, metric: str) -> Interval | None:
+    def interval(self, arm: str, place: Place, metric: str) -> Interval | None:
         """Mean over seeds with its interval."""
-        at = (arm, size, metric)
+        at = (arm, place, metric)
         if at not in self._intervals:
-            self._intervals[at] = t_interval(self.values(arm, size, metric).to_numpy(dtype=float))
+            self._intervals[at] = t_interval(self.values(arm, place, metric).to_numpy(dtype=float))
         return self._intervals[at]
 
-    def at_size(self, size: int, metric: str) -> float | None:
-        """A quantity that the arms share at a size (tokens, ceiling): the median over runs."""
+    def shared(self, place: Place, metric: str) -> float | None:
+        """A quantity that the arms share at a place (tokens, ceiling): the median over runs."""
         runs = self.results.ok
-        runs = runs[(runs["codebook_size"] == size) & runs["arm"].isin(self.remedies)]
+        runs = runs[(runs["place"] == self._index[place]) & runs["arm"].isin(self.remedies)]
         values = runs[metric].dropna() if metric in runs else pd.Series(dtype=float)
         return float(values.median()) if len(values) else None
 
-    def not_converged(self, arm: str, size: int) -> bool:
+    def not_converged(self, arm: str, place: Place) -> bool:
         """Whether the validation error of any run was still falling at its end."""
-        return bool((self.ok(arm, size)["converged"] == False).any())  # noqa: E712 - None is neither
+        return bool((self.ok(arm, place)["converged"] == False).any())  # noqa: E712 - None is neither
 
-    def state(self, arm: str, size: int) -> str | None:
+    def state(self, arm: str, place: Place) -> str | None:
         """None where a run ended well; otherwise what became of most, in a word or two."""
-        if len(self.ok(arm, size)):
+        if len(self.ok(arm, place)):
             return None
-        return self._fates(arm, size).most_common(1)[0][0][0]
+        return self._fates(arm, place).most_common(1)[0][0][0]
 
-    def explanation(self, arm: str, size: int) -> str | None:
+    def explanation(self, arm: str, place: Place) -> str | None:
         """Why runs are missing here; None where all ended well, or where `state` says it all."""
-        fates = self._fates(arm, size)
-        total = len(self._cells[arm, size])
+        fates = self._fates(arm, place)
+        total = len(self._cells[arm, self._index[place]])
         if fates == {("not run yet", ""): total}:
             return None
         sentences = []
@@ -76,21 +124,21 @@ class Grid:
             sentences.append(f"{share}{word}" + (f": {reason}" if reason else ""))
         return "; ".join(sentences) or None
 
-    def compare(self, metric: str, direction: int, sizes: list[int]) -> Comparison | None:
-        """The remedies compared on ``metric`` over the blocks of ``sizes`` × seeds."""
-        at = (metric, tuple(sizes))
+    def compare(self, metric: str, direction: int, places: list[Place]) -> Comparison | None:
+        """The remedies compared on ``metric`` over the blocks of ``places`` × seeds."""
+        at = (metric, tuple(places))
         if at not in self._comparisons:
             ok = self.results.ok
-            ok = ok[ok["arm"].isin(self.remedies) & ok["codebook_size"].isin(sizes)]
-            blocks = ok.pivot(index=["codebook_size", "seed"], columns="arm", values=metric)
+            ok = ok[ok["arm"].isin(self.remedies) & ok["place"].isin([self._index[place] for place in places])]
+            blocks = ok.pivot(index=["place", "seed"], columns="arm", values=metric)
             arms = [arm for arm in self.remedies if arm in blocks.columns]
             self._comparisons[at] = compare(blocks[arms], direction)
         return self._comparisons[at]
 
-    def _fates(self, arm: str, size: int) -> Counter[tuple[str, str]]:
+    def _fates(self, arm: str, place: Place) -> Counter[tuple[str, str]]:
         """(What became of it, why) of the cells that did not end well."""
         fates: Counter[tuple[str, str]] = Counter()
-        cells = self._cells[arm, size]
+        cells = self._cells[arm, self._index[place]]
         for cell in cells.loc[cells["status"] != "ok", ["status", "unavailable", "reason"]].itertuples():
             if isinstance(cell.unavailable, str):
                 fates["unavailable", _short(cell.unavailable)] += 1

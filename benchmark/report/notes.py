@@ -5,6 +5,7 @@ from typing import Any
 from benchmark.report.columns import Column, column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.places import Place
 from benchmark.report.statistics import LEVEL
 
 UNVERIFIED = "†"
@@ -12,16 +13,16 @@ NOT_CONVERGED = "‡"
 _MACHINES_SHOWN = 3
 
 
-def arm_marks(grid: Grid, arm: str, sizes: list[int]) -> str:
-    """Raised marks of an arm: † not verified, ‡ not converged at any of ``sizes``."""
+def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
+    """Raised marks of an arm: † not verified, ‡ not converged at any of ``places``."""
     unverified = not grid.results.arm(arm)["verified"]
-    falling = any(grid.not_converged(arm, size) for size in sizes)
+    falling = any(grid.not_converged(arm, place) for place in places)
     return (UNVERIFIED if unverified else "") + (NOT_CONVERGED if falling else "")
 
 
 def mark_notes(grid: Grid) -> list[str]:
     """The meaning of † and ‡, where they occur."""
-    marks = "".join(arm_marks(grid, arm, grid.sizes) for arm in grid.arms)
+    marks = "".join(arm_marks(grid, arm, grid.places) for arm in grid.arms)
     notes = []
     if UNVERIFIED in marks:
         notes.append(f"{UNVERIFIED} not verified: the method's card names nothing it was compared with.")

@@ -24,14 +24,22 @@ def price_columns(results: Results) -> list[Column]:
 def main_columns(results: Results) -> list[Column]:
     """Of the main table: usage beside perplexity, distances, LPIPS of one network, errors, price."""
     lpips = _matching(results, _LPIPS)[:1]
-    errors = ("psnr", "ssim") if results.has("psnr") else ("mse",)
+    errors = ("psnr", "ssim") if results.has("psnr") else ("squared_error", "mse")
     names = (*_frechet(results), *lpips, *errors, "quantization_error", *PRICE)
     return [column("usage"), column("perplexity"), *named(*names)(results)]
 
 
 def distortion_columns(results: Results) -> list[Column]:
     """Everything that says how far reconstructions or latents are from what they should be."""
-    names = ("mse", "psnr", "ssim", *_matching(results, _LPIPS), *_frechet(results), "quantization_error")
+    names = (
+        "squared_error",
+        "mse",
+        "psnr",
+        "ssim",
+        *_matching(results, _LPIPS),
+        *_frechet(results),
+        "quantization_error",
+    )
     return named(*names)(results)
 
 

@@ -1,4 +1,4 @@
-"""What every plot shares: the interface, the figure with one legend outside its axes, and the size axis."""
+"""What every plot shares: the interface, the figure with one legend outside its axes, and the axis of the grid."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.places import CODEBOOK_SIZE, Axis, text
 from benchmark.report.style import CEILING, Style
 
 BAND_ALPHA = 0.13
@@ -67,16 +68,36 @@ def ceiling_handle(label: str) -> Line2D:
 
 def size_label(size: float) -> str:
     """``1,024``, from ten thousand on ``16k`` where it is a whole number of 1,024s."""
-    return f"{size / 1024:,.0f}k" if size >= 10_000 and size % 1024 == 0 else f"{size:,.0f}"
+    return f"{size / 1024:,.0f}k" if size >= 10_000 and size % 1024 == 0 else text(size)
 
 
-def size_axis(axes: Axes, sizes: Sequence[int]) -> None:
-    """A logarithmic axis with a tick at every size."""
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator([float(size) for size in sizes]))
+def grid_axis(axes: Axes, axis: Axis) -> None:
+    """The horizontal axis along an axis of the grid, with a tick at every value; logarithmic where it is wide."""
+    if is_logarithmic(axis):
+        axes.set_xscale("log", base=2)
+    labels = {position(axis, value): size_label(value) if axis.numeric else text(value) for value in axis.values}
+    axes.xaxis.set_major_locator(FixedLocator(list(labels)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: size_label(size)))
-    axes.set_xlabel("Codebook size K")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: labels.get(at, f"{at:g}")))
+    axes.set_xlabel(axis.label)
+
+
+def is_logarithmic(axis: Axis) -> bool:
+    """Whether the values are sizes of some kind: positive and far apart."""
+    return axis.numeric and (axis.name == CODEBOOK_SIZE or is_wide([float(value) for value in axis.values]))
+
+
+def position(axis: Axis, value: Any) -> float:
+    """Where a value of ``axis`` stands: a number at itself, words one after another."""
+    return float(value) if axis.numeric else float(axis.values.index(value))
+
+
+def dodged(axis: Axis, at: float, share: float) -> float:
+    """``at`` moved by ``share`` of an octave, or of the distance between neighbours."""
+    if is_logarithmic(axis):
+        return float(at * 2**share)
+    ends = [position(axis, value) for value in axis.values]
+    return at + share * (max(ends) - min(ends)) / max(1, len(ends) - 1)
 
 
 def is_wide(values: Sequence[float]) -> bool:

@@ -1,4 +1,4 @@
-"""Quantities against codebook size, a panel each; with a single size, dots with the seeds around them."""
+"""Quantities along an axis of the grid, a panel each; at a single place, dots with the seeds around them."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,18 @@ from matplotlib.figure import Figure
 from benchmark.report.columns import Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.places import CODEBOOK_SIZE, Place
 from benchmark.report.plots.base import (
     BAND_ALPHA,
     Plot,
     arm_handles,
     ceiling_handle,
+    dodged,
+    grid_axis,
     is_wide,
     legend,
     panels,
-    size_axis,
+    position,
     wrapped,
 )
 from benchmark.report.quantities import Choice
@@ -25,7 +28,7 @@ from benchmark.report.style import CEILING, Style
 
 PANELS_A_ROW = 4
 DODGE = 0.035
-"""Arms stand this many octaves apart, so that equal values don't hide each other."""
+"""Arms stand apart by this part of an octave, or of the distance between values, so that none hides another."""
 
 
 class BySize(Plot):
@@ -40,33 +43,42 @@ class BySize(Plot):
         columns = self._choose(results)
         if not columns:
             return None
-        if len(grid.sizes) == 1:
+        if len(grid.places) == 1:
             return _dots(columns, grid, styles)
         return _lines(columns, grid, styles)
 
 
 def _lines(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
-    figure, rows = panels(*wrapped(len(columns), PANELS_A_ROW), width=3.3, height=2.8)
+    """A panel a quantity; where the grid has further axes, a row of panels for each combination of them."""
+    lines = grid.lines()
+    shape = wrapped(len(columns), PANELS_A_ROW) if len(lines) == 1 else (len(lines), len(columns))
+    figure, rows = panels(*shape, width=3.3, height=2.8)
     axes = [axis for row in rows for axis in row]
     shown: set[str] = set()
     bounded = False
-    for axis, column in zip(axes, columns, strict=False):
-        shown |= _curves(axis, column, grid, styles)
-        bounded |= _ceiling(axis, column, grid)
-        size_axis(axis, grid.sizes)
-        axis.set_title(column.heading)
-    for axis in axes[len(columns) :]:
+    for number, (line, places) in enumerate(lines):
+        for axis, column in zip(axes[number * len(columns) :], columns, strict=False):
+            shown |= _curves(axis, column, grid, places, styles)
+            bounded |= _ceiling(axis, column, grid, places)
+            grid_axis(axis, grid.x)
+            axis.set_title(" · ".join(filter(None, [column.heading, line])))
+    for axis in axes[len(columns) * len(lines) :]:
         axis.remove()
-    handles = arm_handles([arm for arm in grid.arms if arm in shown], styles, rules=grid.size_free)
+    handles = arm_handles([arm for arm in grid.arms if arm in shown], styles, rules=_rules(grid))
     legend(figure, handles + ([ceiling_handle("ceiling")] if bounded else []))
     return figure
 
 
-def _curves(axis: Axes, column: Column, grid: Grid, styles: dict[str, Style]) -> set[str]:
-    """Draw one panel; the arms that are in it. A line breaks at a size where its arm has no run."""
+def _rules(grid: Grid) -> list[str]:
+    """Arms drawn as a line across, because one run serves all of a line."""
+    return grid.size_free if grid.x.name == CODEBOOK_SIZE else []
+
+
+def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> set[str]:
+    """Draw one panel; the arms that are in it. A line breaks at a place where its arm has no run."""
     shown, everything = set(), []
     for index, arm in enumerate(grid.arms):
-        intervals = [grid.interval(arm, size, column.name) for size in grid.sizes]
+        intervals = [grid.interval(arm, place, column.name) for place in places]
         means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
         found = means[np.isfinite(means)]
         if not len(found):
@@ -74,14 +86,19 @@ def _curves(axis: Axes, column: Column, grid: Grid, styles: dict[str, Style]) ->
         shown.add(arm)
         everything += found.tolist()
         style = styles[arm]
-        if arm in grid.size_free:
+        if arm in _rules(grid):
             axis.axhline(found[0], color=style.colour, linestyle=style.line, linewidth=1.4)
             continue
         half = np.array([(i.half_width if i else None) or 0.0 for i in intervals]) * column.scale
         band = _clipped(column, means - half, means + half, means)
-        x = np.array(grid.sizes) * 2 ** (DODGE * (index - (len(grid.arms) - 1) / 2))
-        axis.plot(x, means, **style.curve())
-        axis.fill_between(x, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
+        share = DODGE * (index - (len(grid.arms) - 1) / 2)
+        x = [dodged(grid.x, position(grid.x, grid.coordinate(place)), share) for place in places]
+        # Words have no order that a line could follow.
+        axis.plot(x, means, **(style.curve() if grid.x.numeric else {**style.point(), "linestyle": "none"}))
+        if grid.x.numeric:
+            axis.fill_between(x, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
+        else:
+            axis.vlines(x, *band, color=style.colour, alpha=0.6, lw=1.2)
     _scale(axis, column, everything)
     return shown
 
@@ -100,28 +117,29 @@ def _scale(axis: Axes, column: Column, values: Sequence[float]) -> None:
         axis.set_yscale("log")
 
 
-def _ceiling(axis: Axes, column: Column, grid: Grid) -> bool:
+def _ceiling(axis: Axes, column: Column, grid: Grid, places: list[Place]) -> bool:
     """Draw what a uniform source would reach, of usage and of perplexity."""
-    bounds = {size: bound for size in grid.sizes if (bound := ceiling(column, grid, size)) is not None}
-    if bounds:
-        axis.plot(list(bounds), list(bounds.values()), **CEILING)
-    return bool(bounds)
+    found = [(place, bound) for place in places if (bound := ceiling(column, grid, place)) is not None]
+    if found:
+        x = [position(grid.x, grid.coordinate(place)) for place, _ in found]
+        axis.plot(x, [bound for _, bound in found], **CEILING)
+    return bool(found)
 
 
-def ceiling(column: Column, grid: Grid, size: int) -> float | None:
+def ceiling(column: Column, grid: Grid, place: Place) -> float | None:
     """Usage: 1 - (1 - 1/K)^N, as recorded. Perplexity: the smaller of K and N. Of others: none."""
     if column.name == "usage":
-        recorded = grid.at_size(size, "ceiling")
+        recorded = grid.shared(place, "ceiling")
         return None if recorded is None else recorded * column.scale
     if column.name == "perplexity":
-        tokens = grid.at_size(size, "tokens")
-        return float(size) if tokens is None else min(float(size), tokens)
+        tokens = grid.shared(place, "tokens")
+        return float(place.size) if tokens is None else min(float(place.size), tokens)
     return None
 
 
 def _dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
-    size = grid.sizes[0]
-    arms = [arm for arm in grid.arms if len(grid.ok(arm, size))]
+    place = grid.places[0]
+    arms = [arm for arm in grid.arms if len(grid.ok(arm, place))]
     figure, rows = panels(*wrapped(len(columns), PANELS_A_ROW), width=2.9, height=0.8 + 0.26 * len(arms), sharey=True)
     axes = [axis for row in rows for axis in row]
     bounded = False
@@ -132,19 +150,20 @@ def _dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure
     axes[0].set_yticks(range(len(arms)), arms)
     axes[0].set_ylim(len(arms) - 0.5, -0.5)
     figure.suptitle(
-        f"Codebook size {size:,}; small dots are single runs" + ("; dotted: ceiling" if bounded else ""), fontsize=9
+        f"Codebook size {place.size:,}; small dots are single runs" + ("; dotted: ceiling" if bounded else ""),
+        fontsize=9,
     )
     return figure
 
 
 def _dot_panel(axis: Axes, column: Column, grid: Grid, arms: list[str], styles: dict[str, Style]) -> bool:
-    size, everything = grid.sizes[0], []
+    place, everything = grid.places[0], []
     for row, arm in enumerate(arms):
-        interval = grid.interval(arm, size, column.name)
+        interval = grid.interval(arm, place, column.name)
         if interval is None:
             axis.text(0.5, row, "–", transform=axis.get_yaxis_transform(), ha="center", va="center", color="#666666")
             continue
-        values = grid.values(arm, size, column.name).to_numpy() * column.scale
+        values = grid.values(arm, place, column.name).to_numpy() * column.scale
         everything += values.tolist()
         if interval.half_width is not None:
             mean, half = np.array([interval.mean * column.scale]), np.array([interval.half_width * column.scale])
@@ -156,7 +175,7 @@ def _dot_panel(axis: Axes, column: Column, grid: Grid, arms: list[str], styles: 
         axis.set_xscale("log")
     if column.percent:
         axis.set_xlim(-3, 104)
-    bound = ceiling(column, grid, size)
+    bound = ceiling(column, grid, place)
     if bound is not None:
         axis.axvline(bound, **CEILING)
     axis.set_xlabel(column.heading)

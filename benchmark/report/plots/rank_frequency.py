@@ -6,6 +6,7 @@ from matplotlib.ticker import NullLocator
 
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.places import Place
 from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, legend, panels, wrapped
 from benchmark.report.style import CEILING, Style
 
@@ -14,7 +15,7 @@ POINTS = 200
 
 
 class RankFrequency(Plot):
-    """A panel a size, log–log, of the lowest seed; both axes relative to a uniform source, so that sizes compare.
+    """A panel a place, log–log, of the lowest seed; both axes relative to a uniform source, so that sizes compare.
 
     A curve ends at the share of codewords in use; a flat one at height 1 is a codebook used evenly. Of a
     method with levels the first level is shown.
@@ -24,36 +25,36 @@ class RankFrequency(Plot):
 
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run has counts."""
-        curves: dict[int, dict[str, tuple[np.ndarray, np.ndarray]]] = {size: {} for size in grid.sizes}
+        curves: dict[Place, dict[str, tuple[np.ndarray, np.ndarray]]] = {place: {} for place in grid.places}
         leveled: set[str] = set()
         for arm in grid.arms:
-            for size in grid.sizes:
-                runs = grid.ok(arm, size)
+            for place in grid.places:
+                runs = grid.ok(arm, place)
                 runs = runs[runs["level_sizes"] != ""]
                 levels = results.counts(str(runs.sort_values("seed")["key"].iloc[0])) if len(runs) else None
                 if levels and levels[0].any():
-                    curves[size][arm] = relative_curve(levels[0])
+                    curves[place][arm] = relative_curve(levels[0])
                     leveled |= {arm} if len(levels) > 1 else set()
-        sizes = [size for size in grid.sizes if curves[size]]
-        if not sizes:
+        places = [place for place in grid.places if curves[place]]
+        if not places:
             return None
-        width = 3.0 if len(sizes) > 1 else 4.4
-        figure, rows = panels(*wrapped(len(sizes), PANELS_A_ROW), width=width, height=2.7, sharey=True)
+        width = 3.0 if len(places) > 1 else 4.4
+        figure, rows = panels(*wrapped(len(places), PANELS_A_ROW), width=width, height=2.7, sharey=True)
         axes = [axis for row in rows for axis in row]
-        for axis, size in zip(axes, sizes, strict=False):
-            for arm, (rank, frequency) in curves[size].items():
+        for axis, place in zip(axes, places, strict=False):
+            for arm, (rank, frequency) in curves[place].items():
                 axis.loglog(rank, frequency, color=styles[arm].colour, linestyle=styles[arm].line)
                 axis.plot(rank[-1:], frequency[-1:], linestyle="none", **styles[arm].point())
             axis.axhline(1.0, **CEILING)
-            axis.set_title(f"K = {size:,}")
-            axis.set_xlim(0.8 / size, 1.4)
+            axis.set_title(grid.title(place))
+            axis.set_xlim(0.8 / place.size, 1.4)
             axis.xaxis.set_minor_locator(NullLocator())
             axis.yaxis.set_minor_locator(NullLocator())
-        for axis in axes[len(sizes) :]:
+        for axis in axes[len(places) :]:
             axis.remove()
         figure.supxlabel("Rank of a code ÷ codebook size", fontsize=9)
         figure.supylabel("Frequency × codebook size", fontsize=9)
-        handles = arm_handles([arm for arm in grid.arms if any(arm in curves[size] for size in sizes)], styles)
+        handles = arm_handles([arm for arm in grid.arms if any(arm in curves[place] for place in places)], styles)
         for handle in handles:
             if handle.get_label() in leveled:
                 handle.set_label(f"{handle.get_label()}, level 1")

@@ -15,7 +15,7 @@ GAP_INCHES = 0.08
 
 
 class Reconstructions(Plot):
-    """A row an arm, of its lowest seed at the largest codebook size that it has; the originals on top."""
+    """A row an arm, of its lowest seed at the last place of the grid that it has; the originals on top."""
 
     name = "reconstructions"
 
@@ -23,14 +23,15 @@ class Reconstructions(Plot):
         """The figure; None where no run left samples."""
         strips: list[tuple[str, np.ndarray]] = []
         for arm in grid.arms:
-            sizes = [size for size in reversed(grid.sizes) if len(grid.ok(arm, size))]
-            samples = results.samples(str(grid.ok(arm, sizes[0]).sort_values("seed")["key"].iloc[0])) if sizes else None
+            places = [place for place in reversed(grid.places) if len(grid.ok(arm, place))]
+            runs = grid.ok(arm, places[0]).sort_values("seed") if places else None
+            samples = results.samples(str(runs["key"].iloc[0])) if runs is not None else None
             if samples is None:
                 continue
             half = samples.shape[0] // 2
             if not strips:
                 strips.append(("original", samples[:half]))
-            label = arm if arm in grid.size_free else f"{arm}\nK = {sizes[0]:,}"
+            label = arm if arm in grid.size_free else f"{arm}\nK = {places[0].size:,}"
             strips.append((label, samples[half:]))
         if not strips:
             return None

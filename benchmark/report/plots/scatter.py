@@ -1,5 +1,7 @@
 """Two scatters: usage against perplexity (collapse in disguise), and rate against distortion."""
 
+import itertools
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -82,22 +84,22 @@ class RateDistortion(Plot):
 
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where there is no entropy or no error."""
-        error = next((name for name in ("mse", "quantization_error") if results.has(name)), None)
+        error = next((name for name in ("mse", "squared_error", "quantization_error") if results.has(name)), None)
         if error is None or not results.has("entropy_bits"):
             return None
         figure, [[axis]] = panels(1, 1, width=4.8, height=3.8)
         shown, errors = [], []
-        for arm in grid.arms:
+        for arm, (_, places) in itertools.product(grid.arms, grid.lines()):
             points = [
-                (rate, grid.interval(arm, size, error))
-                for size in grid.sizes
-                if (rate := grid.interval(arm, size, "entropy_bits"))
+                (rate, grid.interval(arm, place, error))
+                for place in places
+                if (rate := grid.interval(arm, place, "entropy_bits"))
             ]
             pairs = [(rate, distortion) for rate, distortion in points if distortion is not None]
-            floor = None if pairs else next((i for size in grid.sizes if (i := grid.interval(arm, size, error))), None)
+            floor = None if pairs else next((i for place in places if (i := grid.interval(arm, place, error))), None)
             if not pairs and floor is None:
                 continue
-            shown.append(arm)
+            shown += [arm] if arm not in shown else []
             if floor is not None:
                 errors.append(floor.mean)
                 axis.axhline(floor.mean, color=styles[arm].colour, linestyle=styles[arm].line)
@@ -113,6 +115,8 @@ class RateDistortion(Plot):
         axis.set(xlabel="Entropy of the codes, bits per position", ylabel=column(error).heading)
         if len(grid.sizes) > 1:
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
+        elif len(grid.x.values) > 1:
+            axis.set_title(f"Along a line: {grid.x.label}", fontsize=8.5)
         legend(figure, arm_handles(shown, styles))
         return figure
 

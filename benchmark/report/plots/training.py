@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.places import Place
 from benchmark.report.plots.base import BAND_ALPHA, Plot, arm_handles, legend, panels
 from benchmark.report.statistics import t_interval
 from benchmark.report.style import Style
@@ -15,29 +16,29 @@ _ROWS = (("usage", "Usage of the probe set, %", 100.0), ("perplexity", "Perplexi
 
 
 class OverTraining(Plot):
-    """A column a codebook size; usage above, perplexity below; mean over seeds with its interval."""
+    """A column a place of the grid; usage above, perplexity below; mean over seeds with its interval."""
 
     name = "training"
 
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no history has a usage."""
         curves = {
-            (arm, size): c for arm in grid.arms for size in grid.sizes if len(c := _curve(results, grid, arm, size))
+            (arm, place): c for arm in grid.arms for place in grid.places if len(c := _curve(results, grid, arm, place))
         }
-        sizes = [size for size in grid.sizes if any(at == size for _, at in curves)]
+        places = [place for place in grid.places if any(at == place for _, at in curves)]
         if not curves:
             return None
         figure, rows = panels(
-            2, len(sizes), width=2.5 if len(sizes) > 1 else 4.2, height=2.4, sharex=True, sharey="row"
+            2, len(places), width=2.5 if len(places) > 1 else 4.2, height=2.4, sharex=True, sharey="row"
         )
         for axes, (name, label, scale) in zip(rows, _ROWS, strict=True):
             axes[0].set_ylabel(label)
-            for axis, size in zip(axes, sizes, strict=True):
+            for axis, place in zip(axes, places, strict=True):
                 for arm in grid.arms:
-                    if (arm, size) in curves:
-                        _draw(axis, curves[arm, size], name, scale, styles[arm])
-        for axis, size in zip(rows[0], sizes, strict=True):
-            axis.set_title(f"K = {size:,}")
+                    if (arm, place) in curves:
+                        _draw(axis, curves[arm, place], name, scale, styles[arm])
+        for axis, place in zip(rows[0], places, strict=True):
+            axis.set_title(grid.title(place))
             axis.set_ylim(-3, 104)
         for axis in rows[1]:
             axis.set_yscale("log")
@@ -46,9 +47,9 @@ class OverTraining(Plot):
         return figure
 
 
-def _curve(results: Results, grid: Grid, arm: str, size: int) -> pd.DataFrame:
+def _curve(results: Results, grid: Grid, arm: str, place: Place) -> pd.DataFrame:
     """Rows (step, usage, perplexity) of all seeds; empty where there is no history of them."""
-    histories = [results.history(key) for key in grid.ok(arm, size)["key"]]
+    histories = [results.history(key) for key in grid.ok(arm, place)["key"]]
     found = [
         history[["step", "usage", "perplexity"]].dropna()
         for history in histories

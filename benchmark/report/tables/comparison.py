@@ -1,4 +1,4 @@
-"""The comparison of the arms over all sizes and seeds: mean ranks, and paired differences from the best."""
+"""The comparison of the arms over all places and seeds: mean ranks, and paired differences from the best."""
 
 from typing import Any
 
@@ -19,23 +19,24 @@ def comparison_table(results: Results, grid: Grid) -> Table | None:
     compared = [
         (column, comparison)
         for column in distortion_columns(results)
-        if (comparison := grid.compare(column.name, column.direction, grid.sizes)) is not None
+        if (comparison := grid.compare(column.name, column.direction, grid.places)) is not None
     ]
     if not compared:
         return None
     return Table(
         "comparison",
-        f"{results.plan['suite']}: arms compared over codebook sizes and seeds",
+        f"{results.plan['suite']}: arms compared over {_blocks(grid)[0]} and seeds",
         ["Arm", "Mean rank", "Difference from best", "p (Holm)", "Blocks"],
         [_block(grid, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),
         [
-            "A block is a codebook size and a seed; a seed gives every arm the same weights to start from and the same "
-            "batches. Mean ranks (1 is best) are over the blocks that every arm has.",
+            f"A block is {_blocks(grid)[1]} and a seed; a seed gives every arm the same weights to start from and the "
+            "same batches. Mean ranks (1 is best) are over the blocks that every arm has.",
             f"Difference from best: arm minus best, mean ± half-width of its {100 * LEVEL:.0f} % Student-t interval "
             "over the blocks that both have (their number stands in the last column). p: paired t-test, Holm-corrected "
             "over the arms of a metric.",
-            f"Bold: best beyond chance, every p < {1 - LEVEL:.2f}. It is said of these sizes together, not of each.",
+            f"Bold: best beyond chance, every p < {1 - LEVEL:.2f}. "
+            f"It is said of these {_blocks(grid)[2]} together, not of each.",
             *mark_notes(grid),
             tuning_note(results),
         ],
@@ -45,7 +46,7 @@ def comparison_table(results: Results, grid: Grid) -> Table | None:
 def _block(grid: Grid, column: Column, comparison: Comparison) -> Block:
     heading = f"{column.heading} · {comparison.complete_blocks} blocks that every arm has"
     best = [
-        arm_cell(grid, comparison.best, grid.sizes, []),
+        arm_cell(grid, comparison.best, grid.places, []),
         Cell(_rank(comparison, comparison.best), bold=comparison.beyond_chance),
         Cell("best", bold=comparison.beyond_chance),
         Cell(""),
@@ -53,7 +54,7 @@ def _block(grid: Grid, column: Column, comparison: Comparison) -> Block:
     ]
     others = [
         [
-            arm_cell(grid, other.arm, grid.sizes, []),
+            arm_cell(grid, other.arm, grid.places, []),
             Cell(_rank(comparison, other.arm)),
             Cell(column.finer().text(other.difference, signed=True)),
             Cell(_p(other.p_holm)),
@@ -98,3 +99,12 @@ def _data(column: Column, comparison: Comparison) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _blocks(grid: Grid) -> tuple[str, str, str]:
+    """What blocks are made of beside seeds: many, one, and in a word."""
+    several = [axis.symbol for axis in grid.axes[1:] if len(axis.values) > 1]
+    if not several:
+        return "codebook sizes", "a codebook size", "sizes"
+    names = ", ".join(["codebook size"] * (len(grid.sizes) > 1) + several)
+    return f"places of the grid ({names})", f"a place of the grid ({names})", "places"

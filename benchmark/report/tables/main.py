@@ -1,4 +1,4 @@
-"""The main table: every arm at every codebook size, usage beside perplexity, quality beside price."""
+"""The main table: every arm at every place, usage beside perplexity, quality beside price."""
 
 import pandas as pd
 
@@ -17,24 +17,23 @@ from benchmark.report.notes import (
     settings_note,
     tuning_note,
 )
+from benchmark.report.places import Place
 from benchmark.report.quantities import main_columns
 from benchmark.report.table import Block, Cell, Footnotes, Table
 
 
 def main_table(results: Results, grid: Grid) -> Table | None:
-    """One block a codebook size, one row an arm; yardsticks without a size in a block of their own."""
+    """One block a place, one row an arm; yardsticks without a size in blocks of their own."""
     columns = main_columns(results)
     footnotes = Footnotes()
     sized = [arm for arm in grid.arms if arm not in grid.size_free]
     blocks = []
-    for size in grid.sizes:
-        best = best_arms(grid, columns, [size])
-        arms = [arm for arm in sized if grid.planned(arm, size)]
-        rows = [_row(grid, arm, size, columns, footnotes, best) for arm in arms]
-        blocks.append(Block(size_heading(grid, size), rows))
-    if grid.size_free:
-        rows = [_row(grid, arm, grid.sizes[0], columns, footnotes, {}) for arm in grid.size_free]
-        blocks.append(Block("Any codebook size", rows))
+    for place in grid.places:
+        best = best_arms(grid, columns, [place])
+        arms = [arm for arm in sized if grid.planned(arm, place)]
+        rows = [_row(grid, arm, place, columns, footnotes, best) for arm in arms]
+        blocks.append(Block(place_heading(grid, place), rows))
+    blocks += _size_free_blocks(grid, columns, footnotes)
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
     notes += [definition_note(columns), *measurement_notes(results), *filter(None, [machine_note(results)])]
@@ -48,26 +47,36 @@ def main_table(results: Results, grid: Grid) -> Table | None:
     )
 
 
-def size_heading(grid: Grid, size: int) -> str:
-    """The size with the number of test tokens and the usage that a uniform source would reach with them."""
-    tokens, ceiling = grid.at_size(size, "tokens"), grid.at_size(size, "ceiling")
-    parts = [f"Codebook size {size:,}"]
+def _size_free_blocks(grid: Grid, columns: list[Column], footnotes: Footnotes) -> list[Block]:
+    blocks: dict[str, list[list[Cell]]] = {}
+    for arm in grid.size_free:
+        for place in grid.size_free_places(arm):
+            others = grid.title(place, without=grid.axes[0])
+            heading = " · ".join(filter(None, ["Any codebook size", others]))
+            blocks.setdefault(heading, []).append(_row(grid, arm, place, columns, footnotes, {}))
+    return [Block(heading, rows) for heading, rows in blocks.items()]
+
+
+def place_heading(grid: Grid, place: Place) -> str:
+    """The place with the number of test tokens and the usage that a uniform source would reach with them."""
+    tokens, ceiling = grid.shared(place, "tokens"), grid.shared(place, "ceiling")
+    parts = [f"Codebook size {place.size:,}", *filter(None, [grid.title(place, without=grid.axes[0])])]
     parts += [] if tokens is None else [f"N = {tokens:,.0f} test tokens"]
     parts += [] if ceiling is None else [f"usage ceiling {100 * ceiling:.1f} %"]
     return " · ".join(parts)
 
 
-def arm_cell(grid: Grid, arm: str, sizes: list[int], letters: list[str]) -> Cell:
+def arm_cell(grid: Grid, arm: str, places: list[Place], letters: list[str]) -> Cell:
     """The name of an arm with its marks; a yardstick says that it is one."""
     name = f"reference: `{arm}`" if grid.results.is_reference(arm) else f"`{arm}`"
-    return Cell(name, marks=",".join([*arm_marks(grid, arm, sizes), *letters]))
+    return Cell(name, marks=",".join([*arm_marks(grid, arm, places), *letters]))
 
 
-def best_arms(grid: Grid, columns: list[Column], sizes: list[int]) -> dict[str, str]:
-    """For each metric with a direction, the arm that is best over ``sizes`` beyond chance, if one is."""
+def best_arms(grid: Grid, columns: list[Column], places: list[Place]) -> dict[str, str]:
+    """For each metric with a direction, the arm that is best over ``places`` beyond chance, if one is."""
     best = {}
     for column in columns:
-        comparison = grid.compare(column.name, column.direction, sizes) if column.direction else None
+        comparison = grid.compare(column.name, column.direction, places) if column.direction else None
         if comparison is not None and comparison.beyond_chance:
             best[column.name] = comparison.best
     return best
@@ -86,34 +95,34 @@ def level_notes(grid: Grid) -> list[str]:
 
 
 def _row(
-    grid: Grid, arm: str, size: int, columns: list[Column], footnotes: Footnotes, best: dict[str, str]
+    grid: Grid, arm: str, place: Place, columns: list[Column], footnotes: Footnotes, best: dict[str, str]
 ) -> list[Cell]:
-    explanation = grid.explanation(arm, size)
-    name = arm_cell(grid, arm, [size], [footnotes.mark(explanation)] if explanation else [])
-    state = grid.state(arm, size)
+    explanation = grid.explanation(arm, place)
+    name = arm_cell(grid, arm, [place], [footnotes.mark(explanation)] if explanation else [])
+    state = grid.state(arm, place)
     if state is not None:
         return [name, Cell(state), *(Cell("") for _ in columns[1:]), Cell("0")]
-    intervals = [grid.interval(arm, size, column.name) for column in columns]
+    intervals = [grid.interval(arm, place, column.name) for column in columns]
     cells = [
         Cell(column.text(interval) if interval else NO_VALUE, bold=best.get(column.name) == arm)
         for column, interval in zip(columns, intervals, strict=True)
     ]
-    return [name, *cells, Cell(str(len(grid.ok(arm, size))))]
+    return [name, *cells, Cell(str(len(grid.ok(arm, place))))]
 
 
 def _data(grid: Grid, columns: list[Column]) -> pd.DataFrame:
     rows = []
-    for size in grid.sizes:
-        for arm in (arm for arm in grid.arms if grid.planned(arm, size)):
+    for place in grid.places:
+        for arm in (arm for arm in grid.arms if grid.planned(arm, place)):
             row: dict[str, object] = {
                 "arm": arm,
                 "method": grid.results.arm(arm)["method"],
-                "codebook_size": size,
-                "n": len(grid.ok(arm, size)),
-                "missing": grid.explanation(arm, size),
+                **grid.coordinates(place),
+                "n": len(grid.ok(arm, place)),
+                "missing": grid.explanation(arm, place),
             }
             for column in columns:
-                interval = grid.interval(arm, size, column.name)
+                interval = grid.interval(arm, place, column.name)
                 row[column.name] = interval.mean if interval else None
                 row[f"{column.name}_half_width"] = interval.half_width if interval else None
             rows.append(row)
