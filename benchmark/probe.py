@@ -14,7 +14,7 @@ BATCH = 256
 
 
 def probe_items(items_trained: int, most: int) -> int:
-    """How many items are probed: at most ``most``, and so that the curves of a short training don't cost more than it."""
+    """Items probed: at most ``most``, and so few that the curves of a short training don't cost more than it."""
     return min(most, max(FEWEST, items_trained // SHARE))
 
 

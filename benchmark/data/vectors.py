@@ -19,8 +19,10 @@ class Vectors(Dataset):
 
     @cached_property
     def variance(self) -> float:
-        """Variance of all training values about their mean."""
-        return float(self.train.double().var(correction=0))
+        """Variance of the training vectors about their mean, the mean over coordinates; 0 within rounding of it."""
+        rows = self.train.double().movedim(1, -1).flatten(0, -2)
+        variance, square = float(rows.var(0, correction=0).mean()), float(rows.square().mean())
+        return variance if variance > 1e-12 * square else 0.0
 
     @staticmethod
     def to_input(items: Tensor) -> Tensor:

@@ -1,0 +1,126 @@
+"""Grids over more than the codebook size: a run for every point, what a point sets, and what can go wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmark.plan_file import write_plan
+from benchmark.store import Store
+from benchmark.suite import plan_suite
+from methods import UsageError
+
+Write = Callable[[dict[str, object] | str], str]
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+
+TEXT = """\
+question: Who survives?
+dataset: {name: shifted, dim: 4, test_items: 100}
+model: identity
+training: {steps: 10, learning_rate: 1e-3}
+grid: {codebook_size: [16, 64], dataset.law: [gaussian, uniform], dataset.shift: [0, 2.5]}
+seeds: 1
+methods:
+  - vq_vae
+  - {arm: moved, method: vq_vae, params: {init: normal}, at: [{dataset.law: uniform, params: {beta: 1}}]}
+"""
+
+
+def test_a_run_at_every_point(write_suite: Write) -> None:
+    plan = plan_suite(write_suite(TEXT))
+    assert [(cell.codebook_size, *cell.point.values()) for cell in plan.cells if cell.arm == "moved"] == [
+        (size, law, shift) for law in ("gaussian", "uniform") for shift in (0, 2.5) for size in (16, 64)
+    ]
+    assert len(plan.runs) == 16
+    for cell in plan.cells:
+        assert cell.run is not None
+        data = cell.run.config["dataset"]
+        assert {f"dataset.{name}": data[name] for name in ("law", "shift")} == cell.point
+        assert data["dim"] == cell.run.dataset_options["dim"] == 4
+        assert cell.run.dataset_options["shift"] == cell.point["dataset.shift"]
+    assert plan.protocol["dataset"] == {"name": "shifted", "dim": 4, "test_items": 100}
+    assert plan.protocol["evaluation"] == {}
+
+
+def test_an_arm_may_differ_at_some_points(write_suite: Write) -> None:
+    plan = plan_suite(write_suite(TEXT))
+    params = {
+        (cell.arm, cell.point["dataset.law"]): cell.run.config["params"] for cell in plan.cells if cell.run is not None
+    }
+    assert params["moved", "gaussian"] == {"beta": 0.25, "init": "normal"}
+    assert params["moved", "uniform"] == {"beta": 1.0, "init": "normal"}
+    assert params["vq_vae", "uniform"] == {"beta": 0.25, "init": "uniform"}
+
+
+def test_an_axis_may_be_of_model_or_training_and_set_by_an_override(
+    tiny: dict[str, object], write_suite: Write
+) -> None:
+    tiny["model"] = {"name": "conv", "width": 8, "residual_blocks": 1, "residual_width": 4}
+    tiny["training"] = {"steps": 10}
+    tiny["grid"] = {"codebook_size": [8], "model.latent_dim": [4, 8], "training.batch_size": [4]}
+    file = write_suite(tiny)
+    plan = plan_suite(file, overrides={"grid.training.batch_size": [2, 8]})
+    found = {(run.config["model"]["latent_dim"], run.config["training"]["batch_size"]) for run in plan.runs}
+    assert found == {(4, 2), (4, 8), (8, 2), (8, 8)}
+    assert plan.suite == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "dataset.law:",
+            "dataset.lwa:",
+            r"tiny.yaml:5: data set `shifted` has no parameter `lwa` \(did you mean `law`",
+        ),
+        (
+            "dataset.law:",
+            "law:",
+            r"tiny.yaml:5: an axis of the grid is `codebook_size` or one of `dataset.….*not `law`",
+        ),
+        ("[gaussian, uniform]", "[]", r"tiny.yaml:5: the axis `dataset.law` must be a list of numbers or words"),
+        ("[gaussian, uniform]", "[gaussian, [1]]", r"tiny.yaml:5: the axis `dataset.law` must be a list"),
+        ("[0, 2.5]", "[1, 1.0]", r"tiny.yaml:5: dataset.shift 1.0 stands there twice"),
+        ("dataset.shift: [0, 2.5]", "training.stepz: [1]", r"tiny.yaml:5: unknown training key `stepz`.*`steps`"),
+        ("dim: 4,", "dim: 4, shift: 1,", r"`dataset.shift` is an axis of the grid and .*`--set grid.dataset.shift="),
+        ("dataset.law: uniform,", "dataset.lav: uniform,", r"tiny.yaml:9: `at` of arm `moved`: there is no axis `dat"),
+        ("dataset.law: uniform,", "dataset.law: cauchy,", r"the axis `dataset.law` has no value 'cauchy'"),
+        ("params: {beta: 1}", "params: {beat: 1}", r"tiny.yaml:9: `vq_vae` has no parameter `beat`"),
+        ("model: identity", "model: identity\nevaluation: {lpips: []}", r"unknown key `evaluation.lpips`"),
+    ],
+)
+def test_a_mistake_is_one_located_sentence(old: str, new: str, message: str, write_suite: Write) -> None:
+    assert old in TEXT
+    with pytest.raises(UsageError, match=message) as caught:
+        plan_suite(write_suite(TEXT.replace(old, new)))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_arm_that_sets_an_axis_is_told(write_suite: Write) -> None:
+    text = TEXT.replace("learning_rate: 1e-3", "batch_size: 4").replace("dataset.shift", "training.learning_rate")
+    text = text.replace("[0, 2.5]", "[0.1]").replace("- vq_vae", "- {method: vq_vae, training: {learning_rate: 0.1}}")
+    with pytest.raises(UsageError, match=r"tiny.yaml:8: arm `vq_vae` sets `learning_rate`, which is an axis"):
+        plan_suite(write_suite(text))
+
+
+def test_the_plan_keeps_finished_cells_of_a_wider_grid(write_suite: Write, tmp_path: Path) -> None:
+    file, store = write_suite(TEXT), Store(tmp_path / "results")
+    whole = plan_suite(file, methods=["vq_vae"])
+    assert write_plan(whole, store)
+    finished = whole.cells[-1]
+    record: dict[str, object] = {
+        name: {} for name in ("metrics", "details", "timings", "memory", "provenance", "config")
+    }
+    record |= {"arm": "vq_vae", "suite": "tiny", "status": "ok", "level_sizes": [], "converged": None}
+    store.write_record(finished.run.key, record)
+    write_plan(plan_suite(file, methods=["vq_vae"], overrides={"grid.dataset.shift": [0]}), store)
+    plan = json.loads((store.folder / "plan.json").read_text())
+    assert plan["axes"] == {"dataset.law": ["gaussian", "uniform"], "dataset.shift": [0, 2.5]}
+    assert [cell["point"] for cell in plan["cells"] if cell["point"]["dataset.shift"]] == [finished.point]
+
+
+@pytest.mark.parametrize("suite", ["quickstart", "collapse_check"])
+def test_committed_records_are_of_the_suites_as_they_are(suite: str) -> None:
+    keys = {run.key for run in plan_suite(suite).runs}
+    assert keys == {record.parent.name for record in (REFERENCE / suite / "runs").glob("*/record.json")}
