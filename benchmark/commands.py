@@ -28,6 +28,8 @@ from methods.errors import did_you_mean
 from methods.registry import resolve_params
 from methods.signature import options_of
 
+PROBLEMS_SHOWN = 5
+
 
 def run(options: argparse.Namespace) -> int:
     """Train what is left of a suite, then write tables and plots."""
@@ -237,8 +239,10 @@ def _device(name: str) -> str:
 
 def _write_report(folder: Path) -> None:
     _, problems = report.load(folder)
-    for problem in problems:
-        print(f"{problem}; not counted", file=sys.stderr)
+    for problem in problems[:PROBLEMS_SHOWN]:
+        print(problem, file=sys.stderr)
+    if len(problems) > PROBLEMS_SHOWN:
+        print(f"... and {len(problems) - PROBLEMS_SHOWN:,} more records that are not counted", file=sys.stderr)
     for path in report.build(folder):
         if path.suffix in (".md", ".png"):
             print(path)
