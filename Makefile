@@ -6,9 +6,13 @@ SEEDS   ?=#             number of seeds (default: the suite's)
 DEVICE  ?= auto#        auto, cpu, cuda, cuda:1
 JOBS    ?=#             runs at a time (default: one a core up to four on a CPU, one on a GPU)
 RESULTS ?= results#     where records, tables and plots go
+LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine unless ADDRESS names one
+ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
+RETRY   ?=#             do runs of these statuses again, e.g. failed,timeout
 SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
 PLUGIN  ?=#             a Python file with methods of your own
 METHOD  ?=#             for `make check`
+RUN     ?=#             for `make verify`: key of a run, or its folder
 PYTHON  ?=#             an existing environment's Python; without it, .venv is made and used
 
 ifeq ($(strip $(PYTHON)),)
@@ -22,9 +26,11 @@ endif
 plugin = $(foreach file,$(PLUGIN),--plugin $(file))
 flags  = $(if $(strip $(METHODS)),--methods $(METHODS)) $(if $(strip $(SEEDS)),--seeds $(SEEDS)) --device $(DEVICE) \
          $(foreach pair,$(SET),--set '$(pair)') $(plugin) --results $(RESULTS)
+where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
+         $(if $(strip $(RETRY)),--retry $(RETRY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tables check list perf test test-all lint clean
+.PHONY: help setup bench plan verify tables check list perf test test-all lint clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,10 +47,16 @@ setup: $(READY)  ## make .venv with pinned dependencies (bench and test do it by
 	@touch $@
 
 bench: $(READY)  ## train what is left of SUITE, then write its tables and plots
-	$(PY) -m benchmark run $(SUITE) $(flags) $(if $(strip $(JOBS)),--jobs $(JOBS))
+ifeq ($(strip $(LAUNCHER)),ray)
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ray]'
+endif
+	$(PY) -m benchmark run $(SUITE) $(flags) $(where)
 
 plan: $(READY)  ## what of SUITE is done, failed and left, and how long it may take
 	$(PY) -m benchmark plan $(SUITE) $(flags)
+
+verify: $(READY)  ## do RUN=... again and compare every number with its record
+	$(PY) -m benchmark verify $(RUN) --device $(DEVICE) $(foreach pair,$(SET),--set '$(pair)') $(plugin) --results $(RESULTS)
 
 tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
 	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)

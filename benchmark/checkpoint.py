@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+
+from benchmark.parallel import all_say, gather, is_first, rank
+from benchmark.records import write_atomic, writing
+from benchmark.run import run_key
 
 if TYPE_CHECKING:
     from benchmark.training import Trainer
@@ -18,42 +23,72 @@ class BadCheckpointError(RuntimeError):
 
 
 def save_checkpoint(path: Path, trainer: Trainer) -> None:
-    """Write the state of ``trainer`` by write-then-rename."""
+    """Write the state of ``trainer`` by write-then-rename; of several processes the first writes, and all must call.
+
+    Raises:
+        UnwritableError: the disk is full or read-only; the checkpoint before this one is still there.
+    """
+    random, random_cuda = _random_states(trainer.device)
+    if not is_first():
+        return
     state = {
         **{name: part.state_dict() for name, part in _parts(trainer).items()},
+        "run": _name(trainer),
         "bad_step": trainer.bad_step,
         "progress": asdict(trainer.progress),
         "stopwatch": trainer.stopwatch.totals(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state(trainer.device) if trainer.device.type == "cuda" else None,
+        "random": random,
+        "random_cuda": random_cuda,
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Through memory: PyTorch's own writer may end the process where the disk is full.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with writing(path):
+        write_atomic(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> None:
     """Put ``trainer`` where it was when ``path`` was written.
 
     Raises:
-        BadCheckpointError: the file can't be used; the trainer is then in no defined state.
+        BadCheckpointError: the file can't be used, by one of the processes at least; the trainer is then in no
+            defined state.
     """
+    problem: Exception | None = None
     try:
-        state = torch.load(path, map_location=trainer.device, weights_only=True)
-        for name, part in _parts(trainer).items():
-            part.load_state_dict(state[name])
-        trainer.bad_step.copy_(state["bad_step"])
-        for name, value in state["progress"].items():
-            setattr(trainer.progress, name, value)
-        trainer.stopwatch.restore(state["stopwatch"])
-        torch.set_rng_state(state["random"].cpu())
-        if trainer.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"].cpu(), trainer.device)
+        _restore(torch.load(path, map_location=trainer.device, weights_only=True), trainer)
     except Exception as error:
-        raise BadCheckpointError(f"{path} can't be used: {type(error).__name__}: {error}") from error
+        problem = error
+    if not all_say(problem is None):
+        reason = f"{type(problem).__name__}: {problem}" if problem else "another process can't read it"
+        raise BadCheckpointError(f"{path} can't be used: {reason}") from problem
+
+
+def _restore(state: dict[str, Any], trainer: Trainer) -> None:
+    if state["run"] != _name(trainer):
+        raise ValueError(f"it is of another run, {str(state['run'])[:80]}")
+    for name, part in _parts(trainer).items():
+        part.load_state_dict(state[name])
+    trainer.bad_step.copy_(state["bad_step"])
+    trainer.progress = type(trainer.progress)(**state["progress"])
+    trainer.stopwatch.restore(state["stopwatch"])
+    own = rank()
+    if own < len(state["random"]):
+        torch.set_rng_state(state["random"][own].cpu())
+        if trainer.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"][own].cpu(), trainer.device)
+    else:  # written by fewer processes
+        trainer.seed()
+
+
+def _random_states(device: torch.device) -> tuple[list[Tensor], list[Tensor] | None]:
+    """Of every process, in the order of ranks."""
+    cuda = gather(torch.cuda.get_rng_state(device)) if device.type == "cuda" else None
+    return gather(torch.get_rng_state()), cuda
+
+
+def _name(trainer: Trainer) -> str:
+    return run_key(trainer.config)
 
 
 def _parts(trainer: Trainer) -> dict[str, Any]:

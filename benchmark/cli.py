@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands import check, list_all, plan, run, show, status, tables, tune
+from benchmark.commands import check, list_all, plan, run, show, status, tables, tune, verify
+from benchmark.launching import LAUNCHERS
 from benchmark.suite_file import parse_value
 from methods import UsageError, load_plugin
 
@@ -18,6 +19,7 @@ COMMANDS = {
     "run": (run, "train what is left of a suite, then write tables and plots"),
     "plan": (plan, "say what is done, failed and left, and how long it may take"),
     "status": (status, "show every run that did not end well, with its reason"),
+    "verify": (verify, "run a record's configuration again and compare every number"),
     "tables": (tables, "write tables and plots from the records, training nothing"),
     "tune": (tune, "spend the same trials on every arm and write the choices by validation error"),
     "list": (list_all, "list methods, suites, data sets, models"),
@@ -61,7 +63,12 @@ def _parser() -> argparse.ArgumentParser:
             _add_suite_options(command)
         if name == "tables":
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
-        if name in ("run", "plan", "status", "tune", "tables"):
+        if name == "verify":
+            command.add_argument("run", metavar="RUN", help="key of a run in RESULTS, or its folder")
+            command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
+            command.add_argument("--set", action=_Override, default={}, metavar="dataset.KEY=VALUE", help="a path")
+            command.add_argument("--data", metavar="DIR", help="folder with data sets")
+        if name in ("run", "plan", "status", "tune", "tables", "verify"):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
         if name in ("run", "tune"):
             _add_run_options(command)
@@ -79,6 +86,10 @@ def _add_suite_options(command: argparse.ArgumentParser) -> None:
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs", type=_positive, metavar="N", help="runs at a time")
     command.add_argument("--retry", type=_names, default=[], metavar="STATUS", help="do runs of this status again")
+    command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="default: local")
+    command.add_argument("--address", metavar="A", help="of a running Ray cluster; else Ray starts on this machine")
+    command.add_argument("--cpus", type=_amount, metavar="N", help="CPUs of each run; with Ray also a fraction")
+    command.add_argument("--gpus", type=_amount, metavar="N", help="with Ray: GPUs of each run, also a fraction")
     command.add_argument("--keep-checkpoints", action="store_true", help="keep the trained weights")
 
 
@@ -90,6 +101,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _amount(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e6:
+        raise argparse.ArgumentTypeError("must be more than 0")
     return number
 
 

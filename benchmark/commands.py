@@ -1,7 +1,6 @@
 """What the commands do: each takes the parsed options, prints, and returns the exit code."""
 
 import argparse
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,13 +14,14 @@ from benchmark.data import datasets
 from benchmark.display import Display, duration
 from benchmark.estimate import estimate_seconds
 from benchmark.launchers import LocalLauncher
+from benchmark.launching import launch
 from benchmark.models import models
 from benchmark.plan_file import write_plan
 from benchmark.records import STATUSES
-from benchmark.runner import Outcome, Settings, default_jobs, run_plan
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
 from benchmark.tuning import choices_path, choose, plan_trials
+from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.contract import check_quantizer
 from methods.errors import did_you_mean
@@ -34,14 +34,13 @@ PROBLEMS_SHOWN = 5
 def run(options: argparse.Namespace) -> int:
     """Train what is left of a suite, then write tables and plots."""
     _check_retry(options.retry)
-    device = _device(options.device)
+    device = _device(options.device, options.launcher)
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite)
     changed = write_plan(plan, store)
     print(f"{plan.suite}: {plan.file.question}", file=sys.stderr)
-    outcome = _launch(plan, store, options, device)
-    if outcome.claimed:
-        print(f"{len(outcome.claimed)} runs are being done by another process; call again when it is through")
+    outcome = launch(plan, store, options, device)
+    changed |= write_plan(plan, store)  # with what others finished here in the meantime
     if changed or len(outcome.ended) > len(outcome.skipped) or not (store.folder / "summary.csv").exists():
         if outcome.ended:
             _write_report(store.folder)
@@ -50,17 +49,19 @@ def run(options: argparse.Namespace) -> int:
     if outcome.failed:
         print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
         print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
-    return 130 if outcome.interrupted else int(bool(outcome.failed))
+    for key, reason in outcome.lost.items():
+        print(f"{key}: {reason}; the same command goes on with it", file=sys.stderr)
+    return 130 if outcome.interrupted else int(bool(outcome.failed or outcome.lost))
 
 
 def tune(options: argparse.Namespace) -> int:
     """Spend the same trials on every arm and write the choices by validation error."""
     _check_retry(options.retry)
-    device = _device(options.device)
+    device = _device(options.device, options.launcher)
     kind = torch.device(device).type
     plan, trials = plan_trials(options.suite, overrides=options.set, methods=options.methods, device=kind)
     store = Store(Path(options.results) / f"{plan.suite.split('@')[0]}@tuning")
-    outcome = _launch(plan, store, options, device)
+    outcome = launch(plan, store, options, device)
     if outcome.interrupted:
         return 130
     choices = choose(plan, trials, store)
@@ -71,23 +72,6 @@ def tune(options: argparse.Namespace) -> int:
         print(f"{name:<20} learning rate {choice.learning_rate:.3g} {settings}  error {choice.validation_error:.4f}")
     print(f"{path} ({choices.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
     return 0
-
-
-def _launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = options.jobs or min(default_jobs(device, cores), max(1, len(plan.runs)))
-    settings = Settings(
-        device,
-        threads=max(1, cores // jobs),
-        plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
-        retry=tuple(options.retry),
-        keep_checkpoints=options.keep_checkpoints,
-    )
-    if any(store.record(run.key) is None for run in plan.runs):
-        # Once here, so that a data set is fetched by one process and what is wrong with it is said at once.
-        for options_given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
-            datasets.create(plan.file.dataset.name, options_given)
-    return run_plan(plan, store, LocalLauncher(jobs), settings, Display())
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -124,12 +108,13 @@ def status(options: argparse.Namespace) -> int:
     """Show every run that did not end well, with its reason."""
     planned = _plan(options, _device(options.device))
     store = _existing(options, planned)
-    records = {run.key: store.record(run.key) if store else None for run in planned.runs}
-    counts = Counter("left" if record is None else record["status"] for record in records.values())
+    keys = [run.key for run in planned.runs]
+    records, problems = store.survey(keys) if store else ({}, [])
+    counts = Counter(_state(key, records, store) for key in keys)
     print(f"{planned.suite}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
-    for problem in store.problems(list(records)) if store else []:
-        print(f"  {problem}")
-    bad = {key: record for key, record in records.items() if record is not None and record["status"] != "ok"}
+    for problem in problems:
+        print(f"  {problem}; the run will be done again")
+    bad = {key: record for key, record in records.items() if record["status"] != "ok"}
     for key, record in bad.items():
         print(f"\n{key}: {record['status']}: {record['reason']}")
         if record["traceback"]:
@@ -137,11 +122,37 @@ def status(options: argparse.Namespace) -> int:
     return int(bool(bad))
 
 
+def _state(key: str, records: dict[str, dict[str, Any]], store: Store | None) -> str:
+    if key in records:
+        return str(records[key]["status"])
+    return "running" if store and store.is_claimed(key) else "left"
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Run a record's configuration again and compare every number."""
+    path = find_record(options.run, Path(options.results))
+    data = {name.removeprefix("dataset."): value for name, value in options.set.items()}
+    device = None if options.device == "auto" else _device(options.device)
+    plugins = [str(Path(plugin).resolve()) for plugin in options.plugin]
+    result = verify_run(path, LocalLauncher(1), Display(), device, data, plugins)
+    for name, recorded, again in result.surroundings:
+        print(f"{name}: recorded with {recorded}, now {again}")
+    if not result.differences:
+        print(f"{result.record['key']}: all {result.compared} numbers are the same to the last digit")
+        return 0
+    for name, recorded, again in result.differences[:20]:
+        print(f"{name}: recorded {recorded}, now {again}")
+    print(f"{result.record['key']}: {len(result.differences)} of {result.compared} numbers differ")
+    return 1
+
+
 def tables(options: argparse.Namespace) -> int:
     """Write tables and plots from the records, training nothing."""
     root = Path(options.results)
     if options.suite is not None:
         name = find_suite(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
+        if Path(name).name != name or name == "..":
+            raise UsageError(f"{name} is no folder in {root}; name another place with --results")
         folders = [root / name]
     else:
         folders = sorted(plan.parent for plan in root.glob("*/plan.json"))
@@ -220,10 +231,12 @@ def _plan(options: argparse.Namespace, device: str) -> Plan:
 
 def _existing(options: argparse.Namespace, planned: Plan) -> Store | None:
     folder = Path(options.results) / planned.suite
-    return Store(folder) if (folder / "runs").is_dir() else None
+    return Store(folder, read_only=True) if (folder / "runs").is_dir() else None
 
 
-def _device(name: str) -> str:
+def _device(name: str, launcher: str = "local") -> str:
+    if launcher == "ray" and name == "cuda":  # the cluster's, not this machine's
+        return name
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

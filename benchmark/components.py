@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from methods.errors import UsageError, did_you_mean
-from methods.signature import resolve_options
+from methods.signature import options_of, resolve_options
 
 T = TypeVar("T")
 Builder = TypeVar("Builder", bound=Callable[..., Any])
@@ -57,16 +57,24 @@ class Components(Generic[T]):
         assert name in self.available(), name
         return self._traits[name][trait]
 
+    def option_names(self, name: str) -> list[str]:
+        """The options that a person may set."""
+        self._check_name(name)
+        return list(options_of(self._builders[name], self._supplied))
+
     def resolve(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options of ``name`` with their values.
 
         Raises:
             UsageError: unknown name or option.
         """
+        self._check_name(name)
+        return resolve_options(f"{self.kind} `{name}`", self._builders[name], options, self._supplied)
+
+    def _check_name(self, name: str) -> None:
         if name not in self.available():
             known = ", ".join(self.available())
             raise UsageError(f"unknown {self.kind} `{name}`{did_you_mean(name, self._builders)}; there are: {known}")
-        return resolve_options(f"{self.kind} `{name}`", self._builders[name], options, self._supplied)
 
     def identity(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options that belong in a run's key: resolved, a path replaced by what lies there."""

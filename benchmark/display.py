@@ -7,6 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmark.launchers.base import Event
+from benchmark.worker_job import Job
 
 
 class Display:
@@ -48,6 +49,14 @@ class Display:
             bar.update(event.step - bar.n)
         elif event.kind == "ended":
             self._end(key)
+
+    def done_elsewhere(self, job: Job) -> None:
+        """Another process has done a run of this call's."""
+        self._done += 1
+        if self._total is not None:
+            self._total.update()
+        elif not self._terminal:
+            self.note(f"[{self._done}/{self._count}] {job.run.key} done by another process")
 
     def note(self, sentence: str) -> None:
         """A sentence that stays."""

@@ -13,8 +13,10 @@ from benchmark.data.batches import DeviceSplit
 from benchmark.metrics import ReconstructionMetrics, metrics
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
 from benchmark.objectives import Objective
-from benchmark.records import write_atomic
+from benchmark.parallel import is_first, share
+from benchmark.records import write_atomic, writing
 from benchmark.system import System
+from methods.statistics import all_reduce, alone
 
 SAMPLES = 8
 
@@ -30,7 +32,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``.
 
-    ``quality`` are the modality's metrics, fresh from `quality_metrics`.
+    ``quality`` are the modality's metrics, fresh from `quality_metrics`. Of several processes each passes its share
+    of the items on; what they count is summed, all return the same, and the first one writes.
 
     All metrics are of the test set but ``validation_error``, the objective's error an element on the
     whole validation set, by which tuning chooses.
@@ -39,25 +42,30 @@ def evaluate(
     quantizer = system.quantizer
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
-    for originals in DeviceSplit(dataset.test, dataset.to_input, device).batches(dataset.evaluation_batch):
-        reconstructions, latents, quantized = system(originals)
-        if quantized.codes is not None:
-            codes.update(quantized.codes)
-        error.update(latents, quantized.latents)
-        quality.update(originals, reconstructions)
-    _save_samples(system, dataset, quality, device, folder)
+    own = share(dataset.test)
+    with alone():  # processes may have more or fewer batches than others
+        for originals in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
+            reconstructions, latents, quantized = system(originals)
+            if quantized.codes is not None:
+                codes.update(quantized.codes)
+            error.update(latents, quantized.latents)
+            quality.update(originals, reconstructions)
+        if is_first():
+            _save_samples(system, dataset, quality, device, folder)
     measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
     measured["validation_error"] = _validation_error(system, objective, dataset, device)
     if quantizer.has_codes:
-        _save_counts(codes, folder / "counts.npz")
+        _save_counts(codes.counts, folder / "counts.npz")
     return {"metrics": measured, "details": quality.details()}
 
 
 def _validation_error(system: System, objective: Objective, dataset: Dataset, device: torch.device) -> float:
     errors = torch.zeros((), dtype=torch.float64, device=device)
-    for items in DeviceSplit(dataset.validation, dataset.to_input, device).batches(dataset.evaluation_batch):
-        errors += objective.errors(system(items).output, items).double().sum()
-    return float(errors) / dataset.validation.numel()
+    own = share(dataset.validation)
+    with alone():
+        for items in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
+            errors += objective.errors(system(items).output, items).double().sum()
+    return float(all_reduce(errors)) / dataset.validation.numel()
 
 
 def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.device) -> ReconstructionMetrics:
@@ -97,8 +105,11 @@ def _ranks(system: System, codes: CodeStatistics) -> dict[str, float | None]:
     }
 
 
-def _save_counts(codes: CodeStatistics, path: Path) -> None:
+def _save_counts(counts: list[np.ndarray], path: Path) -> None:
+    if not is_first():
+        return
     buffer = io.BytesIO()
-    levels = {f"level_{level}": counts for level, counts in enumerate(codes.counts, 1)}
+    levels = {f"level_{level}": histogram for level, histogram in enumerate(counts, 1)}
     np.savez_compressed(buffer, allow_pickle=False, **levels)
-    write_atomic(path, buffer.getvalue())
+    with writing(path):
+        write_atomic(path, buffer.getvalue())

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from benchmark.store import write_atomic
+from benchmark.records import write_atomic, writing
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -14,4 +14,14 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write_atomic(path, text.getvalue())
+    with writing(path):
+        write_atomic(path, text.getvalue())
+
+
+def read_history(path: Path) -> list[dict[str, str]]:
+    """The rows as they were written; none where the file is missing or can't be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return []

@@ -1,7 +1,9 @@
-"""Peak memory of a run."""
+"""Peak memory of a run, and whether the system ended a process for want of it."""
 
 import resource
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -19,6 +21,25 @@ class PeakMemory:
         """``peak_rss_mb`` and ``peak_cuda_mb`` in 10⁶ bytes."""
         cuda = torch.cuda.max_memory_allocated(self._device) / 1e6 if self._device.type == "cuda" else None
         return {"peak_rss_mb": _peak_rss() / 1e6, "peak_cuda_mb": cuda}
+
+
+class OutOfMemoryWatch:
+    """Tells a SIGKILL by the kernel, since memory ran out, from one by a person; made before the process starts."""
+
+    def __init__(self) -> None:
+        self._before = _oom_kills()
+
+    def blames(self, exit_code: int) -> bool:
+        """Whether a process that ended with ``exit_code`` was killed while the kernel ended some for want of memory."""
+        return exit_code == -signal.SIGKILL and _oom_kills() != self._before
+
+
+def _oom_kills() -> int | None:
+    """How many processes the kernel has ended for want of memory since it booted; None where it doesn't say."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/vmstat").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
+    return None
 
 
 def _peak_rss() -> int:

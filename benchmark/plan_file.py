@@ -1,31 +1,36 @@
 """``plan.json``: what a results folder should hold, so that tables need nothing but the folder."""
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import write_atomic
+from benchmark.plan_record import SCHEMA, BadPlanError, read_plan
+from benchmark.records import write_atomic, writing
 from benchmark.store import Store
 from benchmark.suite import Plan
 from methods import get
 
-SCHEMA = 1
-
 
 def write_plan(plan: Plan, store: Store) -> bool:
     """Write the plan; finished cells of an earlier call under the same settings stay in it.
+
+    Called before and after the runs, so that what two people do in one folder at once stands in one plan.
 
     Returns:
         Whether it differs from the one that was there.
     """
     content = json.loads(json.dumps(_content(plan)))
     path = store.folder / "plan.json"
-    old = _read(path)
-    if old is not None and old.get("protocol") == content["protocol"]:
-        _keep_finished(content, old, store)
-    if content == old:
-        return False
-    write_atomic(path, json.dumps(content, indent=1) + "\n")
+    with _locked(store.folder):
+        old = _read(path)
+        if old is not None and old.get("protocol") == content["protocol"]:
+            _keep_finished(content, old, store)
+        if content == old:
+            return False
+        write_atomic(path, json.dumps(content, indent=1) + "\n")
     return True
 
 
@@ -67,12 +72,19 @@ def _content(plan: Plan) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time: what is read must not change before it is written again."""
+    with writing(folder), open(folder / ".plan.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_plan(path)
+    except (FileNotFoundError, BadPlanError):
         return None
-    return content if isinstance(content, dict) and content.get("schema") == SCHEMA else None
 
 
 def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store) -> None:

@@ -6,6 +6,7 @@ from benchmark.data import Dataset
 from benchmark.data.batches import DeviceSplit
 from benchmark.objectives import Objective
 from benchmark.system import System
+from methods.statistics import alone
 
 FEWEST = 64
 SHARE = 160
@@ -34,12 +35,13 @@ class Probe:
         """
         system.eval()
         errors, codes, elements = [], [], 0
-        for items in self._items.batches(self._batch):
-            elements += items.numel()
-            output, _, quantized = system(items)
-            errors.append(self._objective.errors(output, items))
-            if quantized.codes is not None:
-                codes.append(quantized.codes.flatten(0, -2))
+        with alone():  # all of it on every process: little to do, and the same numbers as in a run of one
+            for items in self._items.batches(self._batch):
+                elements += items.numel()
+                output, _, quantized = system(items)
+                errors.append(self._objective.errors(output, items))
+                if quantized.codes is not None:
+                    codes.append(quantized.codes.flatten(0, -2))
         row = {"validation_error": float(torch.cat(errors).sum()) / elements}
         if codes:
             _, counts = torch.cat(codes).unique(dim=0, return_counts=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 _PACKAGES = ("torch", "torchvision", "torchmetrics", "lpips", "faiss-cpu", "numpy", "scipy")
 
@@ -23,6 +24,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
+        "processes": dist.get_world_size() if dist.is_initialized() else 1,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 

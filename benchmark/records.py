@@ -2,33 +2,76 @@
 
 import json
 import os
+import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from methods.errors import UsageError
 
 SCHEMA = 1
 STATUSES = ("ok", "diverged", "out_of_memory", "timeout", "failed")
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "key": str,
-    "arm": str,
-    "suite": str,
-    "config": dict,
-    "metrics": dict,
-    "details": dict,
-    "level_sizes": list,
-    "converged": (bool, type(None)),
-    "timings": dict,
-    "memory": dict,
-    "provenance": dict,
-}
+KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}")
+"""What a run's key, and so its folder, looks like."""
+
+_Whole = Annotated[int, Field(ge=0, lt=2**63)]
+_Numbers = dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
+
+
+class _Config(BaseModel):
+    """The part of a run's configuration that reports read."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    method: str | None = None
+    codebook_size: _Whole | None = None
+    seed: _Whole | None = None
+
+
+class _Record(BaseModel):
+    """The types of a record; newer ones may hold more."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    schema_version: Literal[1] = Field(alias="schema")
+    status: Literal["ok", "diverged", "out_of_memory", "timeout", "failed"]
+    key: str
+    arm: str = Field(pattern=r"^[A-Za-z0-9_]+$")
+    suite: str
+    config: _Config
+    reason: str | None = None
+    traceback: str | None = None
+    metrics: _Numbers
+    details: dict[str, Any]
+    level_sizes: list[_Whole]
+    converged: bool | None
+    timings: _Numbers
+    memory: _Numbers
+    provenance: dict[str, Any]
+    files: dict[str, str] = {}
 
 
 class BadRecordError(ValueError):
     """A record that is cut short, filled with rubbish, or not of this schema."""
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write by write-then-rename: a reader sees the old file or the whole new one."""
+class UnwritableError(UsageError):
+    """A file that can't be written: the disk is full, or the folder read-only."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing ``path`` into an `UnwritableError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(f"{path} can't be written: {error.strerror or error}") from error
+
+
+def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
+    """Write by write-then-rename: a reader sees the old file or the whole new one, also after a power cut."""
     data = content.encode() if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -39,8 +82,20 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(temporary)
         raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; not every file system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -51,18 +106,23 @@ def read_record(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is none.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        record = json.loads(text, parse_constant=_no_number)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise BadRecordError(f"{path} is not a whole record: {error}") from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise BadRecordError(f"{path} is not a record of schema {SCHEMA}")
-    if record.get("status") not in STATUSES:
-        raise BadRecordError(f"{path} has no valid status")
-    for name, kind in _TYPES.items():
-        if not isinstance(record.get(name), kind):
-            raise BadRecordError(f"{path} has no valid `{name}`")
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        name = str(error.errors(include_input=False)[0]["loc"][0])
+        raise BadRecordError(f"{path} has no valid `{'schema' if name == 'schema_version' else name}`") from error
     if record["key"] != path.parent.name:
         raise BadRecordError(f"{path} is the record of another run, {record['key'][:80]}")
     return record
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")

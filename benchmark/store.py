@@ -1,86 +1,164 @@
 """What a run leaves behind: a folder with its record, and claims on runs."""
 
 import fcntl
+import hashlib
 import json
-import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import SCHEMA, BadRecordError, read_record, write_atomic
+from benchmark.records import KEY, SCHEMA, BadRecordError, UnwritableError, read_record, write_atomic, writing
 from methods.errors import UsageError
 
-_KEY = re.compile(r"^[A-Za-z0-9_]+(-K\d+)?-s\d+-[0-9a-f]{8}$")
+RECORD, CHECKPOINT, _CLAIM = "record.json", "checkpoint.pt", ".claim"
 
 
 class Store:
     """The folder ``results/<suite>``.
 
+    Args:
+        folder: made on demand.
+        read_only: to look at what is there; nothing is written, not even to see whether it could be.
+
     Raises:
         UsageError: the folder can't be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.folder = folder
+        if read_only:
+            return
         try:
             (folder / "runs").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder / "runs"):
                 pass
         except OSError as error:
-            raise UsageError(
+            raise UnwritableError(
                 f"the results folder {folder} can't be written: {error.strerror}; choose another with --results"
             ) from error
 
     def run_folder(self, key: str) -> Path:
         """Folder of one run; made on demand."""
-        assert _KEY.match(key), key
-        folder = self.folder / "runs" / key
-        folder.mkdir(exist_ok=True)
+        folder = self._path(key)
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
         return folder
 
     def record_path(self, key: str) -> Path:
         """Where the record of a run lies."""
-        return self.folder / "runs" / key / "record.json"
+        return self._path(key) / RECORD
 
     def record(self, key: str) -> dict[str, Any] | None:
         """The record of a run, or None where there is none or none that is whole."""
         try:
-            return read_record(self.record_path(key))
+            return self._whole_record(key)
         except (FileNotFoundError, BadRecordError):
             return None
 
-    def problems(self, keys: list[str]) -> list[str]:
-        """One sentence for every record among ``keys`` that is there but not whole."""
-        found = []
+    def survey(self, keys: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        """The whole records among ``keys``, and one sentence for each that is there but not whole."""
+        records, problems = {}, []
         for key in keys:
             try:
-                read_record(self.record_path(key))
+                records[key] = self._whole_record(key)
             except FileNotFoundError:
                 continue
             except BadRecordError as error:
-                found.append(str(error))
-        return found
+                problems.append(str(error))
+        return records, problems
+
+    def fingerprint(self, key: str) -> str | None:
+        """Tells one record file from another, whole or not; None where there is none."""
+        try:
+            return hashlib.sha256(self.record_path(key).read_bytes()).hexdigest()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return ""
 
     def write_record(self, key: str, record: dict[str, Any]) -> None:
-        """Commit a record: from here on the run is finished."""
-        content = json.dumps(_finite({"schema": SCHEMA, "key": key, **record}), indent=1, allow_nan=False)
-        write_atomic(self.run_folder(key) / "record.json", content + "\n")
+        """Commit a record: from here on the run is finished. It names the run's other files and their hashes.
+
+        Raises:
+            UnwritableError: the disk is full or read-only; the old record, if any, is still there.
+        """
+        folder = self.run_folder(key)
+        with writing(folder / RECORD):
+            files = {path.name: _hash(path) for path in _outputs(folder)}
+            whole = _finite({"schema": SCHEMA, "key": key, **record, "files": files})
+            write_atomic(folder / RECORD, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+
+    def tidy(self, key: str) -> None:
+        """Remove what a killed process left half-written; for who holds the claim."""
+        folder = self.run_folder(key)
+        with writing(folder):
+            for path in folder.glob(".*"):
+                if path.name != _CLAIM:
+                    path.unlink(missing_ok=True)
 
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:
         """Hold a run against every other process; yields False where another holds it.
 
         The kernel frees the claim of a process that dies, so there are no stale ones.
+
+        Raises:
+            UsageError: the file system has no locks, or is full.
         """
-        with open(self.run_folder(key) / ".claim", "w") as file:
+        path = self.run_folder(key) / _CLAIM
+        with writing(path):
+            file = open(path, "w")  # noqa: SIM115
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
                 return
+            except OSError as error:
+                message = f"{path} can't be locked ({error.strerror}), so two processes might do one run"
+                raise UsageError(f"{message}; choose another folder with --results") from error
             yield True
+
+    def is_claimed(self, key: str) -> bool:
+        """Whether some process holds the run."""
+        try:
+            with open(self._path(key) / _CLAIM) as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _whole_record(self, key: str) -> dict[str, Any]:
+        record = read_record(self.record_path(key))
+        for name, expected in record.get("files", {}).items():
+            path = self._path(key) / Path(name).name
+            try:
+                found = _hash(path)
+            except (OSError, ValueError) as error:
+                raise BadRecordError(f"{path} is missing or can't be read") from error
+            if found != expected:
+                raise BadRecordError(f"{path} is not what its run wrote")
+        return record
+
+    def _path(self, key: str) -> Path:
+        # A key may come from a file that anyone may have written; it must not lead elsewhere.
+        if not KEY.fullmatch(key):
+            raise UsageError(f"{key[:80]!r} is no key of a run; keys look like simvq-K1024-s0-1a2b3c4d")
+        return self.folder / "runs" / key
+
+
+def _outputs(folder: Path) -> list[Path]:
+    """The files of a finished run beside its record."""
+    inner = (RECORD, CHECKPOINT)
+    return sorted(path for path in folder.glob("[!.]*") if path.is_file() and path.name not in inner)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _finite(value: Any) -> Any:

@@ -1,7 +1,10 @@
 """Training of one run: the loop every arm goes through, and its history."""
 
+import faulthandler
+import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,15 +18,22 @@ from benchmark.checkpoint import load_checkpoint, save_checkpoint
 from benchmark.codebook_features import cached_features
 from benchmark.data import Dataset
 from benchmark.data.batches import Batches, DeviceSplit
+from benchmark.parallel import average_gradients, average_terms, first_says, rank, share, weight
 from benchmark.probe import Probe, probe_items
+from benchmark.records import UnwritableError
 from benchmark.seeds import derive_seed
 from benchmark.stopwatch import QuantizerStopwatch
 from benchmark.system import System, build_objective, build_system
+from methods.statistics import all_reduce_min, alone
 
 HISTORY_POINTS = 25
 PROGRESS_POINTS = 200
 CHECKPOINT_SECONDS = 30.0
+HUNG_SECONDS = 120.0
+"""How far a step may go beyond the time limit before the process is ended from within."""
 Row = dict[str, float]
+_STDERR = 2
+_LOG = logging.getLogger(__name__)
 
 
 class DivergedError(RuntimeError):
@@ -44,7 +54,7 @@ class Progress:
 
 
 class Trainer:
-    """Trains the system of one run on one device."""
+    """Trains the system of one run on one device, or on one a process, each with its share of every batch."""
 
     def __init__(
         self, config: dict[str, Any], dataset: Dataset, device: torch.device, timeout: float | None = None
@@ -82,7 +92,7 @@ class Trainer:
 
         Args:
             checkpoint: written every 30 s, so that a killed run goes on.
-            report: called now and then with the step and the latest row of the history.
+            report: called, on every process, now and then with the step and the latest row of the history.
 
         Raises:
             KeyboardInterrupt: ``stop_requested`` was set; the checkpoint holds the state after a whole step.
@@ -90,12 +100,26 @@ class Trainer:
             OutOfTimeError: the time limit was reached.
             BadCheckpointError: the checkpoint can't be used.
         """
-        if checkpoint.exists():
+        with _ended_if_hung(self.timeout):
+            self._begin(checkpoint)
+            self._loop(checkpoint, report)
+
+    def seed(self) -> None:
+        """Start the random numbers of the training: a process's own, but for the first those of a run of one."""
+        own = (rank(),) if rank() else ()
+        torch.manual_seed(derive_seed("training", self.config["method"], self.config["seed"], *own))
+
+    def _begin(self, checkpoint: Path) -> None:
+        (resumed,) = first_says(checkpoint.exists())
+        if resumed:
             load_checkpoint(checkpoint, self)
         else:
-            torch.manual_seed(derive_seed("training", self.config["method"], self.config["seed"]))
-            self.system.quantizer.use_pretrained(partial(cached_features, self.dataset, device=self.device))
+            self.seed()
+            with alone():
+                self.system.quantizer.use_pretrained(partial(cached_features, self.dataset, device=self.device))
             self.system.quantizer.initialise(self._untrained_latents())
+
+    def _loop(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         total = self.settings["steps"]
         milestones = {round(total * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}
         report_every = max(1, total // PROGRESS_POINTS)
@@ -110,13 +134,23 @@ class Trainer:
                 self.progress.history.append(self._history_row(terms))
             if self.progress.step % report_every == 0:
                 report(self.progress.step, self.progress.history[-1])
-            if self.timeout is not None and self.progress.seconds > self.timeout:
+            late = self.timeout is not None and self.progress.seconds > self.timeout
+            due = time.monotonic() - saved > CHECKPOINT_SECONDS
+            late, due, stop = first_says(late, due, self.stop_requested)
+            if late:
                 raise OutOfTimeError(f"stopped after {self.timeout:g} s at step {self.progress.step:,} of {total:,}")
-            if self.stop_requested or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                save_checkpoint(checkpoint, self)
+            if due or stop:
+                self._save(checkpoint)
                 saved = time.monotonic()
-            if self.stop_requested:
+            if stop:
                 raise KeyboardInterrupt
+
+    def _save(self, checkpoint: Path) -> None:
+        """Save where the training stands; a full disk costs what a kill would cost later, not the run."""
+        try:
+            save_checkpoint(checkpoint, self)
+        except UnwritableError as error:
+            _LOG.warning("%s; the training goes on without it", error)
 
     def seconds_a_step(self, warm_up: int, steps: int) -> float:
         """Mean time of a step after ``warm_up`` others; for estimates, on a trainer thrown away afterwards."""
@@ -142,7 +176,7 @@ class Trainer:
         reconstruction = self.system.quantizer.reconstruction_loss(errors, items[0].numel())
         extra = self.objective.extra(output, items)
         loss = reconstruction + quantized.loss + sum(extra.values())
-        self._descend(loss)
+        self._descend(loss * weight(len(items), self.settings["batch_size"]))
         self.system.quantizer.after_step()
         if self.average is not None:
             self.average.update_parameters(self.system)
@@ -154,19 +188,23 @@ class Trainer:
         return {name: value.detach() for name, value in terms.items()}
 
     def _items(self, step: int) -> Tensor:
-        """Inputs of one step, the same for every arm: rows of the training set, or fresh ones where it has none."""
+        """Inputs of one step, the same for every arm: rows of the training set, or fresh ones where it has none.
+
+        Of several processes each gets its share.
+        """
         if self.fresh is None:
-            return self.train.batch(self.batches.indices(step))
+            return self.train.batch(share(self.batches.indices(step)))
         generator = torch.Generator().manual_seed(derive_seed("fresh", self.config["seed"], step))
-        return self.train.inputs(self.fresh(self.settings["batch_size"], step, generator))
+        return self.train.inputs(share(self.fresh(self.settings["batch_size"], step, generator)))
 
     def _descend(self, loss: Tensor) -> None:
         if self.optimizer is None or self.scheduler is None or not loss.requires_grad:
             return
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        average_gradients(parameters)
         if self.settings["clip_norm"] is not None:
-            parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.settings["clip_norm"])
         self.optimizer.step()
         self.scheduler.step()
@@ -194,17 +232,33 @@ class Trainer:
         """One epoch of latents of the untrained encoder, for quantizers that start from data."""
         batches = self._batches("initialise")
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
-            yield self.system.encode(self.train.batch(batches.indices(step)))
+            yield self.system.encode(self.train.batch(share(batches.indices(step))))
 
     def _raise_if_bad(self) -> None:
-        bad_step = int(self.bad_step)
-        if bad_step >= 0:
-            raise DivergedError(f"the loss was not finite at step {bad_step:,}")
+        """On every process if the loss of one was not finite, at the first such step."""
+        never = self.settings["steps"] + 1
+        first = int(all_reduce_min(torch.where(self.bad_step < 0, never, self.bad_step)))
+        if first < never:
+            raise DivergedError(f"the loss was not finite at step {first:,}")
 
     def _history_row(self, terms: dict[str, Tensor]) -> Row:
         lr = float(self.scheduler.get_last_lr()[0]) if self.scheduler else 0.0
         row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
-        return {**row, **{name: float(value) for name, value in terms.items()}, **self.probe.measure(self.system)}
+        own = len(share(torch.empty(self.settings["batch_size"])))
+        return {**row, **average_terms(terms, own), **self.probe.measure(self.system)}
+
+
+@contextmanager
+def _ended_if_hung(timeout: float | None) -> Iterator[None]:
+    """End the process, with a traceback of where it hangs, long after a time limit that no step came back to see."""
+    if timeout is None:
+        yield
+        return
+    faulthandler.dump_traceback_later(min(timeout, 1e7) + HUNG_SECONDS, exit=True, file=_STDERR)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def is_converged(history: list[Row]) -> bool | None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from methods.nearest import nearest_codes
-from methods.statistics import code_counts, code_sums, num_rows, random_rows
+from methods.statistics import code_counts, code_sums, gather_rows, own_rows, random_rows
 
 _MIN_ROWS = 20_000
 _ROWS_PER_CODEWORD = 8
@@ -31,13 +31,18 @@ def kmeans(latents: Tensor, codebook_size: int, iterations: int = 20) -> Tensor:
 
 
 def collect_rows(latents: Iterator[Tensor], codebook_size: int) -> Tensor:
-    """Rows ``[N, D]`` of as many batches as k-means wants: at least 20,000, and 8 a codeword."""
+    """Rows ``[N, D]`` of as many batches as k-means wants: at least 20,000, and 8 a codeword.
+
+    Of several processes each returns its part of the rows, which together are in the order in which one process
+    would have them: batch after batch.
+    """
     wanted = max(_MIN_ROWS, _ROWS_PER_CODEWORD * codebook_size)
     rows: list[Tensor] = []
     have = 0
     for batch in latents:
-        rows.append(batch.detach().float().reshape(-1, batch.shape[-1]))
-        have += int(num_rows(rows[-1]))
+        whole = gather_rows(batch.detach().float().reshape(-1, batch.shape[-1]))
+        rows.append(whole)
+        have += len(whole)
         if have >= wanted:
             break
-    return torch.cat(rows)
+    return own_rows(torch.cat(rows))

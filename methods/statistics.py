@@ -1,15 +1,30 @@
 """Statistics of a batch: counts, sums and candidate rows, the same on every process of a distributed run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+_alone = False
+
 
 def is_distributed() -> bool:
     """Whether several processes train one model together."""
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    return not _alone and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within it, statistics are of this process's rows only: evaluation, where processes have batches of their own."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
 
 
 def all_reduce(tensor: Tensor) -> Tensor:
@@ -98,6 +113,11 @@ def gather_rows(latents: Tensor) -> Tensor:
     rows = latents.new_zeros(sum(sizes), latents.shape[1])
     rows[first : first + latents.shape[0]] = latents
     return sum_over_processes(rows)
+
+
+def own_rows(rows: Tensor) -> Tensor:
+    """This process's part of rows ``[N, D]`` that every process holds: what `gather_rows` puts together again."""
+    return rows.tensor_split(_world_size())[_rank()] if is_distributed() else rows
 
 
 def best_rows(rows: Tensor, scores: Tensor) -> Tensor:

@@ -9,7 +9,10 @@ from benchmark.worker_job import Job
 
 @dataclass(frozen=True)
 class Event:
-    """News of a run: ``started``, ``progress`` (step, loss, usage), or ``ended`` (exit code, last of stderr)."""
+    """News of a run: ``started``, ``progress`` (step, loss, usage), or ``ended`` (exit code, last of stderr).
+
+    ``out_of_memory``: the kernel ended it since the machine's memory, or its share of it, was used up.
+    """
 
     kind: str
     job: Job
@@ -18,13 +21,20 @@ class Event:
     usage: float | None = None
     exit_code: int = 0
     message: str = ""
+    out_of_memory: bool = False
 
 
 class Launcher(Protocol):
-    """Runs jobs, several at once; every job ends with exactly one ``ended`` event."""
+    """Runs jobs, several at once; every job ends with exactly one ``ended`` event.
+
+    When it comes, the record lies in the store or the worker left none.
+    """
 
     def launch(self, jobs: Iterable[Job]) -> Iterator[Event]:
-        """Start jobs as places fall free and yield events as they come."""
+        """Start jobs as places fall free and yield events as they come.
+
+        ``jobs`` is asked for the next one only when there is a place for it.
+        """
         ...
 
     def stop(self) -> None:

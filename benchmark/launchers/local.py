@@ -1,18 +1,13 @@
 """Runs as processes of this machine, a few at a time."""
 
-import json
-import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 
 from benchmark.launchers.base import Event
+from benchmark.launchers.process import STOP_SECONDS, WorkerProcess
 from benchmark.worker_job import Job
-
-_STOP_SECONDS = 30
 
 
 class LocalLauncher:
@@ -20,7 +15,7 @@ class LocalLauncher:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._running: dict[str, WorkerProcess] = {}
         self._lock = threading.Lock()
 
     def launch(self, jobs: Iterable[Job]) -> Iterator[Event]:
@@ -49,51 +44,24 @@ class LocalLauncher:
         with self._lock:
             processes = list(self._running.values())
         for process in processes:
-            process.send_signal(signal.SIGTERM)
+            process.ask_to_stop()
+        deadline = time.monotonic() + STOP_SECONDS
         for process in processes:
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
+            if not process.wait(max(0.1, deadline - time.monotonic())):
                 process.kill()
-                process.wait()
+                process.wait(STOP_SECONDS)
 
     def _start(self, job: Job, events: "queue.Queue[Event]") -> None:
-        threads = str(job.threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmark.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches the runner alone, which then asks the runs to save
-        )
+        process = WorkerProcess(job)
         with self._lock:
             self._running[job.run.key] = process
         threading.Thread(target=self._follow, args=(process, job, events), daemon=True).start()
 
-    def _follow(self, process: "subprocess.Popen[str]", job: Job, events: "queue.Queue[Event]") -> None:
+    def _follow(self, process: WorkerProcess, job: Job, events: "queue.Queue[Event]") -> None:
         """Turn the output of one worker into events."""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        errors: list[str] = []
-        reader = threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True)
-        with process:
-            reader.start()
-            try:
-                process.stdin.write(job.to_json())
-                process.stdin.close()
-            except BrokenPipeError:
-                pass  # it died at once; its exit code and errors say why
-            for line in process.stdout:
-                try:
-                    fields = json.loads(line)
-                    events.put(Event("progress", job, fields["step"], fields["loss"], fields["usage"]))
-                except (ValueError, TypeError, KeyError):
-                    errors.append(line)
-            reader.join()
+        for fields in process.progress():
+            events.put(Event("progress", job, **fields))
+        end = process.end()
         with self._lock:
             del self._running[job.run.key]
-        events.put(Event("ended", job, exit_code=process.returncode, message="".join(errors[-40:])))
+        events.put(Event("ended", job, **end._asdict()))

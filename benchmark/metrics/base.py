@@ -9,7 +9,11 @@ Value = float | int | None
 
 
 class ReconstructionMetrics:
-    """How good reconstructions are, measured in one pass over the test set."""
+    """How good reconstructions are, measured in one pass over the test set.
+
+    Of several processes each feeds its own part, contiguous and in the order of ranks; `compute` sums over them
+    (`methods.statistics`), must be called by all, and returns the same on all.
+    """
 
     def update(self, originals: Tensor, reconstructions: Tensor) -> None:
         """Add a batch of the model's inputs and outputs, the test set in its own order."""

@@ -10,6 +10,8 @@ from benchmark.metrics.base import Value
 from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.features import Extractor
 from benchmark.metrics.pixels import in_chunks
+from benchmark.parallel import all_say, is_first
+from methods.statistics import gather_rows
 
 MAX_WHOLE = 4096
 SUBSETS, SUBSET_SIZE = 100, 1000
@@ -30,7 +32,8 @@ def frechet_distance(originals: Tensor, reconstructions: Tensor) -> float:
     """Fréchet distance of Gaussians fitted to features ``[N, F]`` (Heusel et al., NeurIPS 2017), in fp64."""
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    metric = FrechetInceptionDistance(feature=_Given(originals.shape[1])).to(originals.device)
+    # Every process has all features already; torchmetrics would count them once for each.
+    metric = FrechetInceptionDistance(feature=_Given(originals.shape[1]), sync_on_compute=False).to(originals.device)
     for features, real in ((originals, True), (reconstructions, False)):
         for chunk in features.split(MAX_WHOLE):
             metric.update(chunk.double(), real=real)
@@ -55,6 +58,7 @@ def kernel_distance(originals: Tensor, reconstructions: Tensor) -> float:
             feature=_Given(originals.shape[1]),
             subsets=1 if whole else SUBSETS,
             subset_size=len(originals) if whole else SUBSET_SIZE,
+            sync_on_compute=False,
         )
         metric.update(originals, real=True)
         metric.update(reconstructions, real=False)
@@ -75,6 +79,8 @@ class FeatureDistances:
         self.extractor = extractor
         self._cache = FeatureCache(key, extractor.name, extractor.weights, device.type)
         self._cached = self._cache.load()
+        if not all_say(self._cached is not None):  # another process looked before the cache had been written
+            self._cached = None
         self._originals: list[Tensor] = []
         self._reconstructions: list[Tensor] = []
         self._images = 0
@@ -88,10 +94,12 @@ class FeatureDistances:
 
     def compute(self) -> dict[str, Value]:
         """``rfid`` or ``fd_<extractor>``, and ``kid_<extractor>``; None where there are too few images."""
-        reconstructions = torch.cat(self._reconstructions)
+        reconstructions = gather_rows(torch.cat(self._reconstructions))
+        self._images = len(reconstructions)
         if self._cached is None:
-            self._cached = torch.cat(self._originals)
-            self._cache.save(self._cached)
+            self._cached = gather_rows(torch.cat(self._originals))
+            if is_first():
+                self._cache.save(self._cached)
         originals = self._cached.to(reconstructions.device)
         assert len(originals) == self._images, "the key of the originals names other images"
         return {

@@ -26,6 +26,7 @@ from benchmark.metrics.pixels import (
 from benchmark.metrics.weights import checksum
 from methods.base import check_choice
 from methods.errors import UsageError
+from methods.statistics import all_reduce
 
 SAMPLES = 8
 
@@ -106,8 +107,9 @@ class ImageMetrics(ReconstructionMetrics):
     def compute(self) -> dict[str, Value]:
         """``n_images``, ``mse``, ``psnr`` (dB), ``ssim``, ``lpips_*``, ``rfid`` or ``fd_*``, ``kid_*``."""
         assert self._images, "no images yet"
-        measured: dict[str, Value] = {"n_images": self._images, "mse": None, "psnr": None, "ssim": None}
-        measured |= {name: float(total) / self._images for name, total in self._sums.items()}
+        images = int(all_reduce(self._sums["mse"].new_tensor(self._images)))
+        measured: dict[str, Value] = {"n_images": images, "mse": None, "psnr": None, "ssim": None}
+        measured |= {name: float(all_reduce(total.clone())) / images for name, total in self._sums.items()}
         return measured | (self._distances.compute() if self._distances is not None else {})
 
     def details(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """From a results folder to data frames: the plan's cells, and one row a run."""
 
-import json
 import logging
 import os
 import zipfile
@@ -12,7 +11,8 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
-from benchmark.records import SCHEMA, BadRecordError, read_record
+from benchmark.plan_record import BadPlanError, read_plan
+from benchmark.records import BadRecordError, read_record
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from methods.errors import UsageError
 
@@ -148,14 +148,11 @@ def load(folder: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        return read_plan(path)
     except FileNotFoundError:
         raise UsageError(f"there is no {path}: run the suite first") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} can't be read: {error}; run the suite again") from error
-    if not isinstance(plan, dict) or plan.get("schema") != SCHEMA:
-        raise UsageError(f"{path} is not a plan of schema {SCHEMA}; run the suite again")
-    return plan
+    except BadPlanError as error:
+        raise UsageError(f"{error}; run the suite again") from error
 
 
 def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:

@@ -1,6 +1,8 @@
 """Suites run end to end in processes of their own; nothing that goes wrong with one run touches the others."""
 
 import csv
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,18 +166,28 @@ def test_an_interrupted_suite_goes_on_and_ends_with_the_same_metrics(long_plan: 
     assert not (store.run_folder(key) / "checkpoint.pt").exists()
 
 
-def test_a_killed_worker_is_a_record_and_is_done_again_on_request(long_plan: Plan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_ended_from_outside_is_no_record_and_the_next_call_goes_on(
+    number: signal.Signals, long_plan: Plan, tmp_path: Path
+) -> None:
     store, launcher = Store(tmp_path / "results"), LocalLauncher(1)
 
-    def kill() -> None:
+    def end() -> None:
         (process,) = launcher._running.values()
-        process.kill()
+        os.kill(process.pid, number)
 
-    outcome = run_plan(long_plan, store, launcher, Settings("cpu", threads=1), Disturbing(kill))
-    (record,) = outcome.ended.values()
-    assert record["status"] == "failed"
-    assert record["reason"] == "the process was ended by SIGKILL (often the system ran out of memory)"
-    assert not _run(long_plan, store, retry=("failed",)).failed
+    outcome = run_plan(long_plan, store, launcher, Settings("cpu", threads=1), Disturbing(end))
+    key = long_plan.runs[0].key
+    assert not outcome.ended
+    assert (
+        outcome.lost[key]
+        == {
+            signal.SIGKILL: "ended by SIGKILL from outside",
+            signal.SIGTERM: "stopped from outside",
+        }[number]
+    )
+    assert (store.run_folder(key) / "checkpoint.pt").exists() == (number == signal.SIGTERM)
+    assert _run(long_plan, store).ended[key]["status"] == "ok"
 
 
 def test_one_codeword_and_batches_of_one(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> None:

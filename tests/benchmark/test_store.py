@@ -38,7 +38,7 @@ def test_a_record_cut_short_does_not_count(tmp_path: Path, length: int) -> None:
     path = store.record_path(KEY)
     path.write_bytes(path.read_bytes()[:length])
     assert store.record(KEY) is None
-    assert len(store.problems([KEY])) == 1
+    assert len(store.survey([KEY])[1]) == 1
     with pytest.raises(BadRecordError):
         read_record(path)
 

@@ -1,0 +1,64 @@
+"""From what a person typed about machines (device, jobs, launcher, CPUs and GPUs a run) to a launcher and settings."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+
+from benchmark.data import datasets
+from benchmark.display import Display
+from benchmark.launchers import Launcher, LocalLauncher
+from benchmark.runner import Outcome, Settings, default_jobs, run_plan
+from benchmark.store import Store
+from benchmark.suite import Plan
+from methods.errors import UsageError
+
+LAUNCHERS = ("local", "ray")
+
+
+def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:
+    """Do what is left of ``plan`` where the options say."""
+    launcher, threads = _launcher(plan, options, device)
+    settings = Settings(
+        "cuda" if options.launcher == "ray" and device != "cpu" else device,  # Ray says which GPUs a run sees
+        threads=threads,
+        plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
+        retry=tuple(options.retry),
+        keep_checkpoints=options.keep_checkpoints,
+    )
+
+    def prepare() -> None:
+        # Once here, so that a data set is fetched by one process and what is wrong with it is said at once.
+        for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
+            datasets.create(plan.file.dataset.name, given)
+
+    return run_plan(plan, store, launcher, settings, Display(), prepare)
+
+
+def _launcher(plan: Plan, options: argparse.Namespace, device: str) -> tuple[Launcher, int]:
+    """The launcher, and the threads of each run."""
+    processes = max((run.devices for run in plan.runs), default=1)
+    if options.launcher == "ray":
+        from benchmark.launchers.ray import RayLauncher
+
+        gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
+        ray = RayLauncher(options.address, options.jobs, options.cpus, gpus)
+        return ray, ray.threads
+    for name in ("address", "gpus"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} is for --launcher ray")
+    _check_devices(processes, device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = default_jobs(device, max(1, cores // processes))
+    jobs = options.jobs or min(most, max(1, len(plan.runs)))
+    return LocalLauncher(jobs), int(options.cpus) if options.cpus else max(1, cores // jobs)
+
+
+def _check_devices(processes: int, device: str) -> None:
+    if device == "cpu" or processes == 1:
+        return
+    if ":" in device:
+        raise UsageError(f"training.devices is {processes}, but --device {device} is one; use --device cuda")
+    if processes > torch.cuda.device_count():
+        raise UsageError(f"training.devices is {processes}, but PyTorch sees {torch.cuda.device_count()} GPUs here")
