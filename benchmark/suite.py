@@ -13,7 +13,7 @@ from benchmark.config import Arm, Component, SuiteFile, Training
 from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
-from benchmark.report import check_declarations
+from benchmark.report import check_plots, check_tables
 from benchmark.run import Run, run_key
 from benchmark.suite_file import Document, validate, validate_evaluation
 from methods import Quantizer
@@ -183,9 +183,9 @@ def _without_axes(settings: _Settings, file: SuiteFile) -> dict[str, Any]:
 
 
 def _check_reports(document: Document, file: SuiteFile) -> None:
-    for section, tables, plots in (("tables", file.tables, []), ("plots", [], file.plots)):
+    for section in ("tables", "plots"):
         try:
-            check_declarations(tables, plots)
+            check_tables(file.tables) if section == "tables" else check_plots(file.plots, file.tables)
         except UsageError as error:
             raise UsageError(f"{document.where((section,))}: {error}") from error
 
@@ -221,6 +221,8 @@ def check_arm(arm: Arm, file: SuiteFile, point: Point, built: set[str]) -> Arm:
     """``arm`` with all its parameters and training settings resolved; ``built`` holds what needs no building again."""
     method = get(arm.method)
     params = resolve_params(arm.method, arm.params)
+    usual = resolve_params(arm.method, {})
+    params = {name: value for name, value in params.items() if name not in method.added or value != usual[name]}
     unknown = [key for key in arm.training if key not in Training.model_fields]
     if unknown:
         raise UsageError(f"unknown training key `{unknown[0]}`{did_you_mean(unknown[0], Training.model_fields)}")

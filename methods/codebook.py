@@ -51,13 +51,14 @@ class CodebookQuantizer(Quantizer):
 
 
 def new_codebook(codebook_size: int, dim: int, init: str) -> Tensor:
-    """A codebook ``[K, D]`` drawn from U(-1/K, 1/K) (``uniform``) or N(0, 1) (``normal``).
+    """A codebook ``[K, D]`` drawn from U(-1/K, 1/K) (``uniform``), U(-1, 1) (``unit_uniform``) or N(0, 1) (``normal``).
 
     ``kmeans`` draws from N(0, 1) too, until `CodebookQuantizer.start_from_kmeans` replaces it.
     """
-    check_choice("init", init, ("uniform", "normal", "kmeans"))
-    if init == "uniform":
-        return torch.empty(codebook_size, dim).uniform_(-1 / codebook_size, 1 / codebook_size)
+    check_choice("init", init, ("uniform", "unit_uniform", "normal", "kmeans"))
+    if init in ("uniform", "unit_uniform"):
+        bound = 1 / codebook_size if init == "uniform" else 1.0
+        return torch.empty(codebook_size, dim).uniform_(-bound, bound)
     return torch.randn(codebook_size, dim)
 
 

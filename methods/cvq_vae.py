@@ -34,8 +34,8 @@ class CVQVAE(CodebookQuantizer):
         first_batch: codewords move in the first training step only (the paper's offline version).
         contrastive: add the contrastive term: the most similar latents of a codeword against the less similar half.
         anchor_after_step: move after the optimiser's step, with the codes of the codebook that came out of it.
-        init: start of the codebook: ``uniform`` U(-1/K, 1/K), ``normal`` N(0, 1), or ``kmeans`` of the first
-            batches' latents.
+        init: start of the codebook: ``uniform`` U(-1/K, 1/K), ``unit_uniform`` U(-1, 1), ``normal`` N(0, 1), or
+            ``kmeans`` of the first batches' latents.
     """
 
     card = Card(

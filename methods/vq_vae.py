@@ -19,8 +19,8 @@ class VQVAE(CodebookQuantizer):
 
     Args:
         beta: weight of the commitment loss; the codebook loss has weight 1 (Eq. 3; never swapped).
-        init: start of the codebook: ``uniform`` U(-1/K, 1/K), ``normal`` N(0, 1), or ``kmeans``
-            of the first batches' latents.
+        init: start of the codebook: ``uniform`` U(-1/K, 1/K), ``unit_uniform`` U(-1, 1), ``normal`` N(0, 1), or
+            ``kmeans`` of the first batches' latents.
     """
 
     card = Card(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, check_range
+from methods.base import Card, Knob, Quantized, check_choice, check_range
 from methods.codebook import CodebookQuantizer
 from methods.ema import EMAStatistics
 from methods.estimators import straight_through
@@ -31,6 +31,8 @@ class VQVAEEMA(CodebookQuantizer):
             the first step a codeword is the mean of its latents, and an unused one is exactly zero.
             False: counts start at zero and sums at the codewords, without correction, which throws
             unused codewords far out at first; published figures of several papers rest on it.
+        init: start of the codebook: ``uniform`` of variance 1/D, as in the authors' code, ``unit_uniform`` U(-1, 1),
+            or ``normal`` N(0, 1).
     """
 
     card = Card(
@@ -50,6 +52,7 @@ class VQVAEEMA(CodebookQuantizer):
         ),
     )
     knob = Knob("decay", (0.9, 0.99, 0.999))
+    added = ("init",)
     estimate = staticmethod(straight_through)
 
     def __init__(
@@ -61,14 +64,17 @@ class VQVAEEMA(CodebookQuantizer):
         decay: float = 0.99,
         epsilon: float = 1e-5,
         debias: bool = True,
+        init: str = "uniform",
     ) -> None:
         super().__init__(codebook_size, dim)
         check_range("beta", beta, 0)
         check_range("decay", decay, 0, _MAX_DECAY)
         check_range("epsilon", epsilon, 1e-12)
         self.beta = beta
-        bound = math.sqrt(3 / dim)
-        self.register_buffer("codebook", torch.empty(self.codebook_size, dim).uniform_(-bound, bound))
+        check_choice("init", init, ("uniform", "unit_uniform", "normal"))
+        codebook = torch.empty(self.codebook_size, dim)
+        bound = math.sqrt(3 / dim) if init == "uniform" else 1.0
+        self.register_buffer("codebook", codebook.normal_() if init == "normal" else codebook.uniform_(-bound, bound))
         self.statistics = EMAStatistics(self.codebook, decay=decay, epsilon=epsilon, debias=debias)
 
     def forward(self, latents: Tensor) -> Quantized:

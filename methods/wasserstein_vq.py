@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer, vq_loss
+from methods.base import Card, Knob, Quantized, check_choice, check_range
+from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
 from methods.estimators import straight_through
 from methods.gaussian_wasserstein import gaussian_wasserstein, moments
 from methods.registry import register
@@ -25,7 +25,10 @@ class WassersteinVQ(CodebookQuantizer):
         beta: weight of the commitment loss; the codebook loss has weight 1.
         gamma: weight of the distance.
         queue_size: how many of the latest latents are matched, over all processes; until that many have come,
-            the rest is N(0, 0.01²), as the codebook is at first.
+            the rest is N(0, 0.01²), as the codebook is at first. 0 matches the batch itself.
+        codebook_weight: weight of the codebook loss, 1 but in the authors' study without an encoder.
+        normalise: False leaves both sides as they are, as in that study.
+        init: start of the codebook: ``small`` N(0, 0.01²), ``unit_uniform`` U(-1, 1) or ``normal`` N(0, 1), as there.
     """
 
     card = Card(
@@ -52,36 +55,56 @@ class WassersteinVQ(CodebookQuantizer):
         ),
     )
     knob = Knob("gamma", (0.1, 0.5, 2.0))
+    added = ("codebook_weight", "normalise", "init")
     queue: Tensor
     position: Tensor
 
     def __init__(
-        self, codebook_size: int, dim: int, *, beta: float = 1.0, gamma: float = 0.5, queue_size: int = 65_536
+        self,
+        codebook_size: int,
+        dim: int,
+        *,
+        beta: float = 1.0,
+        gamma: float = 0.5,
+        queue_size: int = 65_536,
+        codebook_weight: float = 1.0,
+        normalise: bool = True,
+        init: str = "small",
     ) -> None:
         super().__init__(codebook_size, dim)
         check_range("beta", beta, 0)
         check_range("gamma", gamma, 0)
-        check_range("queue_size", queue_size, 2)
-        self.beta, self.gamma = beta, gamma
-        self.codebook = nn.Parameter(0.01 * torch.randn(self.codebook_size, dim))
+        check_range("codebook_weight", codebook_weight, 0)
+        check_range("queue_size", queue_size, 0)
+        self.beta, self.gamma, self.codebook_weight, self.normalise = beta, gamma, codebook_weight, normalise
+        check_choice("init", init, ("small", "unit_uniform", "normal"))
+        small = 0.01 * torch.randn(self.codebook_size, dim) if init == "small" else None
+        self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, init) if small is None else small)
         self.register_buffer("queue", 0.01 * torch.randn(queue_size, dim))
         self.register_buffer("position", torch.zeros((), dtype=torch.int64))
 
     def forward(self, latents: Tensor) -> Quantized:
-        """Loss: mean |q - sg z|² + beta · mean |sg q - z|² + gamma · W2."""
+        """Loss: codebook_weight · mean |q - sg z|² + beta · mean |sg q - z|² + gamma · W2."""
         codes = self.encode(latents)
         quantized = self.decode(codes)
         output = quantized
+        rows = latents.detach().reshape(-1, self.dim)
         if self.training:
             output = straight_through(latents, quantized)
-            self._enqueue(gather_rows(latents.detach().reshape(-1, self.dim)))
-        loss, log = vq_loss(latents, quantized, self.beta)
-        distance = self.distance()
+            rows = gather_rows(rows)
+            self._enqueue(rows)
+        loss, log = vq_loss(latents, quantized, self.beta, self.codebook_weight)
+        distance = self.distance(rows)
         return Quantized(output, codes, loss + self.gamma * distance, {**log, "wasserstein": distance.detach()})
 
-    def distance(self) -> Tensor:
-        """W2 between queue and codebook, both over the queue's largest standard deviation; scalar."""
-        mean, covariance = moments(self.queue)
+    def distance(self, rows: Tensor | None = None) -> Tensor:
+        """W2 between queue and codebook, both over the queue's largest standard deviation; scalar.
+
+        Without a queue ``rows [N, D]`` stand in its place.
+        """
+        mean, covariance = moments(self.queue if len(self.queue) or rows is None else rows)
+        if not self.normalise:
+            return gaussian_wasserstein(mean, covariance, *moments(self.codebook))
         scale = covariance.diagonal().max().sqrt().clamp(min=_SMALLEST_STD)
         return gaussian_wasserstein(mean / scale, covariance / scale**2, *moments(self.codebook / scale))
 
@@ -89,6 +112,8 @@ class WassersteinVQ(CodebookQuantizer):
     def _enqueue(self, rows: Tensor) -> None:
         """Overwrite the oldest rows of the queue."""
         size = self.queue.shape[0]
+        if not size:
+            return
         rows = rows[-size:]
         places = (self.position + torch.arange(rows.shape[0], device=rows.device)) % size
         self.queue[places] = rows

@@ -1,6 +1,6 @@
 """Tables and plots from a results folder, and from nothing else."""
 
-from benchmark.report.build import build, check_declarations
+from benchmark.report.build import build, check_plots, check_tables
 from benchmark.report.frame import load
 
-__all__ = ["build", "check_declarations", "load"]
+__all__ = ["build", "check_plots", "check_tables", "load"]

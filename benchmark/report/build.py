@@ -1,25 +1,30 @@
 """Everything a results folder says: tables, plots and the summary, the same bytes for the same records."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from benchmark.records import write_atomic
-from benchmark.report.columns import column
+from benchmark.report.declarations import (
+    Declaration,
+    PaperTable,
+    PlotDeclaration,
+    PlotOfTable,
+    TableDeclaration,
+    plots_of,
+    tables_of,
+)
 from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
-from benchmark.report.plots import PLOTS, BySize, Plot
+from benchmark.report.plots import PLOTS, AgainstPublished, BySize, Plot
 from benchmark.report.quantities import named
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
-from benchmark.report.tables import TABLES, metrics_by_size
-from methods.errors import UsageError, did_you_mean
-
-Declaration = str | dict[str, Any]
+from benchmark.report.tables import TABLES, metrics_by_size, paper_table
+from methods.errors import UsageError
 
 
 def build(folder: Path) -> list[Path]:
@@ -35,8 +40,8 @@ def build(folder: Path) -> list[Path]:
         UsageError: there is no plan, it declares a table or plot that there is not, or nothing can be written.
     """
     results = read(folder)
-    tables, plots = results.plan["tables"], results.plan["plots"]
-    check_declarations(tables, plots)
+    tables = tables_of(results.plan["tables"], TABLES)
+    plots = plots_of(results.plan["plots"], PLOTS, tables)
     grid = Grid(results)
     written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
@@ -44,39 +49,29 @@ def build(folder: Path) -> list[Path]:
         written += _write_table(table, folder / "tables") if table else []
     styles = arm_styles(results.plan["arms"])
     with matplotlib.rc_context(RC):
-        for declaration in plots or PLOTS:
-            plot = _plot(declaration)
+        for shown in plots or PLOTS:
+            plot = _plot(shown, tables)
             figure = plot.draw(results, grid, styles)
             written += _write_figure(plot.name, figure, folder / "plots") if figure else []
     return written
 
 
-def check_declarations(tables: Sequence[Declaration], plots: Sequence[Declaration]) -> None:
-    """Check what a suite lists: a name, or ``{name: ..., metrics: [...]}`` for metrics by codebook size.
+def check_tables(tables: Sequence[Declaration]) -> None:
+    """Check what a suite lists as tables.
 
     Raises:
         UsageError: one sentence about the first that can't be built.
     """
-    _check("table", tables, TABLES)
-    _check("plot", plots, PLOTS)
+    tables_of(tables, TABLES)
 
 
-def _check(kind: str, declarations: Sequence[Declaration], known: Mapping[str, object]) -> None:
-    for declaration in declarations:
-        if isinstance(declaration, str):
-            if declaration not in known:
-                raise UsageError(
-                    f"unknown {kind} `{declaration}`{did_you_mean(declaration, known)}; there are: {', '.join(known)}"
-                )
-            continue
-        match declaration:
-            case {"name": str(name), "metrics": [_, *_] as metrics} if len(declaration) == 2 and name.isidentifier():
-                for metric in metrics:
-                    column(str(metric))
-            case _:
-                raise UsageError(f"a {kind} is a name or {{name: ..., metrics: [...]}}, not {declaration}")
-        if name in known:
-            raise UsageError(f"the {kind} `{name}` is there already; give yours another name")
+def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration]) -> None:
+    """Check what a suite lists as plots, some of which may be of its ``tables``.
+
+    Raises:
+        UsageError: one sentence about the first that can't be built.
+    """
+    plots_of(plots, PLOTS, tables_of(tables, TABLES))
 
 
 def summary_csv(results: Results) -> str:
@@ -86,16 +81,21 @@ def summary_csv(results: Results) -> str:
     return results.runs.loc[keys].to_csv(index=False, lineterminator="\n")
 
 
-def _table(declaration: Declaration, results: Results, grid: Grid) -> Table | None:
+def _table(declaration: TableDeclaration, results: Results, grid: Grid) -> Table | None:
     if isinstance(declaration, str):
         return TABLES[declaration](results, grid)
-    return metrics_by_size(declaration["name"], declaration["metrics"], results, grid)
+    if isinstance(declaration, PaperTable):
+        return paper_table(declaration, results, grid)
+    return metrics_by_size(declaration.name, declaration.metrics, results, grid)
 
 
-def _plot(declaration: Declaration) -> Plot:
+def _plot(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> Plot:
     if isinstance(declaration, str):
         return PLOTS[declaration]
-    return BySize(declaration["name"], named(*declaration["metrics"]))
+    if isinstance(declaration, PlotOfTable):
+        [table] = [t for t in tables if isinstance(t, PaperTable) and t.name == declaration.table]
+        return AgainstPublished(declaration.name, table)
+    return BySize(declaration.name, named(*declaration.metrics))
 
 
 def _write_table(table: Table, folder: Path) -> list[Path]:

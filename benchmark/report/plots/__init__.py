@@ -1,5 +1,6 @@
 """The plots, by the names that suites use."""
 
+from benchmark.report.plots.against_published import AgainstPublished
 from benchmark.report.plots.base import Plot
 from benchmark.report.plots.by_size import BySize
 from benchmark.report.plots.rank_frequency import RankFrequency
@@ -22,4 +23,4 @@ PLOTS: dict[str, Plot] = {
     )
 }
 
-__all__ = ["PLOTS", "BySize", "Plot"]
+__all__ = ["PLOTS", "AgainstPublished", "BySize", "Plot"]

@@ -1,5 +1,6 @@
 """What every plot shares: the interface, the figure with one legend outside its axes, and the axis of the grid."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -80,6 +81,9 @@ def grid_axis(axes: Axes, axis: Axis) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: labels.get(at, f"{at:g}")))
     axes.set_xlabel(axis.label)
+    if not is_logarithmic(axis) and len(labels) > 1:
+        room = 0.06 * (max(labels) - min(labels)) if axis.numeric else 0.5
+        axes.set_xlim(min(labels) - room, max(labels) + room)
 
 
 def is_logarithmic(axis: Axis) -> bool:
@@ -93,11 +97,12 @@ def position(axis: Axis, value: Any) -> float:
 
 
 def dodged(axis: Axis, at: float, share: float) -> float:
-    """``at`` moved by ``share`` of an octave, or of the distance between neighbours."""
+    """``at`` moved by ``share`` of an octave, or of the least distance between neighbours."""
     if is_logarithmic(axis):
         return float(at * 2**share)
-    ends = [position(axis, value) for value in axis.values]
-    return at + share * (max(ends) - min(ends)) / max(1, len(ends) - 1)
+    places = sorted(position(axis, value) for value in axis.values)
+    gaps = [after - before for before, after in itertools.pairwise(places)]
+    return at + share * min(gaps, default=1.0)
 
 
 def is_wide(values: Sequence[float]) -> bool:

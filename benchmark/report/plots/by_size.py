@@ -1,10 +1,11 @@
 """Quantities along an axis of the grid, a panel each; at a single place, dots with the seeds around them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmark.report.columns import Column
 from benchmark.report.frame import Results
@@ -45,27 +46,41 @@ class BySize(Plot):
             return None
         if len(grid.places) == 1:
             return _dots(columns, grid, styles)
-        return _lines(columns, grid, styles)
+        return lines(columns, grid, styles)
 
 
-def _lines(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
-    """A panel a quantity; where the grid has further axes, a row of panels for each combination of them."""
-    lines = grid.lines()
-    shape = wrapped(len(columns), PANELS_A_ROW) if len(lines) == 1 else (len(lines), len(columns))
+Overlay = Callable[[Axes, Column, list[Place]], None]
+"""Draws into a panel what belongs there beside the curves."""
+
+
+def lines(
+    columns: list[Column],
+    grid: Grid,
+    styles: dict[str, Style],
+    overlay: Overlay = lambda axis, column, places: None,
+    handles: Sequence[Line2D] = (),
+) -> Figure:
+    """A panel a quantity; where the grid has further axes, a row of panels for each combination of them.
+
+    ``handles`` are added to the legend for what ``overlay`` draws.
+    """
+    along = grid.lines()
+    shape = wrapped(len(columns), PANELS_A_ROW) if len(along) == 1 else (len(along), len(columns))
     figure, rows = panels(*shape, width=3.3, height=2.8)
     axes = [axis for row in rows for axis in row]
     shown: set[str] = set()
     bounded = False
-    for number, (line, places) in enumerate(lines):
+    for number, (line, places) in enumerate(along):
         for axis, column in zip(axes[number * len(columns) :], columns, strict=False):
             shown |= _curves(axis, column, grid, places, styles)
             bounded |= _ceiling(axis, column, grid, places)
+            overlay(axis, column, places)
             grid_axis(axis, grid.x)
             axis.set_title(" · ".join(filter(None, [column.heading, line])))
-    for axis in axes[len(columns) * len(lines) :]:
+    for axis in axes[len(columns) * len(along) :]:
         axis.remove()
-    handles = arm_handles([arm for arm in grid.arms if arm in shown], styles, rules=_rules(grid))
-    legend(figure, handles + ([ceiling_handle("ceiling")] if bounded else []))
+    arms = arm_handles([arm for arm in grid.arms if arm in shown], styles, rules=_rules(grid))
+    legend(figure, [*arms, *([ceiling_handle("ceiling")] if bounded else []), *handles])
     return figure
 
 
@@ -77,7 +92,7 @@ def _rules(grid: Grid) -> list[str]:
 def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> set[str]:
     """Draw one panel; the arms that are in it. A line breaks at a place where its arm has no run."""
     shown, everything = set(), []
-    for index, arm in enumerate(grid.arms):
+    for arm in grid.arms:
         intervals = [grid.interval(arm, place, column.name) for place in places]
         means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
         found = means[np.isfinite(means)]
@@ -91,8 +106,7 @@ def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles:
             continue
         half = np.array([(i.half_width if i else None) or 0.0 for i in intervals]) * column.scale
         band = _clipped(column, means - half, means + half, means)
-        share = DODGE * (index - (len(grid.arms) - 1) / 2)
-        x = [dodged(grid.x, position(grid.x, grid.coordinate(place)), share) for place in places]
+        x = [place_of(grid, arm, place) for place in places]
         # Words have no order that a line could follow.
         axis.plot(x, means, **(style.curve() if grid.x.numeric else {**style.point(), "linestyle": "none"}))
         if grid.x.numeric:
@@ -101,6 +115,12 @@ def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles:
             axis.vlines(x, *band, color=style.colour, alpha=0.6, lw=1.2)
     _scale(axis, column, everything)
     return shown
+
+
+def place_of(grid: Grid, arm: str, place: Place) -> float:
+    """Where a point of ``arm`` is drawn along the horizontal axis: a little beside the place, so that none hides."""
+    share = DODGE * (grid.arms.index(arm) - (len(grid.arms) - 1) / 2)
+    return dodged(grid.x, position(grid.x, grid.coordinate(place)), share)
 
 
 def _clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from benchmark.report.table import Table
 from benchmark.report.tables.by_size import distortion_by_size, metrics_by_size, usage_by_size
 from benchmark.report.tables.comparison import comparison_table
 from benchmark.report.tables.main import main_table
+from benchmark.report.tables.paper import paper_table
 
 Builder = Callable[[Results, Grid], Table | None]
 
@@ -19,4 +20,4 @@ TABLES: dict[str, Builder] = {
 }
 """A builder answers None where its table does not apply: one size only, nothing to compare."""
 
-__all__ = ["TABLES", "Builder", "metrics_by_size"]
+__all__ = ["TABLES", "Builder", "metrics_by_size", "paper_table"]

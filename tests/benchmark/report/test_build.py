@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from benchmark.report import build, check_declarations, load
+from benchmark.report import build, check_plots, check_tables, load
 from methods.errors import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
@@ -72,19 +72,22 @@ def test_declared_tables_and_plots(synthetic: Make):
         ("mian", "unknown table `mian` (did you mean `main`?)"),
         ({"name": "x"}, "a table is a name or {name: ..., metrics: [...]}"),
         ({"name": "x", "metrics": []}, "a table is a name or"),
-        ({"name": "../x", "metrics": ["mse"]}, "a table is a name or"),
+        ({"name": "../x", "metrics": ["mse"]}, "the name of a table must be a word, not `../x`"),
         ({"name": "main", "metrics": ["mse"]}, "the table `main` is there already"),
+        ({"name": "x", "columns": ["mse"]}, "a table is a name or {name: ..., metrics: [...]} or {name: ..., columns"),
+        ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"mse": "x"}}, "the format `x` is not like `.3f`"),
+        ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"ssim": ".1f"}}, "which is no column of it"),
         ({"name": "x", "metrics": ["psrn"]}, "there is no metric `psrn` (did you mean `psnr`?)"),
     ],
 )
 def test_a_wrong_declaration_is_one_sentence(declaration, sentence: str):
     with pytest.raises(UsageError, match=re.escape(sentence)):
-        check_declarations([declaration], [])
+        check_tables([declaration])
 
 
 def test_a_plot_that_is_not_there_is_told_as_such():
     with pytest.raises(UsageError, match="unknown plot `usages`"):
-        check_declarations([], ["usages"])
+        check_plots(["usages"], [])
 
 
 def test_a_bad_record_changes_nothing_but_its_own_cell(synthetic: Make):

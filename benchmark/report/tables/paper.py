@@ -1,0 +1,153 @@
+"""Tables as papers print them: arms by chosen metrics, published figures beside ours."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from benchmark.report.columns import NO_VALUE, Column, column
+from benchmark.report.declarations import PaperTable
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.notes import best_note, interval_note, mark_notes, settings_note, tuning_note
+from benchmark.report.places import Place
+from benchmark.report.published import Figure, find
+from benchmark.report.statistics import LEVEL, Interval
+from benchmark.report.table import Block, Cell, Footnotes, Table
+from benchmark.report.tables.main import arm_cell, best_arms, level_notes, place_heading
+
+OUTSIDE = "*"
+
+
+def paper_table(declaration: PaperTable, results: Results, grid: Grid) -> Table | None:
+    """One block a place of the grid; None where no run has any of the metrics."""
+    columns = [_formatted(name, declaration) for name in declaration.columns]
+    if not any(results.has(name) for name in declaration.columns):
+        return None
+    arms = [arm for arm in grid.arms if declaration.rows is None or arm in declaration.rows]
+    footnotes = Footnotes()
+    blocks = []
+    for place in grid.places:
+        best = best_arms(grid, columns, [place])
+        rows = [
+            _row(declaration, grid, arm, place, columns, best, footnotes) for arm in arms if grid.planned(arm, place)
+        ]
+        if not all(cell.text in ("", NO_VALUE) for row in rows for cell in row[1:]):
+            blocks.append(Block(place_heading(grid, place), rows))
+    return Table(
+        declaration.name,
+        f"{results.plan['suite']}: {declaration.title}",
+        ["Arm", *(heading for own in columns for heading in _headings(own, declaration))],
+        blocks,
+        pd.DataFrame(
+            _data(declaration, grid, arm, place, own)
+            for place in grid.places
+            for arm in arms
+            for own in columns
+            if grid.planned(arm, place)
+        ),
+        [*footnotes.notes(), *_notes(declaration, results, grid, columns)],
+    )
+
+
+def difference(own: Column, ours: float, theirs: float) -> str:
+    """Ours less theirs: in points of a percentage, in percent of theirs otherwise."""
+    if not own.percent and not theirs:
+        return NO_VALUE
+    value = round(100 * (ours - theirs if own.percent else ours / theirs - 1), 1) + 0.0  # no negative zero
+    return f"{value:+.1f} {'pt' if own.percent else '%'}".replace("-", "−")
+
+
+def is_outside(ours: Interval, theirs: float) -> bool:
+    """Whether a single published run lies outside the interval in which a further run of ours is expected."""
+    if ours.half_width is None:
+        return False
+    # From the interval of a mean of n to that of one more run: √(1/n) becomes √(1 + 1/n).
+    return abs(theirs - ours.mean) > ours.half_width * math.sqrt(ours.n + 1)
+
+
+def figure_of(declaration: PaperTable, grid: Grid, arm: str, place: Place, metric: str) -> Figure | None:
+    """The published figure beside a cell."""
+    if declaration.published is None:
+        return None
+    return find(declaration.published, arm, metric, grid.coordinates(place))
+
+
+def _formatted(name: str, declaration: PaperTable) -> Column:
+    own = column(name)
+    specification = declaration.formats.get(name)
+    if specification is None:
+        return own
+    digits = specification.strip(",.%fd")
+    return replace(own, decimals=int(digits) if digits else 0)
+
+
+def _has_published(own: Column, declaration: PaperTable) -> bool:
+    return declaration.published is not None and own.name in declaration.published.metrics
+
+
+def _headings(own: Column, declaration: PaperTable) -> list[str]:
+    return [own.heading, "published", "difference"] if _has_published(own, declaration) else [own.heading]
+
+
+def _row(
+    declaration: PaperTable,
+    grid: Grid,
+    arm: str,
+    place: Place,
+    columns: list[Column],
+    best: dict[str, str],
+    footnotes: Footnotes,
+) -> list[Cell]:
+    explanation = grid.explanation(arm, place)
+    cells = [arm_cell(grid, arm, [place], [footnotes.mark(explanation)] if explanation else [])]
+    for own in columns:
+        interval = grid.interval(arm, place, own.name)
+        cells.append(Cell(own.text(interval), bold=best.get(own.name) == arm))
+        if not _has_published(own, declaration):
+            continue
+        figure = figure_of(declaration, grid, arm, place, own.name)
+        cells.append(Cell(own.number(figure.value) if figure else NO_VALUE))
+        if figure is None or interval is None:
+            cells.append(Cell(NO_VALUE))
+        else:
+            marks = OUTSIDE if is_outside(interval, figure.value) else ""
+            cells.append(Cell(difference(own, interval.mean, figure.value), marks=marks))
+    return cells
+
+
+def _data(declaration: PaperTable, grid: Grid, arm: str, place: Place, own: Column) -> dict[str, Any]:
+    interval = grid.interval(arm, place, own.name)
+    figure = figure_of(declaration, grid, arm, place, own.name)
+    row: dict[str, Any] = {
+        "arm": arm,
+        **grid.coordinates(place),
+        "metric": own.name,
+        "mean": interval.mean if interval else None,
+        "half_width": interval.half_width if interval else None,
+        "n": interval.n if interval else 0,
+    }
+    if declaration.published is None:
+        return row
+    both = figure is not None and interval is not None and figure.value != 0
+    return {
+        **row,
+        "published": figure.value if figure else None,
+        "relative_error": interval.mean / figure.value - 1 if both and interval and figure else None,
+        "outside": is_outside(interval, figure.value) if both and interval and figure else None,
+        "source": figure.source if figure else None,
+        "first_hand": figure.first_hand if figure else None,
+    }
+
+
+def _notes(declaration: PaperTable, results: Results, grid: Grid, columns: list[Column]) -> list[str]:
+    notes = [interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
+    if declaration.published is not None:
+        notes.append(
+            f"Published: {declaration.published.paper}; sources in the CSV file. Difference: ours less published, in "
+            "points of a percentage or in percent of the published value. "
+            f"{OUTSIDE} outside the {100 * LEVEL:.0f} % prediction interval of a further run of ours (where n > 1)."
+        )
+    notes += [declaration.footnote] if declaration.footnote else []
+    return [*notes, tuning_note(results), *filter(None, [settings_note(grid)])]
