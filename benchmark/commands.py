@@ -80,6 +80,8 @@ def plan(options: argparse.Namespace) -> int:
     planned = _plan(options, device)
     store = _existing(options, planned)
     print(f"{planned.suite}: {planned.file.question}")
+    if planned.file.needs:
+        print(f"needs {planned.file.needs}")
     left = []
     for (arm, size, point), cells in _by_place(planned).items():
         reasons = {cell.unavailable for cell in cells if cell.unavailable}

@@ -57,21 +57,25 @@ class ImageEvaluation(Strict):
     """What is measured on a test set of images."""
 
     CHEAPEST: ClassVar[dict[str, Any]] = {"features": None, "lpips": []}
+    ADDED: ClassVar[tuple[str, ...]] = ("unmapped",)
     features: Literal["efficientnet_lite0", "inception"] | None = "efficientnet_lite0"
     lpips: list[Literal["alex", "vgg"]] = Field(["alex"], description="vgg costs thirty times as much")
+    unmapped: bool = Field(False, description="also usage and rank of the codewords before a method's map")
 
 
 class LatentEvaluation(Strict):
     """What is measured on a test set of vectors: always the same."""
 
     CHEAPEST: ClassVar[dict[str, Any]] = {}
+    ADDED: ClassVar[tuple[str, ...]] = ()
 
 
 EVALUATIONS: dict[str, type[ImageEvaluation | LatentEvaluation]] = {
     "image": ImageEvaluation,
     "latents": LatentEvaluation,
 }
-"""Options of a modality's metrics; ``CHEAPEST`` suffices for tuning, which chooses by the validation error."""
+"""Options of a modality's metrics; ``CHEAPEST`` suffices for tuning, which chooses by the validation error;
+``ADDED`` are younger than some records, and at their defaults left out of a run's key."""
 
 
 class Variant(BaseModel):
@@ -129,6 +133,7 @@ class SuiteFile(Strict):
     """One experiment."""
 
     question: str
+    needs: str | None = Field(None, description="what a person must have for it, where that is much")
     dataset: Named
     model: Named = Component(name="conv")
     objective: Named = Component(name="squared_error")

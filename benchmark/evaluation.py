@@ -12,6 +12,7 @@ from benchmark.data import Dataset
 from benchmark.data.batches import DeviceSplit
 from benchmark.metrics import ReconstructionMetrics, metrics
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
+from benchmark.metrics.unmapped import UnmappedStatistics
 from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
 from benchmark.records import write_atomic, writing
@@ -29,17 +30,23 @@ def evaluate(
     quality: ReconstructionMetrics,
     device: torch.device,
     folder: Path,
+    *,
+    unmapped: bool = False,
 ) -> dict[str, Any]:
     """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``.
 
     ``quality`` are the modality's metrics, fresh from `quality_metrics`. Of several processes each passes its share
     of the items on; what they count is summed, all return the same, and the first one writes.
 
+    ``unmapped`` also measures the codewords before a method's map, where it has one.
+
     All metrics are of the test set but ``validation_error``, the objective's error an element on the
     whole validation set, by which tuning chooses.
     """
     system.eval()
     quantizer = system.quantizer
+    raw = quantizer.unmapped_codewords() if unmapped else None
+    before = UnmappedStatistics(raw) if raw is not None else None
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
     own = share(dataset.test)
@@ -49,10 +56,13 @@ def evaluate(
             if quantized.codes is not None:
                 codes.update(quantized.codes)
             error.update(latents, quantized.latents)
+            if before is not None:
+                before.update(latents)
             quality.update(originals, reconstructions)
         if is_first():
             _save_samples(system, dataset, quality, device, folder)
     measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
+    measured |= before.compute() if before is not None else {}
     measured["validation_error"] = _validation_error(system, objective, dataset, device)
     if quantizer.has_codes:
         _save_counts(codes.counts, folder / "counts.npz")
@@ -72,7 +82,7 @@ def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.dev
     """The metrics of the data set's modality, made before training so that missing weights cost no run."""
     return metrics.create(
         dataset.modality,
-        options,
+        {name: value for name, value in options.items() if name != "unmapped"},
         item_shape=dataset.item_shape,
         device=device,
         originals_key=content_key(dataset),

@@ -76,7 +76,8 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
     if is_first():
         write_history(folder / "history.csv", trainer.progress.history)
     started = time.monotonic()
-    evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder)
+    unmapped = config["evaluation"].get("unmapped", False)
+    evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, unmapped=unmapped)
     return {
         "status": "ok",
         **evaluation,

@@ -165,7 +165,8 @@ def _settings(document: Document, file: SuiteFile, point: Point, overrides: dict
         except UsageError as error:
             mistaken = next((key for key in [*own, *component.options] if f"`{key}`" in str(error)), "name")
             key = ("grid", f"{section}.{mistaken}") if mistaken in own else (section, mistaken)
-            raise UsageError(f"{document.where(key)}: {error}") from error
+            needs = f"; this suite needs {file.needs}" if file.needs else ""
+            raise UsageError(f"{document.where(key)}: {error}{needs}") from error
         checked[section] = {"name": component.name, **options}
     training = {**file.training.model_dump(), **options_at("training", point)}
     checked["training"] = {key: value for key, value in training.items() if key not in NOT_SCIENTIFIC}

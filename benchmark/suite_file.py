@@ -132,7 +132,9 @@ def validate_evaluation(
         UsageError: as `validate`.
     """
     try:
-        return EVALUATIONS[modality].model_validate(file.evaluation).model_dump()
+        checked = EVALUATIONS[modality].model_validate(file.evaluation)
+        usual = {name for name in checked.ADDED if name not in checked.model_fields_set or not getattr(checked, name)}
+        return checked.model_dump(exclude=usual)
     except ValidationError as error:
         raise UsageError(_sentence(document, error, overrides, "evaluation", EVALUATIONS[modality])) from error
 

@@ -129,6 +129,10 @@ class Quantizer(nn.Module):
         """The effective codewords ``[K_l, D]`` a level; None where there is no such list."""
         return None
 
+    def unmapped_codewords(self) -> Tensor | None:
+        """What the codewords were before a trained map ``[K, D]``; None for a method without one."""
+        return None
+
     # -- hooks of the training loop ------------------------------------------------------------
 
     def initialise(self, latents: Iterator[Tensor]) -> None:

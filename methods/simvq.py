@@ -47,6 +47,9 @@ class SimVQ(CodebookQuantizer):
             "after each step within 2.4e-7",
             "gradients of W and b, and the motion of every codeword in a step, equal their closed forms in fp64 within "
             "6.9e-7 of the largest entry (20 seeds)",
+            "Wasserstein-VQ's mean-shift study, linear arm, shift 2, with its draws: error, usage, perplexity 24.717, "
+            "4.85 % and 35.21 at step 0 and 9.5354, 3.36 % and 15.84 at step 1, as published; 1.59259, 28.80 % and "
+            "2,864.5 at step 100, published 1.59258, 28.79 % and 2,864.4",
         ),
     )
     knob = Knob("beta", (0.1, 0.25, 1.0))
@@ -86,6 +89,10 @@ class SimVQ(CodebookQuantizer):
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches as C, for ``init="kmeans"``."""
         self.start_from_kmeans(latents)
+
+    def unmapped_codewords(self) -> Tensor:
+        """The rows of C."""
+        return self.codebook
 
     def effective_codebook(self) -> Tensor:
         """C mapped: ``C Wᵀ + b``."""

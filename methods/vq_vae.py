@@ -37,6 +37,9 @@ class VQVAE(CodebookQuantizer):
             "sonnet's VectorQuantizer (commit 26b0518, run in TensorFlow 2.21) on the same 512 latents and codebook, "
             "K = 64, D = 16: codes equal; output, loss, gradients of latents and codebook, and the codebook after one "
             "step of SGD and of Adam within 1.2e-7",
+            "Wasserstein-VQ's mean-shift study, vanilla arm, shift 2, with its draws: error, usage and perplexity "
+            "10.7808, 4.70 % and 47.887 at step 0 and 9.0206, 4.80 % and 20.153 at step 1, as published; 3.1391, 4.78 "
+            "% and 127.47 at step 100, published 3.1391, 4.77 % and 127.49",
             "loss and both gradients equal their closed forms in fp64 within 1.4e-7 of the largest entry (20 seeds, 3 "
             "values of beta)",
         ),

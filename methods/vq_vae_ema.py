@@ -47,6 +47,9 @@ class VQVAEEMA(CodebookQuantizer):
             "sonnet's VectorQuantizerEMA (commit 26b0518, run in TensorFlow 2.21), five steps on the same 512 latents "
             "each, K = 64, D = 16: codes equal; output, loss, gradient of the latents, averages and codebook within "
             "4.8e-7 at every step, the eval output after them within 3.6e-7",
+            "Wasserstein-VQ's mean-shift study, EMA arm (debias off), shift 2, with its draws: error, usage and "
+            "perplexity 3.5081, 1.28 % and 109.82 at step 1, as published; 2.2039, 7.67 % and 575.7 at step 100, "
+            "published 2.2041, 7.67 % and 575.3",
             "the codebook equals the recursion in fp64 within 3.1e-7 of the largest entry (5 steps, 20 seeds, with and "
             "without debiasing)",
         ),

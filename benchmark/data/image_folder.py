@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, check_count
 from benchmark.data.prepared import prepared
+from benchmark.data.sources import user_folder
 from benchmark.seeds import derive_seed
 from methods.errors import UsageError
 
@@ -40,8 +41,8 @@ def identity(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @datasets.register("image_folder", identity)
-def image_folder(*, path: str, size: int, limit: int | None = None) -> Dataset:
-    """Colour images ``[3, size, size]`` below the folder ``path``: the middle square, resized.
+def image_folder(*, path: str | None = None, size: int, limit: int | None = None) -> Dataset:
+    """Colour images ``[3, size, size]`` below the folder ``path``, or that of ``--data``: the middle square, resized.
 
     Where ``path`` has a folder ``train``, that is the training set, ``val``, ``valid`` or ``validation`` the
     validation set and ``test`` the test set, and whatever lies outside them is left alone; a set without
@@ -58,12 +59,13 @@ def image_folder(*, path: str, size: int, limit: int | None = None) -> Dataset:
     check_count(f"{WHAT}: size", size)
     if limit is not None:
         check_count(f"{WHAT}: limit", limit)
+    root = root_of(path)
     files = list_images(path)
     ages = [state.st_mtime_ns for state in files.values()]
-    stored = prepared("image_folder", (fingerprint(files), ages, size, limit), lambda: load(path, files, size, limit))
+    stored = prepared("image_folder", (fingerprint(files), ages, size, limit), lambda: load(root, files, size, limit))
     images, skipped = stored["images"], stored["skipped"]
     report(skipped)
-    check_splits(images, path)
+    check_splits(images, root)
     return Dataset(
         train=images["train"],
         validation=images["validation"],
@@ -77,12 +79,12 @@ def image_folder(*, path: str, size: int, limit: int | None = None) -> Dataset:
     )
 
 
-def load(path: str, files: Iterable[str], size: int, limit: int | None) -> dict[str, Any]:
+def load(root: Path, files: Iterable[str], size: int, limit: int | None) -> dict[str, Any]:
     """``images``, a tensor a split, and ``skipped``, the reasons by name, of those of ``files`` that are wanted."""
     pools = {split: draw(names, split, limit) for split, names in assign(files).items()}
     check_memory(sum(map(len, pools.values())), size)
     skipped: dict[str, str] = {}
-    images = {split: decode(Path(path).expanduser(), names, size, skipped) for split, names in pools.items()}
+    images = {split: decode(root, names, size, skipped) for split, names in pools.items()}
     tenth = max(1, len(images["train"]) // 10)
     for split in ("validation", "test"):
         if split not in images:
@@ -90,11 +92,19 @@ def load(path: str, files: Iterable[str], size: int, limit: int | None) -> dict[
     return {"images": images, "skipped": skipped}
 
 
-def list_images(path: str) -> dict[str, os.stat_result]:
-    """All image files below ``path`` by relative name, sorted; hidden ones are left out."""
-    root = Path(path).expanduser() if isinstance(path, str) else None
+def root_of(path: str | None) -> Path:
+    """The folder ``path``, or the one of ``--data``."""
+    root = user_folder() if path is None else Path(path).expanduser() if isinstance(path, str) else None
+    if root is None and path is None:
+        raise UsageError(f"{WHAT}: name a folder of images by --data DIR or --set dataset.path=DIR")
     if root is None or not root.is_dir():
         raise UsageError(f"{WHAT}: there is no folder {path}")
+    return root
+
+
+def list_images(path: str | None) -> dict[str, os.stat_result]:
+    """All image files below ``path`` by relative name, sorted; hidden ones are left out."""
+    root = root_of(path)
     files = {}
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -179,11 +189,11 @@ def report(skipped: dict[str, str]) -> None:
         print(f"{WHAT}: left out {len(skipped)} images that can't be read: {names}{more}", file=sys.stderr)
 
 
-def check_splits(images: dict[str, Tensor], path: str) -> None:
+def check_splits(images: dict[str, Tensor], root: Path) -> None:
     """UsageError where a split has no image."""
     counts = {split: len(items) for split, items in images.items()}
     if sum(counts.values()) < len(counts):
-        raise UsageError(f"{WHAT}: only {sum(counts.values())} images can be read in {path}; at least 3 are needed")
+        raise UsageError(f"{WHAT}: only {sum(counts.values())} images can be read in {root}; at least 3 are needed")
     for split, count in counts.items():
         if count == 0:
-            raise UsageError(f"{WHAT}: no image for {split} can be read in {path}")
+            raise UsageError(f"{WHAT}: no image for {split} can be read in {root}")

@@ -42,6 +42,11 @@ METRICS: dict[str, Metric] = {
         "Effective rank", "exp of the entropy of the codewords' normalised singular values", ".1f"
     ),
     "effective_rank_used": Metric("Effective rank, used", "effective rank of the codewords that were hit", ".1f"),
+    "usage_unmapped": Metric("Usage of C", "share of the codewords before the map that latents are nearest to", ".1%"),
+    "perplexity_unmapped": Metric(
+        "Perplexity of C", "perplexity of the codewords before the map, by nearest latents", ",.1f", unit="codes"
+    ),
+    "effective_rank_unmapped": Metric("Effective rank of C", "effective rank of the codewords before the map", ".1f"),
     "quantization_error": Metric(
         "Quantization error", "squared error of the quantized latents over the latents' variance", ".4f", "lower"
     ),

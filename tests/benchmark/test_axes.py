@@ -124,3 +124,15 @@ def test_the_plan_keeps_finished_cells_of_a_wider_grid(write_suite: Write, tmp_p
 def test_committed_records_are_of_the_suites_as_they_are(suite: str) -> None:
     keys = {run.key for run in plan_suite(suite).runs}
     assert keys == {record.parent.name for record in (REFERENCE / suite / "runs").glob("*/record.json")}
+
+
+def test_an_option_younger_than_the_records_is_in_the_key_only_where_it_is_set(
+    tiny: dict[str, object], write_suite: Write
+) -> None:
+    [before, _] = plan_suite(write_suite(tiny)).runs
+    assert "unmapped" not in before.config["evaluation"]
+    plan = plan_suite(write_suite(tiny), methods=["vq_vae_ema"], overrides={"evaluation.unmapped": True})
+    assert plan.runs[0].config["evaluation"]["unmapped"] is True
+    assert "init" not in plan.runs[0].config["params"]
+    tiny["methods"] = [{"method": "vq_vae_ema", "params": {"init": "normal"}}]
+    assert plan_suite(write_suite(tiny)).runs[0].config["params"]["init"] == "normal"

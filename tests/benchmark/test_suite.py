@@ -179,10 +179,17 @@ def test_unknown_suite_suggests_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("name", available_suites())
-def test_every_shipped_suite_is_valid(name: str) -> None:
+def test_every_shipped_suite_is_valid(name: str, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEBOOK_BENCH_DATA", str(images))
     plan = plan_suite(name)
     assert plan.runs
     assert plan.file.question.endswith("?")
+
+
+def test_a_suite_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CODEBOOK_BENCH_DATA", raising=False)
+    with pytest.raises(UsageError, match="name a folder of images by --data DIR .*; this suite needs ImageNet"):
+        plan_suite("paper_image")
 
 
 def test_smoke_has_every_method() -> None:

@@ -102,7 +102,7 @@ def test_a_plot_of_the_table_has_a_ring_a_figure(synthetic: Make) -> None:
     assert figure is not None
     rings = [line for axis in figure.axes for line in axis.lines if line.get_markerfacecolor() == "none"]
     found = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in rings if len(line.get_xdata())]
-    assert found == [([256.0], [6.0]), ([256.0], [0.5])]
+    assert found == [([pytest.approx(256, rel=0.02)], [6.0]), ([pytest.approx(256, rel=0.02)], [0.5])]
 
 
 @pytest.mark.usefixtures("figures")
