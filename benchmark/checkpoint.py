@@ -97,5 +97,6 @@ def _parts(trainer: Trainer) -> dict[str, Any]:
         "average": trainer.average,
         "optimizer": trainer.optimizer,
         "scheduler": trainer.scheduler,
+        "snapshots": trainer.snapshots if trainer.snapshots.wanted else None,
     }
     return {name: part for name, part in parts.items() if part is not None}

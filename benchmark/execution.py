@@ -75,6 +75,7 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
     trainer = _fit(job, dataset, device, folder / CHECKPOINT)
     if is_first():
         write_history(folder / "history.csv", trainer.progress.history)
+        trainer.snapshots.save(folder / "snapshots.npz")
     started = time.monotonic()
     unmapped = config["evaluation"].get("unmapped", False)
     evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, unmapped=unmapped)

@@ -22,6 +22,7 @@ from benchmark.parallel import average_gradients, average_terms, first_says, ran
 from benchmark.probe import Probe, probe_items
 from benchmark.records import UnwritableError
 from benchmark.seeds import derive_seed
+from benchmark.snapshots import Snapshots
 from benchmark.stopwatch import QuantizerStopwatch
 from benchmark.system import System, build_objective, build_system
 from methods.statistics import all_reduce_min, alone
@@ -70,6 +71,7 @@ class Trainer:
         self.train = DeviceSplit(dataset.train, dataset.to_input, device)
         self.batches = self._batches("batches")
         probed = probe_items(self.settings["steps"] * self.settings["batch_size"], dataset.probe_items)
+        self.snapshots = Snapshots(dataset, self.system.quantizer, self.settings["steps"])
         self.probe = Probe(dataset, self.objective, device, probed)
         self.optimizer, self.scheduler = self._optimizer()
         decay = self.settings["ema_decay"]
@@ -118,6 +120,7 @@ class Trainer:
             with alone():
                 self.system.quantizer.use_pretrained(partial(cached_features, self.dataset, device=self.device))
             self.system.quantizer.initialise(self._untrained_latents())
+            self.snapshots.take(0)
 
     def _loop(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         total = self.settings["steps"]
@@ -126,8 +129,9 @@ class Trainer:
         saved = time.monotonic()
         started = saved - self.progress.seconds
         while self.progress.step < total:
-            terms = self._step(self.progress.step)
+            terms = self.step(self.progress.step)
             self.progress.step += 1
+            self.snapshots.take(self.progress.step)
             self.progress.seconds = time.monotonic() - started
             if self.progress.step in milestones:
                 self._raise_if_bad()
@@ -159,11 +163,12 @@ class Trainer:
             if step == warm_up:
                 self.stopwatch.totals()
                 started = time.monotonic()
-            self._step(step)
+            self.step(step)
         self.stopwatch.totals()
         return (time.monotonic() - started) / steps
 
-    def _step(self, step: int) -> dict[str, Tensor]:
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Train on the batch of ``step``, which counts from 0; the terms of its loss, and the quantizer's log."""
         self.stopwatch.begin(step)
         self.system.train()
         self.system.quantizer.anneal(step, self.settings["steps"])

@@ -37,7 +37,8 @@ class PaperTable(Strict):
     """Arms by metrics, a block a place of the grid, published figures in columns of their own.
 
     ``rows``: arms, all where left out. ``formats``: how metrics are printed (``.3f``) where the catalogue's way does
-    not suit. ``footnote``: what sets published figures apart: data, length, definitions.
+    not suit. ``relative_to``: an arm that the others' distortion is set in relation to, in a column more.
+    ``footnote``: what sets published figures apart: data, length, definitions.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PaperTable(Strict):
     rows: list[str] | None = None
     formats: dict[str, str] = Field(default_factory=dict)
     published: PublishedRows | None = None
+    relative_to: str | None = None
     footnote: str | None = None
 
 

@@ -92,6 +92,17 @@ class Results:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             return _unusable(path, error)
 
+    def snapshots(self, key: str) -> dict[str, np.ndarray] | None:
+        """``steps [T]``, ``codewords [T, K, 2]``, ``latents [N, 2]`` of a run; None where it has no pictures."""
+        path = self.folder / "runs" / key / "snapshots.npz"
+        if not path.exists():
+            return None
+        try:
+            with np.load(path) as file:
+                return {name: file[name] for name in ("steps", "codewords", "latents")}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            return _unusable(path, error)
+
     def samples(self, key: str) -> np.ndarray | None:
         """Samples of a run, ``[H, W]`` or ``[H, W, 3]`` in [0, 1], originals in the upper half; None where none are."""
         path = self.folder / "runs" / key / "samples.png"

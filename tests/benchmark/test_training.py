@@ -137,7 +137,7 @@ def test_bf16_leaves_the_quantizer_in_fp32(dataset: Dataset) -> None:
     trainer = Trainer(_config(precision="bf16"), dataset, CPU)
     seen = []
     trainer.system.quantizer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
-    trainer._step(0)
+    trainer.step(0)
     assert seen == [torch.float32]
 
 

@@ -3,6 +3,7 @@
 from benchmark.report.plots.against_published import AgainstPublished
 from benchmark.report.plots.base import Plot
 from benchmark.report.plots.by_size import BySize
+from benchmark.report.plots.codewords import CodewordsMoving
 from benchmark.report.plots.rank_frequency import RankFrequency
 from benchmark.report.plots.reconstructions import Reconstructions
 from benchmark.report.plots.scatter import CollapseInDisguise, RateDistortion
@@ -20,6 +21,7 @@ PLOTS: dict[str, Plot] = {
         CollapseInDisguise(),
         RateDistortion(),
         Reconstructions(),
+        CodewordsMoving(),
     )
 }
 

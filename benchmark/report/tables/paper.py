@@ -88,7 +88,13 @@ def _has_published(own: Column, declaration: PaperTable) -> bool:
 
 
 def _headings(own: Column, declaration: PaperTable) -> list[str]:
-    return [own.heading, "published", "difference"] if _has_published(own, declaration) else [own.heading]
+    published = ["published", "difference"] if _has_published(own, declaration) else []
+    relative = [f"over `{declaration.relative_to}`"] if _is_relative(own, declaration) else []
+    return [own.heading, *published, *relative]
+
+
+def _is_relative(own: Column, declaration: PaperTable) -> bool:
+    return declaration.relative_to is not None and own.direction != 0
 
 
 def _row(
@@ -105,16 +111,25 @@ def _row(
     for own in columns:
         interval = grid.interval(arm, place, own.name)
         cells.append(Cell(own.text(interval), bold=best.get(own.name) == arm))
-        if not _has_published(own, declaration):
-            continue
-        figure = figure_of(declaration, grid, arm, place, own.name)
-        cells.append(Cell(own.number(figure.value) if figure else NO_VALUE))
-        if figure is None or interval is None:
-            cells.append(Cell(NO_VALUE))
-        else:
-            marks = OUTSIDE if is_outside(interval, figure.value) else ""
-            cells.append(Cell(difference(own, interval.mean, figure.value), marks=marks))
+        if _has_published(own, declaration):
+            cells += _against_published(figure_of(declaration, grid, arm, place, own.name), interval, own)
+        if _is_relative(own, declaration):
+            cells.append(Cell(_excess(grid.interval(str(declaration.relative_to), place, own.name), interval, own)))
     return cells
+
+
+def _against_published(figure: Figure | None, interval: Interval | None, own: Column) -> list[Cell]:
+    shown = Cell(own.number(figure.value) if figure else NO_VALUE)
+    if figure is None or interval is None:
+        return [shown, Cell(NO_VALUE)]
+    marks = OUTSIDE if is_outside(interval, figure.value) else ""
+    return [shown, Cell(difference(own, interval.mean, figure.value), marks=marks)]
+
+
+def _excess(reference: Interval | None, interval: Interval | None, own: Column) -> str:
+    if reference is None or interval is None:
+        return NO_VALUE
+    return difference(own, interval.mean, reference.mean)
 
 
 def _data(declaration: PaperTable, grid: Grid, arm: str, place: Place, own: Column) -> dict[str, Any]:
@@ -149,5 +164,7 @@ def _notes(declaration: PaperTable, results: Results, grid: Grid, columns: list[
             "points of a percentage or in percent of the published value. "
             f"{OUTSIDE} outside the {100 * LEVEL:.0f} % prediction interval of a further run of ours (where n > 1)."
         )
+    if declaration.relative_to is not None:
+        notes.append(f"Over `{declaration.relative_to}`: mean over its mean, less one.")
     notes += [declaration.footnote] if declaration.footnote else []
     return [*notes, tuning_note(results), *filter(None, [settings_note(grid)])]

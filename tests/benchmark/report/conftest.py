@@ -218,6 +218,8 @@ def _write_artefacts(
         else:
             histograms = [np.bincount(rng.integers(0, level, TOKENS), minlength=level) for level in levels]
         np.savez_compressed(folder / "counts.npz", **{f"level_{i}": h for i, h in enumerate(histograms, 1)})
+        seen = {"steps": [0, 1, 1000], "codewords": rng.normal(0, 2, (3, 40, 2)), "latents": rng.normal(0, 1, (99, 2))}
+        np.savez_compressed(folder / "snapshots.npz", **seen)
     y, x = np.mgrid[0:28, 0:28] / 28
     tiles = [0.5 + 0.5 * np.sin(6 * (x * np.cos(k) + y * np.sin(k)) + k) for k in range(10)]
     noisy = [np.clip(tile + 3 * (metrics["mse"] or 0) ** 0.5 * rng.standard_normal(tile.shape), 0, 1) for tile in tiles]

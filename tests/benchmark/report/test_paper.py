@@ -87,6 +87,19 @@ def test_ours_theirs_and_the_difference(synthetic: Make) -> None:
     assert "pt" in table.latex()
 
 
+def test_distortion_in_relation_to_an_arm(synthetic: Make) -> None:
+    made = synthetic(("vq_vae", "kmeans"), sizes=(256,), artefacts=False)
+    for arm, error in (("vq_vae", 0.6), ("kmeans", 0.5)):
+        for seed in range(3):
+            made.edit(arm, 256, seed, metrics={"mse": error, "usage": 0.5})
+    declaration = PaperTable(name="t", title="t", columns=["mse", "usage"], relative_to="kmeans")
+    results = read(made.folder)
+    table = paper_table(declaration, results, Grid(results))
+    assert table is not None
+    assert table.columns == ["Arm", "MSE ↓", "over `kmeans`", "Usage, %"]
+    assert [row[2].text for row in table.blocks[0].rows] == ["+20.0 %", "+0.0 %"]
+
+
 def test_one_more_run_is_expected_in_a_wider_interval_than_the_mean() -> None:
     assert not is_outside(Interval(1.0, 0.1, 3), 1.19)
     assert is_outside(Interval(1.0, 0.1, 3), 1.21)

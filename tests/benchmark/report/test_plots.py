@@ -189,3 +189,17 @@ def test_size_labels(size: int, label: str):
 
 def test_panels_wrap_evenly():
     assert [wrapped(count, 4) for count in (1, 4, 5, 7, 9)] == [(1, 1), (1, 4), (2, 3), (2, 4), (3, 3)]
+
+
+def test_codewords_in_every_step_and_those_outside_counted(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256,), seeds=1)
+    folder = made.record_path("vq_vae", 256, 0).parent
+    codewords = np.zeros((2, 5, 2))
+    codewords[1, :3] = 100
+    np.savez(folder / "snapshots.npz", steps=[0, 10], codewords=codewords, latents=np.eye(2))
+    figure = draw(made.folder, "codewords")
+    assert figure is not None
+    first, second = figure.axes[:2]
+    assert first.get_ylabel() == "vq_vae"
+    assert (first.get_xlabel(), second.get_xlabel()) == ("", "3 outside")
+    assert second.lines[1].get_xdata().tolist() == [100, 100, 100, 0, 0]

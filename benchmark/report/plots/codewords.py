@@ -1,0 +1,53 @@
+"""Codewords among the latents over a training, in two dimensions: who moves, and who is left behind."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmark.report.frame import Results
+from benchmark.report.grid import Grid
+from benchmark.report.places import Place
+from benchmark.report.plots.base import Plot, panels
+from benchmark.report.style import Style
+
+MARGIN = 0.35
+"""Room around the latents, as a share of their extent; codewords further out are not shown, but counted."""
+
+
+class CodewordsMoving(Plot):
+    """A row an arm, a column a step, of the lowest seed at the first place of the grid that has pictures."""
+
+    name = "codewords"
+
+    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+        """The figure; None where no run looked at its codewords."""
+        for place in grid.places:
+            found = {arm: seen for arm in grid.arms if (seen := _seen(results, grid, arm, place)) is not None}
+            if found:
+                return _sheet(found, grid.title(place), styles)
+        return None
+
+
+def _seen(results: Results, grid: Grid, arm: str, place: Place) -> dict[str, np.ndarray] | None:
+    runs = grid.ok(arm, place)
+    return results.snapshots(str(runs.sort_values("seed")["key"].iloc[0])) if len(runs) else None
+
+
+def _sheet(found: dict[str, dict[str, np.ndarray]], title: str, styles: dict[str, Style]) -> Figure:
+    columns = max(len(seen["steps"]) for seen in found.values())
+    figure, rows = panels(len(found), columns, width=1.75, height=1.75)
+    for axes, (arm, seen) in zip(rows, found.items(), strict=True):
+        low, high = seen["latents"].min(0), seen["latents"].max(0)
+        room = MARGIN * (high - low).max()
+        for axis, codewords in zip(axes, seen["codewords"], strict=False):
+            axis.plot(*seen["latents"].T, ".", color="#c4c4c4", markersize=1.5, zorder=0)
+            axis.plot(*codewords.T, ".", color=styles[arm].colour, markersize=4, zorder=2)
+            axis.set(xlim=(low[0] - room, high[0] + room), ylim=(low[1] - room, high[1] + room))
+            axis.set(xticks=[], yticks=[])
+            inside = ((codewords > low - room) & (codewords < high + room)).all(1)
+            if not inside.all():
+                axis.set_xlabel(f"{(~inside).sum():,} outside", fontsize=7)
+        axes[0].set_ylabel(arm)
+    for axis, step in zip(rows[0], next(iter(found.values()))["steps"], strict=False):
+        axis.set_title(f"step {step:,}")
+    figure.suptitle(f"{title} · grey: latents, coloured: codewords", fontsize=9)
+    return figure

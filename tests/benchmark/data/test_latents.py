@@ -1,0 +1,42 @@
+"""Latents of a trained encoder: made once, of the right shape, the same every time."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark.data import Dataset, datasets, latents
+from methods import UsageError
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures under the name of a data set."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (96, 1, 8, 8), dtype=torch.uint8, generator=generator)
+    create = datasets.create
+
+    def created(name: str, options: dict, **supplied: object) -> Dataset:
+        if name == "pictures":
+            return Dataset(images[:64], images[64:80], images[80:])
+        return create(name, options, **supplied)
+
+    monkeypatch.setattr(datasets, "create", created)
+
+
+@pytest.mark.usefixtures("pictures")
+def test_latents_of_every_split(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    torch.manual_seed(3)
+    made = datasets.create("latents", {"images": "pictures", "dim": 6, "width": 8, "steps": 3})
+    assert torch.equal(torch.rand(1), torch.rand(1, generator=torch.Generator().manual_seed(3)))
+    assert [tuple(split.shape) for split in (made.train, made.validation, made.test)] == [(256, 6), (64, 6), (64, 6)]
+    assert made.modality == "latents"
+    assert made.fresh is None
+    assert torch.equal(latents.make("pictures", 6, 8, 3)["test"], made.test)
+    assert not torch.equal(latents.make("pictures", 6, 8, 4)["test"], made.test)
+
+
+def test_mistakes() -> None:
+    with pytest.raises(UsageError, match="steps must be a whole number of at least 1"):
+        datasets.create("latents", {"steps": 0})
