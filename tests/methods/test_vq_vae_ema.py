@@ -123,3 +123,15 @@ def test_a_decay_of_one_or_no_smoothing_is_refused():
     for params in ({"decay": 1.0}, {"decay": -0.1}, {"epsilon": 0.0}):
         with pytest.raises(UsageError):
             start(**params)
+
+
+def test_starts() -> None:
+    torch.manual_seed(0)
+    for init, std, largest in (
+        ("uniform", 0.5, 3**0.5 / 2),
+        ("unit_uniform", 3**-0.5, 1.0),
+        ("normal", 1.0, torch.inf),
+    ):
+        codebook = create("vq_vae_ema", 4096, 4, init=init).codebook
+        assert codebook.std() == pytest.approx(std, rel=0.03)
+        assert codebook.abs().max() <= largest

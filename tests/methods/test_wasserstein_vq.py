@@ -6,6 +6,7 @@ from torch.nn.functional import mse_loss
 
 from methods import create
 from methods.contract import check_quantizer
+from methods.gaussian_wasserstein import gaussian_wasserstein, moments
 
 K, D = 32, 4
 
@@ -15,7 +16,14 @@ def build(**params):
     return create("wasserstein_vq", K, D, **params)
 
 
-@pytest.mark.parametrize("params", [{"queue_size": 100, "gamma": 2.0}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"queue_size": 100, "gamma": 2.0},
+        {"queue_size": 0, "normalise": False, "codebook_weight": 0.5, "init": "normal"},
+        {"init": "unit_uniform"},
+    ],
+)
 def test_options_keep_the_contract(params) -> None:
     assert [result for result in check_quantizer("wasserstein_vq", params=params) if not result.passed] == []
 
@@ -41,6 +49,18 @@ def test_loss_is_vq_loss_plus_weighted_distance_and_moves_the_codebook_only() ->
     torch.testing.assert_close(result.loss, expected)
     (gradient,) = torch.autograd.grad(result.loss, latents)
     torch.testing.assert_close(gradient, 0.5 * 2 * (latents - codeword).detach() / latents.numel())
+
+
+def test_without_a_queue_the_batch_is_matched_as_it_is() -> None:
+    quantizer, latents = (
+        build(queue_size=0, normalise=False, codebook_weight=0.5, beta=0.0, gamma=2.0),
+        3 + torch.randn(99, D),
+    )
+    codeword = quantizer.decode(quantizer.encode(latents))
+    distance = gaussian_wasserstein(*moments(latents), *moments(quantizer.codebook))
+    result = quantizer(latents)
+    torch.testing.assert_close(result.loss, 0.5 * mse_loss(codeword, latents) + 2 * distance)
+    torch.testing.assert_close(quantizer.eval()(latents).log["wasserstein"], distance.detach())
 
 
 def test_distance_ignores_a_common_scale() -> None:
