@@ -45,7 +45,7 @@ def build(folder: Path) -> list[Path]:
     grid = Grid(results)
     written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
-        table = _table(declaration, results, grid)
+        table = table_of(declaration, results, grid)
         written += _write_table(table, folder / "tables") if table else []
     styles = arm_styles(results.plan["arms"])
     with matplotlib.rc_context(RC):
@@ -81,7 +81,8 @@ def summary_csv(results: Results) -> str:
     return results.runs.loc[keys].to_csv(index=False, lineterminator="\n")
 
 
-def _table(declaration: TableDeclaration, results: Results, grid: Grid) -> Table | None:
+def table_of(declaration: TableDeclaration, results: Results, grid: Grid) -> Table | None:
+    """The table that is declared; None where it does not apply."""
     if isinstance(declaration, str):
         return TABLES[declaration](results, grid)
     if isinstance(declaration, PaperTable):
