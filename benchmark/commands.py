@@ -20,7 +20,7 @@ from benchmark.plan_file import write_plan
 from benchmark.records import STATUSES
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
-from benchmark.tuning import choices_path, choose, plan_trials
+from benchmark.tuning import at_the_end, choices_path, choose, plan_trials
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.contract import check_quantizer
@@ -69,7 +69,10 @@ def tune(options: argparse.Namespace) -> int:
     write_choices(path, choices)
     for name, choice in choices.arms.items():
         settings = ", ".join(f"{key} {value}" for key, value in choice.params.items())
-        print(f"{name:<20} learning rate {choice.learning_rate:.3g} {settings}  error {choice.validation_error:.4f}")
+        ends = at_the_end(trials[name], choice)
+        end = f"  ({' and '.join(ends)} at the end of the range tried)" if ends else ""
+        error = f"error {choice.validation_error:.4f}"
+        print(f"{name:<20} learning rate {choice.learning_rate:.3g} {settings}  {error}{end}")
     print(f"{path} ({choices.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
     return 0
 

@@ -94,6 +94,16 @@ def choose(plan: Plan, trials: dict[str, list[Arm]], store: Store) -> Choices:
     )
 
 
+def at_the_end(trials: list[Arm], choice: Choice) -> list[str]:
+    """Settings of ``choice`` that are the first or last of those tried, beyond which a better one may lie."""
+    rates = sorted({trial.training["learning_rate"] for trial in trials})
+    found = ["learning rate"] if choice.learning_rate in (rates[0], rates[-1]) else []
+    knob = get(trials[0].method).knob
+    if knob is not None and choice.params[knob.parameter] in (knob.values[0], knob.values[-1]):
+        found.append(knob.parameter)
+    return found
+
+
 def choices_path(suite: str) -> Path:
     """Where the choices for a suite are written: ``tuned/`` beside it."""
     file = find_suite(suite)

@@ -8,7 +8,7 @@ import pytest
 from benchmark.choices import apply_choice, read_choices, write_choices
 from benchmark.config import Arm
 from benchmark.store import Store
-from benchmark.tuning import SEED, choose, plan_trials
+from benchmark.tuning import SEED, at_the_end, choose, plan_trials
 from benchmark.worker_job import empty_record
 from methods import UsageError
 
@@ -41,6 +41,9 @@ def test_the_choice_is_the_lowest_validation_error_whatever_the_usage(
     choices = choose(plan, trials, store)
     assert choices.arms["vq_vae"].validation_error == 0.5
     assert choices.arms["vq_vae"].learning_rate == trials["vq_vae"][4].training["learning_rate"]
+    assert at_the_end(trials["vq_vae"], choices.arms["vq_vae"]) == []
+    first = choices.arms["vq_vae"].model_copy(update={"learning_rate": 3e-4, "params": {"beta": 1.0}})
+    assert at_the_end(trials["vq_vae"], first) == ["learning rate", "beta"]
     path = tmp_path / "tuned" / "tiny.yaml"
     write_choices(path, choices)
     assert read_choices(path) == choices
