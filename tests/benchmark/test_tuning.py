@@ -36,7 +36,7 @@ def test_the_choice_is_the_lowest_validation_error_whatever_the_usage(
     store = Store(tmp_path / "results")
     for number, run in enumerate(sorted(plan.runs, key=lambda run: run.arm)):
         status = "diverged" if number == 1 else "ok"
-        metrics = {"validation_error": abs(number - 4) + (number == 4) * 0.5, "usage": number == 0}
+        metrics = {"validation_error": abs(number - 4) + (number == 4) * 0.5, "usage": float(number == 0)}
         store.write_record(run.key, {**empty_record(run), "status": status, "metrics": metrics})
     choices = choose(plan, trials, store)
     assert choices.arms["vq_vae"].validation_error == 0.5
