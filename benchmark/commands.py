@@ -8,11 +8,9 @@ from typing import Any
 
 import torch
 
-from benchmark import report
 from benchmark.choices import write_choices
 from benchmark.data import datasets
 from benchmark.display import Display, duration
-from benchmark.estimate import estimate_seconds
 from benchmark.launchers import LocalLauncher
 from benchmark.launching import launch
 from benchmark.models import models
@@ -23,7 +21,6 @@ from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
 from benchmark.tuning import at_the_end, choices_path, choose, plan_trials
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
-from methods.contract import check_quantizer
 from methods.errors import did_you_mean
 from methods.registry import resolve_params
 from methods.signature import options_of
@@ -96,6 +93,8 @@ def plan(options: argparse.Namespace) -> int:
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
     if runs:
+        from benchmark.estimate import estimate_seconds  # the whole training, which other commands needn't wait for
+
         seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
         print(f"about {duration(seconds)} one after another on {device} ({basis})")
     return 0
@@ -211,6 +210,8 @@ def show(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Test that a method keeps the contract of a quantizer."""
+    from methods.contract import check_quantizer
+
     resolve_params(options.method, options.set)
     results = check_quantizer(options.method, params=options.set)
     for result in results:
@@ -256,6 +257,8 @@ def _device(name: str, launcher: str = "local") -> str:
 
 
 def _write_report(folder: Path) -> None:
+    from benchmark import report  # pandas and the plots, which a call that has nothing to report needn't wait for
+
     _, problems = report.load(folder)
     for problem in problems[:PROBLEMS_SHOWN]:
         print(problem, file=sys.stderr)

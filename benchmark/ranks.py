@@ -47,6 +47,9 @@ def execute_on_ranks(job: Job, folder: Path) -> dict[str, Any]:
             for process in processes:
                 process.kill()
                 process.wait()
+                with suppress(BrokenPipeError):
+                    assert process.stdin is not None
+                    process.stdin.close()
         first = min(failed, key=lambda rank: _told_at(place, rank), default=0)
         code = processes[first].returncode
         return _outcome(job, first, code, watch.blames(code), place)

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -133,9 +134,10 @@ class Store:
         return False
 
     def _whole_record(self, key: str) -> dict[str, Any]:
-        record = read_record(self.record_path(key))
+        folder = self._path(key)
+        record = read_record(folder / RECORD)
         for name, expected in record.get("files", {}).items():
-            path = self._path(key) / Path(name).name
+            path = os.path.join(folder, os.path.basename(name))
             try:
                 found = _hash(path)
             except (OSError, ValueError) as error:
@@ -157,8 +159,9 @@ def _outputs(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[!.]*") if path.is_file() and path.name not in inner)
 
 
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def _hash(path: Path | str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()[:16]
 
 
 def _finite(value: Any) -> Any:

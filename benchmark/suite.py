@@ -13,7 +13,6 @@ from benchmark.config import Arm, Component, SuiteFile, Training
 from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
-from benchmark.report import check_plots, check_tables
 from benchmark.run import Run, run_key
 from benchmark.suite_file import Document, validate, validate_evaluation
 from methods import Quantizer
@@ -184,6 +183,10 @@ def _without_axes(settings: _Settings, file: SuiteFile) -> dict[str, Any]:
 
 
 def _check_reports(document: Document, file: SuiteFile) -> None:
+    if not file.tables and not file.plots:
+        return
+    from benchmark.report import check_plots, check_tables  # pandas and the plots, which most suites needn't wait for
+
     for section in ("tables", "plots"):
         try:
             check_tables(file.tables) if section == "tables" else check_plots(file.plots, file.tables)
