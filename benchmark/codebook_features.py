@@ -42,7 +42,7 @@ PATCHES_A_CODE = 8
 def cached_features(dataset: Dataset, codebook_size: int, device: torch.device) -> Tensor:
     """`make_features`, made once for a data set and a codebook size. Its random state is left as it was."""
     images = _images(dataset, codebook_size)
-    content = hashlib.sha256(images.contiguous().numpy()).hexdigest()
+    content = hashlib.sha256(images.contiguous().numpy().data).hexdigest()
     cache = FeatureCache("codebook_features", PATCHES_A_CODE, codebook_size, tuple(images.shape), content)
     features = cache.load()
     if features is None:
