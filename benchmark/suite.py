@@ -1,5 +1,6 @@
 """From a suite file to runs: every check on what a person typed, then one key a run."""
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,18 +116,26 @@ def plan_suite(
         _without_axes(settings[0], file),
         choices,
     )
-    keys: dict[str, str] = {}
-    for arm in arms:
-        for point, shared, variant in zip(grid, settings, variants[arm.arm], strict=True):
-            for size in file.grid.codebook_size:
-                for seed in plan.seeds:
-                    cell = _cell(plan.suite, variant, point, shared, size, seed, device)
-                    plan.cells.append(cell)
-                    if cell.run is not None and keys.setdefault(cell.run.key, arm.arm) != arm.arm:
-                        where = document.where(("methods",))
-                        same = f"`{keys[cell.run.key]}` and `{arm.arm}`"
-                        raise UsageError(f"{where}: the arms {same} are the same run twice")
+    _lay_out(plan, [variants[arm.arm] for arm in arms], list(zip(grid, settings, strict=True)), device)
+    _check_distinct(plan, document)
     return plan
+
+
+def _lay_out(plan: Plan, arms: list[list[Arm]], grid: list[tuple[Point, "_Settings"]], device: str) -> None:
+    """Add the cells: arms, each as it is at every point, by points by sizes by seeds."""
+    for variants in arms:
+        for variant, (point, settings) in zip(variants, grid, strict=True):
+            for size, seed in itertools.product(plan.file.grid.codebook_size, plan.seeds):
+                plan.cells.append(_cell(plan.suite, variant, point, settings, size, seed, device))
+
+
+def _check_distinct(plan: Plan, document: Document) -> None:
+    """Raise a `UsageError` if two arms have a run in common."""
+    arms: dict[str, str] = {}
+    for cell in plan.cells:
+        if cell.run is not None and arms.setdefault(cell.run.key, cell.arm) != cell.arm:
+            same = f"`{arms[cell.run.key]}` and `{cell.arm}`"
+            raise UsageError(f"{document.where(('methods',))}: the arms {same} are the same run twice")
 
 
 def _suite_name(path: Path, overrides: dict[str, Any]) -> str:
