@@ -125,6 +125,6 @@ def test_published_figures_come_out(arm: str, shift: int) -> None:
         expected = published("gaussian", arm, shift, step)
         # One of the 16,384 codewords more or less, a tie in fp32, is 6e-5 of usage.
         assert found["usage"] == pytest.approx(expected.pop("usage"), rel=5e-3 if step == 100 else 0, abs=1e-4), step
-        assert {name: found[name] for name in expected} == pytest.approx(expected, rel=5e-3 if step == 100 else 1e-4), (
+        assert {name: found[name] for name in expected} == pytest.approx(expected, rel=5e-3 if step == 100 else 2e-4), (
             step
         )
