@@ -78,9 +78,18 @@ def settings_note(grid: Grid) -> str | None:
         own |= {name: v for name, v in _training(grid, arm).items() if name in protocol and protocol[name] != v}
         base = f" is `{entry['method']}`" if entry["method"] != arm else ""
         settings = ", ".join(f"{name} {_value(value)}" for name, value in own.items())
-        if base or settings:
-            found.append(f"`{arm}`{base}{' with ' if settings else ''}{settings}")
+        variants = "".join(f" ({_variant(variant)})" for variant in entry.get("at", []))
+        if base or settings or variants:
+            found.append(f"`{arm}`{base}{' with ' if settings else ''}{settings}{variants}")
     return f"Arms: {'; '.join(found)}." if found else None
+
+
+def _variant(variant: dict[str, Any]) -> str:
+    """``at dataset.shift 8: learning_rate 3.0``."""
+    changed = {**variant["params"], **variant["training"]}
+    where = {name: value for name, value in variant.items() if name not in ("params", "training")}
+    at, settings = (", ".join(f"{name} {_value(value)}" for name, value in part.items()) for part in (where, changed))
+    return f"at {at}: {settings}"
 
 
 def _training(grid: Grid, arm: str) -> dict[str, Any]:

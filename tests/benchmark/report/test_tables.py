@@ -282,3 +282,14 @@ def test_nothing_run_yet_still_gives_a_table(synthetic: Make):
     assert built is not None
     assert "not run yet" in built.markdown()
     assert table(made.folder, "comparison") is None
+
+
+def test_what_differs_of_an_arm_at_some_points_is_said(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
+    arms = [
+        {**made.plan["arms"][0], "at": [{"dataset.shift": 8, "params": {"beta": 1.0}, "training": {"steps": 2000}}]}
+    ]
+    made.edit_plan(arms=arms)
+    built = table(made.folder)
+    assert built is not None
+    assert "Arms: `vq_vae` (at dataset.shift 8: beta 1.0, steps 2,000)." in built.notes
