@@ -94,6 +94,7 @@ def _name(trainer: Trainer) -> str:
 def _parts(trainer: Trainer) -> dict[str, Any]:
     parts = {
         "system": trainer.system,
+        "objective": trainer.objective,
         "average": trainer.average,
         "optimizer": trainer.optimizer,
         "scheduler": trainer.scheduler,

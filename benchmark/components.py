@@ -1,6 +1,7 @@
 """Things a suite chooses by name (data sets, models, objectives): a registry with checked options."""
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -16,7 +17,7 @@ Identity = Callable[[dict[str, Any]], dict[str, Any]]
 class Components(Generic[T]):
     """Builders of one kind by name, found in the modules of one package.
 
-    ``supplied`` names the arguments that the harness passes; every other argument of a builder is an
+    ``supplied`` names the arguments that the harness can pass to a builder; every other argument is an
     option a person may set. ``traits`` are facts known of each before it is built, with their usual values.
     """
 
@@ -82,6 +83,7 @@ class Components(Generic[T]):
         return self._identities[name](resolved) if name in self._identities else resolved
 
     def create(self, name: str, options: Mapping[str, Any], **supplied: Any) -> T:
-        """Build ``name`` with ``options``."""
+        """Build ``name`` with ``options`` and those of the ``supplied`` that it asks for."""
         resolved = self.resolve(name, options)
-        return self._builders[name](**resolved, **supplied)
+        asked = inspect.signature(self._builders[name]).parameters
+        return self._builders[name](**resolved, **{key: value for key, value in supplied.items() if key in asked})

@@ -70,12 +70,36 @@ class LatentEvaluation(Strict):
     ADDED: ClassVar[tuple[str, ...]] = ()
 
 
-EVALUATIONS: dict[str, type[ImageEvaluation | LatentEvaluation]] = {
+class AudioEvaluation(Strict):
+    """What is measured on a test set of speech, beside mel distance and SI-SDR."""
+
+    CHEAPEST: ClassVar[dict[str, Any]] = {"speech": []}
+    speech: list[Literal["pesq", "stoi", "pitch", "dnsmos", "distillmos", "utmos"]] = Field(
+        ["pesq", "stoi", "pitch", "dnsmos", "distillmos"], description="utmos needs weights of your own"
+    )
+    clips: int | None = Field(None, ge=1, description="test clips that these measures see, seconds each; all for null")
+
+
+EVALUATIONS: dict[str, type[ImageEvaluation | LatentEvaluation | AudioEvaluation]] = {
     "image": ImageEvaluation,
     "latents": LatentEvaluation,
+    "audio": AudioEvaluation,
 }
 """Options of a modality's metrics; ``CHEAPEST`` suffices for tuning, which chooses by the validation error;
 ``ADDED`` are younger than some records, and at their defaults left out of a run's key."""
+
+
+MODALITY_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "image": {},
+    "latents": {},
+    # Speech models trained from the first step at the full rate are reported to end in NaN after 20,000 steps.
+    "audio": {
+        "model": {"name": "codec"},
+        "objective": {"name": "mel_waveform"},
+        "training": {"warmup_steps": 500},
+    },
+}
+"""What a suite has where it says nothing, by the modality of its data set, before the defaults of all suites."""
 
 
 class Variant(BaseModel):

@@ -63,6 +63,7 @@ def evaluate(
             _save_samples(system, dataset, quality, device, folder)
     measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
     measured |= before.compute() if before is not None else {}
+    measured |= quality.rates(measured)
     measured["validation_error"] = _validation_error(system, objective, dataset, device)
     if quantizer.has_codes:
         _save_counts(codes.counts, folder / "counts.npz")
@@ -86,6 +87,7 @@ def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.dev
         item_shape=dataset.item_shape,
         device=device,
         originals_key=content_key(dataset),
+        sample_rate=dataset.sample_rate,
     )
 
 

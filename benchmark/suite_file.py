@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from benchmark.config import EVALUATIONS, Arm, Component, Grid, SuiteFile, Training, Tuning
+from benchmark.config import EVALUATIONS, MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Training, Tuning
+from benchmark.data import datasets
 from methods.errors import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
@@ -117,10 +118,22 @@ def validate(document: Document, overrides: dict[str, Any]) -> SuiteFile:
         )
     data = dict(document.data)
     apply_overrides(data, overrides)
+    _fill_in(data)
     try:
         return SuiteFile.model_validate(data)
     except ValidationError as error:
         raise UsageError(_sentence(document, error, overrides)) from error
+
+
+def _fill_in(data: dict[str, Any]) -> None:
+    """Set, in place, what is left out and has a default of the data set's modality."""
+    dataset = data.get("dataset")
+    name = dataset.get("name") if isinstance(dataset, dict) else dataset
+    if name not in datasets.available():
+        return
+    for section, usual in MODALITY_DEFAULTS[datasets.trait(name, "modality")].items():
+        own = data.get(section)
+        data[section] = dict(usual) if own is None else {**usual, **own} if isinstance(own, dict) else own
 
 
 def validate_evaluation(

@@ -61,9 +61,11 @@ def build_system(config: dict[str, Any], dataset: Dataset, device: torch.device)
 
 
 def build_objective(config: dict[str, Any], dataset: Dataset, device: torch.device) -> Objective:
-    """The objective of a run."""
+    """The objective of a run; what it learns itself starts from the same weights for every arm."""
     chosen = config["objective"]
-    return objectives.create(chosen["name"], _options(chosen), variance=dataset.variance).to(device)
+    torch.manual_seed(derive_seed("objective", config["seed"]))
+    supplied = {"variance": dataset.variance, "sample_rate": dataset.sample_rate}
+    return objectives.create(chosen["name"], _options(chosen), **supplied).to(device)
 
 
 def _options(component: dict[str, Any]) -> dict[str, Any]:

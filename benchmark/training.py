@@ -172,6 +172,7 @@ class Trainer:
         self.stopwatch.begin(step)
         self.system.train()
         self.system.quantizer.anneal(step, self.settings["steps"])
+        self.objective.anneal(step, self.settings["steps"])
         items = self._items(step)
         latents = self.stopwatch.enter(self.system.encode(items))
         quantized = self.system.quantizer(latents)
@@ -183,6 +184,7 @@ class Trainer:
         loss = reconstruction + quantized.loss + sum(extra.values())
         self._descend(loss * weight(len(items), self.settings["batch_size"]))
         self.system.quantizer.after_step()
+        learned = self.objective.learn(output.detach(), items)
         if self.average is not None:
             self.average.update_parameters(self.system)
         # Kept on the device: to read it here would make every step wait for a GPU.
@@ -190,6 +192,7 @@ class Trainer:
         self.bad_step = torch.where(bad, step + 1, self.bad_step)
         self.stopwatch.end()
         terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss, **extra, **quantized.log}
+        terms |= learned
         return {name: value.detach() for name, value in terms.items()}
 
     def _items(self, step: int) -> Tensor:

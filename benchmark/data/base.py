@@ -22,8 +22,8 @@ class Dataset:
 
     ``provenance`` says where they came from: ``source``, ``licence``, counts, skipped files. ``fresh``, where
     there is one, draws the items of every training step anew; ``train`` then is a sample for statistics and
-    for quantizers that start from data. ``evaluation_batch``: items that fit an evaluation at once;
-    ``probe_items``: validation items measured during a long training.
+    for quantizers that start from data. ``sample_rate``: of sound, in Hz. ``evaluation_batch``: items that fit an
+    evaluation at once; ``probe_items``: validation items measured during a long training.
     """
 
     train: Tensor
@@ -31,6 +31,7 @@ class Dataset:
     test: Tensor
     provenance: dict[str, Any] = field(default_factory=dict)
     modality: str = "image"
+    sample_rate: int | None = None
     fresh: Draw | None = None
     evaluation_batch: int = 128
     probe_items: int = 512

@@ -1,8 +1,6 @@
 """Any tree of images as a data set, cut to one square size."""
 
-import hashlib
 import os
-import sys
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,21 +15,12 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, check_count
+from benchmark.data.files import assign, draw, fingerprint, folder_of, list_files, report_skipped
 from benchmark.data.prepared import prepared
-from benchmark.data.sources import user_folder
-from benchmark.seeds import derive_seed
 from methods.errors import UsageError
 
 WHAT = "data set `image_folder`"
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-SPLIT_FOLDERS = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
-NAMED = 5  # unreadable images named on the screen; the record names all
 
 
 def identity(options: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +53,7 @@ def image_folder(*, path: str | None = None, size: int, limit: int | None = None
     ages = [state.st_mtime_ns for state in files.values()]
     stored = prepared("image_folder", (fingerprint(files), ages, size, limit), lambda: load(root, files, size, limit))
     images, skipped = stored["images"], stored["skipped"]
-    report(skipped)
+    report_skipped(WHAT, "images that can't be read", skipped)
     check_splits(images, root)
     return Dataset(
         train=images["train"],
@@ -81,7 +70,7 @@ def image_folder(*, path: str | None = None, size: int, limit: int | None = None
 
 def load(root: Path, files: Iterable[str], size: int, limit: int | None) -> dict[str, Any]:
     """``images``, a tensor a split, and ``skipped``, the reasons by name, of those of ``files`` that are wanted."""
-    pools = {split: draw(names, split, limit) for split, names in assign(files).items()}
+    pools = {split: draw(names, limit, "image_folder", split) for split, names in assign(files).items()}
     check_memory(sum(map(len, pools.values())), size)
     skipped: dict[str, str] = {}
     images = {split: decode(root, names, size, skipped) for split, names in pools.items()}
@@ -94,50 +83,12 @@ def load(root: Path, files: Iterable[str], size: int, limit: int | None) -> dict
 
 def root_of(path: str | None) -> Path:
     """The folder ``path``, or the one of ``--data``."""
-    root = user_folder() if path is None else Path(path).expanduser() if isinstance(path, str) else None
-    if root is None and path is None:
-        raise UsageError(f"{WHAT}: name a folder of images by --data DIR or --set dataset.path=DIR")
-    if root is None or not root.is_dir():
-        raise UsageError(f"{WHAT}: there is no folder {path}")
-    return root
+    return folder_of(WHAT, "images", path)
 
 
 def list_images(path: str | None) -> dict[str, os.stat_result]:
-    """All image files below ``path`` by relative name, sorted; hidden ones are left out."""
-    root = root_of(path)
-    files = {}
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            file = Path(folder, name)
-            if file.suffix.lower() in SUFFIXES and not name.startswith("."):
-                files[file.relative_to(root).as_posix()] = file.stat() if file.exists() else file.lstat()
-    return dict(sorted(files.items()))
-
-
-def fingerprint(files: dict[str, os.stat_result]) -> str:
-    """A hash of the names and sizes of ``files``."""
-    lines = "".join(f"{name}\0{state.st_size}\n" for name, state in files.items())
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def assign(names: Iterable[str]) -> dict[str, list[str]]:
-    """Names by split, as the folder in which they lie says; all of them ``train`` without a folder of that name."""
-    names = list(names)
-    folders = [SPLIT_FOLDERS.get(name.split("/")[0].lower()) if "/" in name else None for name in names]
-    if "train" not in folders:
-        return {"train": names}
-    splits: dict[str, list[str]] = {}
-    for name, split in zip(names, folders, strict=True):
-        if split is not None:
-            splits.setdefault(split, []).append(name)
-    return splits
-
-
-def draw(names: list[str], split: str, limit: int | None) -> list[str]:
-    """The first ``limit`` of ``names`` in an order that is random and always the same."""
-    generator = torch.Generator().manual_seed(derive_seed("image_folder", split))
-    return [names[i] for i in torch.randperm(len(names), generator=generator)[:limit].tolist()]
+    """All image files below ``path`` by relative name."""
+    return list_files(root_of(path), SUFFIXES)
 
 
 def check_memory(count: int, size: int) -> None:
@@ -179,14 +130,6 @@ def square(file: Path, size: int) -> NDArray[np.uint8] | str:
         said = str(error).replace(str(file), file.name)
         return f"{type(error).__name__}: {said}"
     return np.asarray(fitted).transpose(2, 0, 1).copy()
-
-
-def report(skipped: dict[str, str]) -> None:
-    """One line on stderr that names the images left out, if any."""
-    if skipped:
-        names = ", ".join(list(skipped)[:NAMED])
-        more = f" and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-        print(f"{WHAT}: left out {len(skipped)} images that can't be read: {names}{more}", file=sys.stderr)
 
 
 def check_splits(images: dict[str, Tensor], root: Path) -> None:

@@ -4,7 +4,7 @@ from benchmark.components import Components
 from benchmark.metrics.base import ReconstructionMetrics
 
 metrics: Components[ReconstructionMetrics] = Components(
-    "modality", "benchmark.metrics", ("item_shape", "device", "originals_key")
+    "modality", "benchmark.metrics", ("item_shape", "device", "originals_key", "sample_rate")
 )
 
 __all__ = ["ReconstructionMetrics", "metrics"]

@@ -23,6 +23,10 @@ class ReconstructionMetrics:
         """Every metric by the name that `catalogue` knows; None where it can't be had."""
         raise NotImplementedError
 
+    def rates(self, codes: dict[str, Value]) -> dict[str, Value]:
+        """What the metrics of the codes are worth in the modality's own terms; after `compute`."""
+        return {}
+
     def details(self) -> dict[str, Any]:
         """What the numbers were measured with, and why one is None; after `compute`."""
         raise NotImplementedError

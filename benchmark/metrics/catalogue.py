@@ -62,6 +62,30 @@ METRICS: dict[str, Metric] = {
     "validation_error": Metric(
         "Validation error", "the objective's error a value on the whole validation set", ".4f", "lower"
     ),
+    "bandwidth_kbps": Metric("Bandwidth", "bits of all codes a second", ".2f", unit="kbit/s"),
+    "entropy_rate_bps": Metric("Entropy rate", "entropy of code frequencies a second", ",.0f", unit="bit/s"),
+    "pesq": Metric("PESQ", "wide-band PESQ at 16 kHz, mean opinion score, averaged over clips", ".2f", "higher"),
+    "stoi": Metric("STOI", "short-time objective intelligibility, averaged over clips", ".3f", "higher"),
+    "si_sdr": Metric(
+        "SI-SDR", "scale-invariant signal-to-distortion ratio, averaged over clips", ".2f", "higher", "dB"
+    ),
+    "mel_distance": Metric(
+        "Mel distance",
+        "mean absolute difference of natural log-mel spectra, windows of 256 to 2,048 samples",
+        ".3f",
+        "lower",
+    ),
+    "vuv_f1": Metric(
+        "V/UV F1", "F1 of voiced frames (CREPE tiny, periodicity 0.21), averaged over clips", ".3f", "higher"
+    ),
+    "f0_error": Metric(
+        "F0 error", "root mean square over frames voiced in both, averaged over clips", ".1f", "lower", "cents"
+    ),
+    "dnsmos": Metric("DNSMOS", "opinion score of speech guessed by DNSMOS P.835, overall", ".2f", "higher"),
+    "distillmos": Metric("DistillMOS", "opinion score of speech guessed by DistillMOS", ".2f", "higher"),
+    "utmos": Metric("UTMOS", "opinion score of speech guessed by UTMOS", ".2f", "higher"),
+    "n_clips": Metric("Clips", "number of test clips", ",d"),
+    "seconds": Metric("Seconds", "length of all test clips", ",.0f", unit="s"),
     "n_images": Metric("Images", "number of test images", ",d"),
 }
 """The metrics with a fixed name; `describe` knows the others too."""
@@ -69,6 +93,7 @@ METRICS: dict[str, Metric] = {
 _NETWORKS = {"alex": "AlexNet", "vgg": "VGG16"}
 _EXTRACTORS = {"inception": "Inception-v3", "efficientnet_lite0": "EfficientNet-Lite0"}
 _LEVEL = re.compile(r"(?P<base>.+)_level_(?P<level>\d+)")
+_UNDEFINED = re.compile(r"(?P<base>.+)_undefined")
 _LPIPS = re.compile(r"lpips_(?P<net>[a-z0-9]+)(?:_(?P<px>\d+)px)?")
 _FRECHET = re.compile(r"fd_(?P<extractor>\w+)")
 _KERNEL = re.compile(r"kid_(?P<extractor>\w+)")
@@ -86,6 +111,9 @@ def describe(name: str) -> Metric:
         base = METRICS[match["base"]]
         where = f"level {match['level']}"
         return replace(base, label=f"{base.label}, {where}", description=f"{base.description}, {where}")
+    if (match := _UNDEFINED.fullmatch(name)) and match["base"] in METRICS:
+        label = METRICS[match["base"]].label
+        return Metric(f"{label} undefined", f"test clips on which {label} is undefined, left out of its mean", ",d")
     if match := _LPIPS.fullmatch(name):
         return _lpips(_NETWORKS.get(match["net"], match["net"]), match["px"])
     if match := _FRECHET.fullmatch(name):

@@ -3,6 +3,6 @@
 from benchmark.components import Components
 from benchmark.objectives.base import Objective
 
-objectives: Components[Objective] = Components("objective", "benchmark.objectives", ("variance",))
+objectives: Components[Objective] = Components("objective", "benchmark.objectives", ("variance", "sample_rate"))
 
 __all__ = ["Objective", "objectives"]

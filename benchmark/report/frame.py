@@ -79,9 +79,9 @@ class Results:
         path = self.folder / "runs" / key / "history.csv"
         try:
             history = pd.read_csv(path, dtype=float)
-            return history if "step" in history else _unusable(path, "no column `step`")
+            return history if "step" in history else unusable(path, "no column `step`")
         except (OSError, ValueError) as error:
-            return _unusable(path, error)
+            return unusable(path, error)
 
     def counts(self, key: str) -> list[np.ndarray] | None:
         """Histograms of the codes of a run, one a level; None, and a warning, where they can't be read."""
@@ -90,7 +90,7 @@ class Results:
             with np.load(path) as file:
                 return [file[f"level_{level}"] for level in range(1, len(file.files) + 1)]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            return _unusable(path, error)
+            return unusable(path, error)
 
     def snapshots(self, key: str) -> dict[str, np.ndarray] | None:
         """``steps [T]``, ``codewords [T, K, 2]``, ``latents [N, 2]`` of a run; None where it has no pictures."""
@@ -101,7 +101,7 @@ class Results:
             with np.load(path) as file:
                 return {name: file[name] for name in ("steps", "codewords", "latents")}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            return _unusable(path, error)
+            return unusable(path, error)
 
     def samples(self, key: str) -> np.ndarray | None:
         """Samples of a run, ``[H, W]`` or ``[H, W, 3]`` in [0, 1], originals in the upper half; None where none are."""
@@ -111,10 +111,10 @@ class Results:
         try:
             return matplotlib.image.imread(path)
         except (OSError, ValueError, SyntaxError) as error:
-            return _unusable(path, error)
+            return unusable(path, error)
 
 
-def _unusable(path: Path, error: object) -> Any:
+def unusable(path: Path, error: object) -> Any:
     """None, after a warning."""
     _LOG.warning("%s can't be used: %s", path, error)
 

@@ -117,9 +117,12 @@ def measurement_notes(results: Results) -> list[str]:
 def _measurement(label: str, detail: dict[str, Any]) -> str:
     if detail.get("withheld"):
         return f"{label} withheld: {detail['withheld']}."
-    facts = [f"weights `{detail['weights_sha256']}`"] if "weights_sha256" in detail else []
+    facts = [f"package `{detail['package']}`"] if "package" in detail else []
+    facts += [f"weights `{detail['weights_sha256']}`"] if "weights_sha256" in detail else []
     facts += [f"input {detail['input']} px"] if "input" in detail else []
     facts += [f"{detail['images']:,} images"] if "images" in detail else []
+    facts += [f"{detail['clips']:,} clips"] if "clips" in detail else []
+    facts += [f"the originals themselves have {detail['originals']:.2f}"] if "originals" in detail else []
     return f"{label}: {', '.join(facts)}."
 
 

@@ -8,6 +8,8 @@ from benchmark.report.frame import Results
 
 _FRECHET = re.compile(r"rfid|fd_\w+|kid_\w+")
 _LPIPS = re.compile(r"lpips_\w+")
+_SPEECH = ("pesq", "stoi", "mel_distance", "si_sdr", "vuv_f1", "f0_error", "dnsmos", "distillmos", "utmos")
+_RATES = ("bandwidth_kbps", "entropy_rate_bps")
 Choice = Callable[[Results], list[Column]]
 
 
@@ -22,11 +24,11 @@ def price_columns(results: Results) -> list[Column]:
 
 
 def main_columns(results: Results) -> list[Column]:
-    """Of the main table: usage beside perplexity, distances, LPIPS of one network, errors, price."""
+    """Of the main table: usage beside perplexity, rates, quality, price; LPIPS of one network."""
     lpips = _matching(results, _LPIPS)[:1]
     errors = ("psnr", "ssim") if results.has("psnr") else ("squared_error", "mse")
-    names = (*_frechet(results), *lpips, *errors, "quantization_error", *PRICE)
-    return [column("usage"), column("perplexity"), *named(*names)(results)]
+    quality = (*_frechet(results), *lpips, *errors, *_SPEECH, *_undefined(results), "quantization_error")
+    return [column("usage"), column("perplexity"), *named(*_RATES, *quality, *PRICE)(results)]
 
 
 def distortion_columns(results: Results) -> list[Column]:
@@ -38,9 +40,16 @@ def distortion_columns(results: Results) -> list[Column]:
         "ssim",
         *_matching(results, _LPIPS),
         *_frechet(results),
+        *_SPEECH,
         "quantization_error",
     )
     return named(*names)(results)
+
+
+def _undefined(results: Results) -> list[str]:
+    """Numbers of clips on which a metric is undefined, where there are any."""
+    names = [f"{name}_undefined" for name in _SPEECH]
+    return [name for name in names if results.has(name) and results.ok[name].max() > 0]
 
 
 def _frechet(results: Results) -> list[str]:

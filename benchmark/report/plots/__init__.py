@@ -7,6 +7,7 @@ from benchmark.report.plots.codewords import CodewordsMoving
 from benchmark.report.plots.rank_frequency import RankFrequency
 from benchmark.report.plots.reconstructions import Reconstructions
 from benchmark.report.plots.scatter import CollapseInDisguise, RateDistortion
+from benchmark.report.plots.speech import Speech
 from benchmark.report.plots.training import OverTraining
 from benchmark.report.quantities import distortion_columns, named, price_columns
 
@@ -22,6 +23,7 @@ PLOTS: dict[str, Plot] = {
         RateDistortion(),
         Reconstructions(),
         CodewordsMoving(),
+        Speech(),
     )
 }
 

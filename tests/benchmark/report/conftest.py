@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
+import soundfile
 
 TOKENS = 25_600
 METHODS = (
@@ -220,6 +221,11 @@ def _write_artefacts(
         np.savez_compressed(folder / "counts.npz", **{f"level_{i}": h for i, h in enumerate(histograms, 1)})
         seen = {"steps": [0, 1, 1000], "codewords": rng.normal(0, 2, (3, 40, 2)), "latents": rng.normal(0, 1, (99, 2))}
         np.savez_compressed(folder / "snapshots.npz", **seen)
+    (folder / "samples").mkdir()
+    tone = 0.3 * np.sin(np.arange(2000) / 8000 * 2 * np.pi * 440)
+    noise = (metrics["mse"] or 0) ** 0.5 * rng.standard_normal(2000)
+    soundfile.write(folder / "samples" / "original_1.wav", tone, 8000)
+    soundfile.write(folder / "samples" / "reconstruction_1.wav", np.clip(tone + noise, -1, 1), 8000)
     y, x = np.mgrid[0:28, 0:28] / 28
     tiles = [0.5 + 0.5 * np.sin(6 * (x * np.cos(k) + y * np.sin(k)) + k) for k in range(10)]
     noisy = [np.clip(tile + 3 * (metrics["mse"] or 0) ** 0.5 * rng.standard_normal(tile.shape), 0, 1) for tile in tiles]

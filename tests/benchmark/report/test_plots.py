@@ -182,6 +182,18 @@ def test_reconstructions_show_the_originals_once_and_the_largest_size(synthetic:
     np.testing.assert_array_equal(shown[1], samples[28:])
 
 
+def test_speech_is_drawn_once_as_it_was_and_once_an_arm(synthetic: Make):
+    made = synthetic(ARMS, sizes=(256, 1024), seeds=2)
+    figure = draw(made.folder, "speech")
+    assert figure is not None
+    rows = [axis.get_ylabel() for axis in figure.axes[::2]]
+    assert rows == ["original", "vq_vae\nK = 1,024", "residual_vq\nK = 1,024", "simvq\nK = 1,024", "no_quantization"]
+    drawn = figure.axes[0].get_lines()[0]
+    assert len(drawn.get_xdata()) == 2000
+    assert max(drawn.get_xdata()) == pytest.approx(1999 / 8000)
+    assert max(drawn.get_ydata()) == pytest.approx(0.3, abs=0.001)
+
+
 @pytest.mark.parametrize(("size", "label"), [(256, "256"), (1024, "1,024"), (16384, "16k"), (10000, "10,000")])
 def test_size_labels(size: int, label: str):
     assert size_label(size) == label

@@ -1,0 +1,160 @@
+"""Speech: any folder of recordings, and LibriTTS."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmark.data import datasets
+from benchmark.data.audio_files import SUFFIXES
+from benchmark.data.base import check_count
+from benchmark.data.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.files import assign, draw, fingerprint, folder_of, list_files
+from benchmark.data.sources import UnavailableError, download, obtain
+from methods.base import check_choice
+from methods.errors import UsageError
+
+FOLDER = "data set `speech_folder`"
+LIBRITTS = "data set `libritts`"
+MIN_SPEAKERS = 3
+TRAIN_SUBSETS = ("train-clean-100", "train-clean-360", "train-other-500")
+TEST_SUBSETS = ("test-clean", "test-other")
+LIBRITTS_RATE = 24_000
+
+
+def folder_identity(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with a fingerprint of the recordings in place of their path, so that a folder may be moved."""
+    others = {name: value for name, value in options.items() if name != "path"}
+    files = list_files(folder_of(FOLDER, "recordings", options["path"]), SUFFIXES)
+    return {"content": fingerprint(files), **others}
+
+
+@datasets.register("speech_folder", folder_identity, modality="audio")
+def speech_folder(
+    *,
+    path: str | None = None,
+    sample_rate: int = 16_000,
+    clip_seconds: float = 1.0,
+    test_seconds: float = 3.0,
+    clips_per_recording: int | None = None,
+    limit: int | None = None,
+    test_items: int | None = None,
+) -> Speech:
+    """Clips ``[1, T]`` of all WAV, FLAC, OGG and G.722 files below the folder ``path``, or that of ``--data``.
+
+    Where ``path`` has a folder ``train``, that is the training set, ``val``, ``valid`` or ``validation`` the
+    validation set and ``test`` the test set. Without it, three folders or more directly below ``path`` are taken for
+    speakers, of whom whole ones go to validation and test (a tenth each, at least one); fewer folders, and files
+    without one, are split file by file (80/10/10). All drawings have fixed seeds. ``limit`` takes at most that
+    many recordings of a split, ``test_items`` that many test clips, evenly spaced.
+
+    Recordings are resampled to ``sample_rate``; those made at a lower rate are left out. See `cut_recording` for how
+    they are cut.
+
+    Raises:
+        UsageError: no such folder, a split without a clip, a wrong option.
+    """
+    cut = Cut(sample_rate, clip_seconds, test_seconds, clips_per_recording)
+    cut.check(FOLDER)
+    if limit is not None:
+        check_count(f"{FOLDER}: limit", limit)
+    root = folder_of(FOLDER, "recordings", path)
+    files = list_files(root, SUFFIXES)
+    recordings = {split: draw(names, limit, "speech_folder", split) for split, names in by_speaker(files).items()}
+    ages = [state.st_mtime_ns for state in files.values()]
+    content = fingerprint(files)
+    return speech(
+        FOLDER, root, recordings, cut, (content, ages), test_items=test_items, source="a folder of the user's"
+    )
+
+
+def by_speaker(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names by split: as the folders say, else by speaker, else by file."""
+    splits = assign(names)
+    pools = {split: splits.get(split, []) for split in SPLITS}
+    missing = [split for split in ("validation", "test") if not pools[split]]
+    speakers = sorted({name.split("/")[0] for name in pools["train"] if "/" in name} if len(splits) == 1 else ())
+    units = speakers if len(speakers) >= MIN_SPEAKERS else pools["train"]
+    order = draw(units, None, "speech_folder", "split")
+    for split in missing:
+        tenth = set(order[: max(1, len(units) // 10)])
+        order = order[len(tenth) :]
+        taken = [name for name in pools["train"] if (name.split("/")[0] if units is speakers else name) in tenth]
+        pools[split] = taken
+        pools["train"] = [name for name in pools["train"] if name not in set(taken)]
+    return pools
+
+
+@datasets.register("libritts", modality="audio")
+def libritts(
+    *,
+    train: list[str] = ["train-clean-100"],  # noqa: B006  read only
+    test: str = "test-clean",
+    sample_rate: int = LIBRITTS_RATE,
+    clip_seconds: float = 1.0,
+    test_seconds: float = 4.0,
+    clips_per_recording: int | None = None,
+    limit: int | None = None,
+    test_items: int | None = None,
+) -> Speech:
+    """Clips ``[1, T]`` of LibriTTS (Zen et al., Interspeech 2019), 24 kHz, its own splits, no speaker in two of them.
+
+    ``train`` lists subsets; validation is ``dev-clean``, or ``dev-other`` where ``test`` is ``test-other``. They are
+    read from a folder of the user's that holds ``LibriTTS/``, or downloaded by torchaudio (train-clean-100 has
+    54 hours and 8 GB). ``limit`` takes at most that many recordings of a split.
+
+    Raises:
+        UsageError: no source has it, a wrong option.
+    """
+    cut = Cut(sample_rate, clip_seconds, test_seconds, clips_per_recording)
+    cut.check(LIBRITTS, LIBRITTS_RATE)
+    check_choice("test", test, TEST_SUBSETS)
+    if not isinstance(train, list | tuple) or not train:
+        raise UsageError(f"{LIBRITTS}: train must list some of {', '.join(TRAIN_SUBSETS)}, not {train!r}")
+    for subset in train:
+        check_choice("train", subset, TRAIN_SUBSETS)
+    if limit is not None:
+        check_count(f"{LIBRITTS}: limit", limit)
+    subsets = {"train": list(train), "validation": [test.replace("test", "dev")], "test": [test]}
+    wanted = [subset for names in subsets.values() for subset in names]
+    (root, files), source = obtain(
+        "libritts",
+        lambda folder: read_libritts(folder, wanted),
+        [],
+        {"the official download": lambda folder: fetch_libritts(folder, wanted)},
+        "with a network, try again; else name the folder that holds LibriTTS/ by --data",
+    )
+    recordings = {
+        split: draw([name for subset in names for name in files[subset]], limit, "libritts", split)
+        for split, names in subsets.items()
+    }
+    return speech(
+        LIBRITTS, root, recordings, cut, "LibriTTS", test_items=test_items, source=source, licence="CC BY 4.0"
+    )
+
+
+def read_libritts(folder: Path, subsets: list[str]) -> tuple[Path, dict[str, list[str]]]:
+    """The folder ``LibriTTS`` below ``folder`` and the recordings of each subset; UnavailableError where one lacks."""
+    root = folder / "LibriTTS"
+    files = {subset: sorted(_wavs(root, subset)) for subset in subsets}
+    lacking = [subset for subset, names in files.items() if not names]
+    if lacking:
+        raise UnavailableError(f"no LibriTTS/{lacking[0]}")
+    return root, files
+
+
+def _wavs(root: Path, subset: str) -> Iterable[str]:
+    for folder, _, names in os.walk(root / subset):
+        for name in names:
+            if name.endswith(".wav"):
+                yield Path(folder, name).relative_to(root).as_posix()
+
+
+def fetch_libritts(folder: Path, subsets: list[str]) -> None:
+    """The authors' archives by way of torchaudio, one a subset."""
+    from torchaudio.datasets import LIBRITTS as OFFICIAL
+
+    for subset in subsets:
+        get = lambda subset=subset: OFFICIAL(str(folder), url=subset, download=True)  # noqa: E731
+        download(f"{LIBRITTS}, {subset}", get)
+        (folder / f"{subset}.tar.gz").unlink(missing_ok=True)

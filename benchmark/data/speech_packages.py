@@ -1,0 +1,138 @@
+"""Real speech that Debian packages, to be had without a general network."""
+
+from pathlib import Path
+
+from benchmark.data import datasets
+from benchmark.data.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.debian import unpack_package
+from benchmark.data.files import draw
+from benchmark.data.sources import UnavailableError, obtain
+
+FESTVOX = "data set `festvox_ru`"
+FESTVOX_PACKAGE = "festvox-ru"
+FESTVOX_FOLDER = "usr/share/festival/voices/russian/msu_ru_nsh_clunits/wav"
+FESTVOX_RECORDINGS = 620
+ASTERISK = "data set `asterisk_prompts`"
+ASTERISK_FOLDER = "usr/share/asterisk/sounds"
+# One speaker a row but Allison, who speaks two; no speaker is in two splits.
+ASTERISK_VOICES = {
+    "train": {"en_US_f_Allison": "en", "es_MX_f_Allison": "es", "it_IT_m_Carlo": "it"},
+    "validation": {"fr_CA_f_June": "fr"},
+    "test": {"ru_RU_f_IvrvoiceRU": "ru"},
+}
+RATE = 16_000
+
+
+@datasets.register("festvox_ru", modality="audio")
+def festvox_ru(
+    *,
+    sample_rate: int = RATE,
+    clip_seconds: float = 1.0,
+    test_seconds: float = 3.0,
+    test_items: int | None = None,
+) -> Speech:
+    """Clips ``[1, T]`` of the MSU Russian voice: 620 sentences of one speaker, 99.5 minutes, 16 kHz.
+
+    Split by sentence (496 training, 62 validation, 62 test, drawn with a fixed seed). Its Debian package is read where
+    it is installed, else downloaded.
+
+    Raises:
+        UsageError: no source has it, a wrong option.
+    """
+    cut = Cut(sample_rate, clip_seconds, test_seconds)
+    cut.check(FESTVOX, RATE)
+    root, source = obtain(
+        "festvox_ru",
+        read_festvox,
+        [Path("/")],
+        {"the Debian package": lambda folder: unpack_package(FESTVOX_PACKAGE, folder)},
+        f"with Debian's package sources, try again; else install the package {FESTVOX_PACKAGE} or unpack it into a "
+        "folder and name that by --data",
+    )
+    names = draw(sorted(file.name for file in root.glob("ru_*.wav")), None, "festvox_ru")
+    tenth = len(names) // 10
+    parts = {"train": names[2 * tenth :], "validation": names[:tenth], "test": names[tenth : 2 * tenth]}
+    return speech(
+        FESTVOX,
+        root,
+        parts,
+        cut,
+        FESTVOX_PACKAGE,
+        test_items=test_items,
+        source=source,
+        licence="as Festvox's (BSD-like), Moscow State University",
+    )
+
+
+def read_festvox(folder: Path) -> Path:
+    """The folder of the recordings below ``folder``; UnavailableError where not all are there."""
+    root = folder / FESTVOX_FOLDER
+    count = sum(1 for _ in root.glob("ru_*.wav"))
+    if count != FESTVOX_RECORDINGS:
+        raise UnavailableError(f"{count} of {FESTVOX_RECORDINGS} recordings of {FESTVOX_PACKAGE}")
+    return root
+
+
+@datasets.register("asterisk_prompts", modality="audio")
+def asterisk_prompts(
+    *,
+    sample_rate: int = RATE,
+    clip_seconds: float = 1.0,
+    test_seconds: float = 2.0,
+    test_items: int | None = None,
+) -> Speech:
+    """Clips ``[1, T]`` of the prompts of a telephone system: four speakers, five languages, 126 minutes, 16 kHz.
+
+    Split by speaker: English, Spanish (the same woman) and Italian (a man) are trained on, French validates, Russian
+    is the test. Most prompts last two or three seconds; those with less sound than one clip are left out. G.722,
+    a lossy code for telephones, left its traces in them.
+
+    Raises:
+        UsageError: no source has it, a wrong option.
+    """
+    cut = Cut(sample_rate, clip_seconds, test_seconds)
+    cut.check(ASTERISK, RATE)
+    root, source = obtain(
+        "asterisk_prompts",
+        read_asterisk,
+        [Path("/")],
+        {"the Debian packages": fetch_asterisk},
+        "with Debian's package sources, try again; else unpack the packages asterisk-core-sounds-{en,es,fr,it,ru}-g722 "
+        "into a folder and name that by --data",
+    )
+    names = {split: [name for voice in ASTERISK_VOICES[split] for name in prompts(root, voice)] for split in SPLITS}
+    parts = {split: draw(names[split], None, "asterisk", split) for split in SPLITS}
+    return speech(
+        ASTERISK,
+        root,
+        parts,
+        cut,
+        "asterisk-core-sounds 1.6.1",
+        test_items=test_items,
+        source=source,
+        licence="CC BY-SA 3.0 (Russian: CC BY 3.0), Asterisk core sounds",
+        voices={split: list(voices) for split, voices in ASTERISK_VOICES.items()},
+    )
+
+
+def prompts(root: Path, voice: str) -> list[str]:
+    """Relative names of all prompts of a voice, sorted; its recordings of silence are none."""
+    files = sorted(file.relative_to(root) for file in (root / voice).rglob("*.g722"))
+    return [file.as_posix() for file in files if "silence" not in file.parts]
+
+
+def read_asterisk(folder: Path) -> Path:
+    """The folder of all voices below ``folder``; UnavailableError where one is not there."""
+    root = folder / ASTERISK_FOLDER
+    for voices in ASTERISK_VOICES.values():
+        for voice, language in voices.items():
+            if not prompts(root, voice):
+                raise UnavailableError(f"no recordings of asterisk-core-sounds-{language}-g722")
+    return root
+
+
+def fetch_asterisk(folder: Path) -> None:
+    """The five packages, one after another."""
+    for voices in ASTERISK_VOICES.values():
+        for language in voices.values():
+            unpack_package(f"asterisk-core-sounds-{language}-g722", folder)

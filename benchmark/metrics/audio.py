@@ -1,0 +1,184 @@
+"""Metrics of reconstructed speech, and what of it is kept to look at and to listen to."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.data.base import check_count
+from benchmark.mel import MelDistance
+from benchmark.metrics import metrics
+from benchmark.metrics.base import ReconstructionMetrics, Value
+from benchmark.metrics.cache import FeatureCache
+from benchmark.metrics.opinion import JUDGES, weights_file
+from benchmark.metrics.sound_samples import save_samples
+from benchmark.metrics.speech import MEASURES, judge_original, judge_pair, over_clips, package
+from benchmark.metrics.weights import checksum
+from benchmark.parallel import gather, rank
+from methods.base import check_choice
+from methods.errors import UsageError
+from methods.statistics import all_reduce
+
+
+class AudioMetrics(ReconstructionMetrics):
+    """Metrics of waveforms ``[B, 1, T]`` in [-1, 1], averaged over clips.
+
+    A reconstruction is cut to its original's length. Mel distance and SI-SDR see it as it is, everything else as it
+    could be played, clipped to [-1, 1]. A clip on which a metric is undefined (PESQ finds no utterance, no frame is
+    voiced) is left out of its mean and counted in ``<metric>_undefined``.
+
+    Args:
+        measures: out of `MEASURES`.
+        clips: how many of the test clips they see, evenly spaced, for they take seconds a clip; None for all.
+        sample_rate: Hz of the waveforms.
+        device: where they are.
+
+    Raises:
+        UsageError: an unknown measure, weights that can't be had.
+    """
+
+    def __init__(self, measures: Sequence[str], clips: int | None, sample_rate: int, device: torch.device) -> None:
+        for name in measures:
+            check_choice("speech", name, tuple(MEASURES))
+            if name in JUDGES:
+                weights_file(name)
+        if clips is not None:
+            check_count("evaluation: clips", clips)
+        self._judged = clips
+        self._measures = list(dict.fromkeys(measures))
+        self._rate = sample_rate
+        self._device = device
+        self._mel = MelDistance(sample_rate).to(device)
+        self._direct: dict[str, list[float]] = {"mel_distance": [], "si_sdr": []}
+        self._pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        self._details: dict[str, Any] = {}
+        self._seconds = 0.0
+
+    @torch.inference_mode()
+    def update(self, originals: Tensor, reconstructions: Tensor) -> None:
+        """Add originals and reconstructions."""
+        from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio as si_sdr
+
+        reconstructions = reconstructions[..., : originals.shape[-1]].float()
+        assert originals.shape == reconstructions.shape, (originals.shape, reconstructions.shape)
+        self._direct["mel_distance"] += self._mel(reconstructions, originals).tolist()
+        self._direct["si_sdr"] += si_sdr(reconstructions[:, 0], originals[:, 0]).tolist()
+        played = reconstructions.clamp(-1, 1)
+        self._pairs += zip(originals[:, 0].cpu().numpy(), played[:, 0].cpu().numpy(), strict=True)
+
+    def compute(self) -> dict[str, Value]:
+        """``n_clips``, ``seconds``, ``mel_distance``, ``si_sdr``, the measures' columns; over all processes."""
+        rows: dict[str, list[float | None]] = {name: list(values) for name, values in self._direct.items()}
+        if self._measures:
+            shared = {"measures": self._measures, "sample_rate": self._rate}
+            chosen = self._chosen()
+            known = self._known(chosen, shared)
+            pairs = [(*pair, facts) for pair, facts in zip(chosen, known, strict=True)]
+            judged = over_clips(judge_pair, pairs, torch.get_num_threads(), **shared)
+            rows |= {column: [row[column] for row in judged] for name in self._measures for column in MEASURES[name]}
+            judges = [name for name in self._measures if name in JUDGES]
+            originals = self._means({name: [facts[name] for facts in known] for name in judges})
+            self._describe(originals, self._total(len(chosen)))
+        clips, self._seconds = (
+            self._total(len(self._pairs)),
+            self._total(sum(len(o) for o, _ in self._pairs) / self._rate),
+        )
+        assert clips, "no clips yet"
+        measured: dict[str, Value] = {"n_clips": int(clips), "seconds": self._seconds}
+        for name, (value, undefined) in self._means(rows).items():
+            measured |= {name: value, f"{name}_undefined": undefined}
+        return measured
+
+    def _means(self, rows: dict[str, list[float | None]]) -> dict[str, tuple[float | None, int]]:
+        """Mean of the defined values and number of the others, over all processes."""
+        found = {}
+        for name, values in rows.items():
+            defined = [value for value in values if value is not None]
+            total, count, undefined = (self._total(x) for x in (sum(defined), len(defined), len(values) - len(defined)))
+            found[name] = (total / count if count else None, int(undefined))
+        return found
+
+    def _total(self, value: float) -> float:
+        """The sum over all processes."""
+        return float(all_reduce(torch.tensor(float(value), dtype=torch.float64, device=self._device)))
+
+    def rates(self, codes: dict[str, Value]) -> dict[str, Value]:
+        """``bandwidth_kbps``, all codes costing the same, and ``entropy_rate_bps``, which an entropy coder reaches.
+
+        From the bits and the entropy of a position and the positions a second, levels of a quantizer together.
+        """
+        tokens, bits, entropy = (codes.get(name) for name in ("tokens", "bits_per_position", "entropy_bits"))
+        if tokens is None or bits is None or entropy is None:
+            return {"bandwidth_kbps": None, "entropy_rate_bps": None}
+        rate = tokens / self._seconds
+        return {"bandwidth_kbps": rate * bits / 1000, "entropy_rate_bps": rate * entropy}
+
+    def details(self) -> dict[str, Any]:
+        """Per column: the package, the hash of the weights, the mean over the originals themselves."""
+        return self._details
+
+    def save_samples(self, originals: Tensor, reconstructions: Tensor, folder: Path) -> None:
+        """See `sound_samples`."""
+        save_samples(originals, reconstructions[..., : originals.shape[-1]], self._rate, folder)
+
+    def _chosen(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The pairs of this process that are judged, the same of the whole test set however many processes share it."""
+        lengths = [int(length) for length in gather(torch.tensor(len(self._pairs)))]
+        first, total = sum(lengths[: rank()]), sum(lengths)
+        count = total if self._judged is None else min(self._judged, total)
+        places = [index * total // count - first for index in range(count)]
+        return [self._pairs[place] for place in places if 0 <= place < len(self._pairs)]
+
+    def _known(self, pairs: list[tuple[np.ndarray, np.ndarray]], shared: dict[str, Any]) -> list[dict[str, Any]]:
+        """What `judge_original` says of every original, from the cache where it has been asked before."""
+        names = [name for name in self._measures if name in JUDGES or name == "pitch"]
+        if not names or not pairs:
+            return [{} for _ in pairs]
+        packages = [package(column) for name in names for column in MEASURES[name]]
+        hashes = [checksum(weights_file(name)) for name in names if name in JUDGES]
+        content = hashlib.sha256(b"".join(original.tobytes() for original, _ in pairs)).hexdigest()
+        cache = FeatureCache("speech", self._rate, content, names, packages, hashes)
+        judges = [name for name in names if name in JUDGES]
+        stored = cache.load()
+        if stored is None:
+            originals = [original for original, _ in pairs]
+            facts = over_clips(judge_original, originals, torch.get_num_threads(), **shared)
+            rows = [
+                np.concatenate([[fact[name] for name in judges], fact.get("pitch", [])]).astype(np.float32)
+                for fact in facts
+            ]
+            stored = torch.from_numpy(np.stack(rows))
+            cache.save(stored)
+        width = len(judges)
+        return [
+            {**dict(zip(judges, row[:width].tolist(), strict=True)), "pitch": row[width:].numpy()} for row in stored
+        ]
+
+    def _describe(self, originals: dict[str, tuple[float | None, int]], clips: float) -> None:
+        for name in self._measures:
+            for column in MEASURES[name]:
+                detail: dict[str, Any] = {"clips": int(clips)}
+                if (used := package(column)) is not None:
+                    detail["package"] = used
+                if name in JUDGES:
+                    detail["weights_sha256"] = checksum(weights_file(name))[:12]
+                    detail["originals"] = originals[name][0]
+                self._details[column] = detail
+
+
+@metrics.register("audio")
+def audio(
+    *,
+    speech: Sequence[str] = ("pesq", "stoi", "pitch", "dnsmos", "distillmos"),
+    clips: int | None = None,
+    sample_rate: int | None,
+    device: torch.device,
+) -> ReconstructionMetrics:
+    """Speech: see `AudioMetrics`."""
+    if sample_rate is None:
+        raise UsageError("speech metrics need a data set with a sample rate")
+    return AudioMetrics(speech, clips, sample_rate, device)

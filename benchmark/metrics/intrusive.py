@@ -1,0 +1,37 @@
+"""Measures of one reconstructed clip against its original, by the packages that define them."""
+
+import math
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDE_BAND_RATE = 16_000
+
+
+def pesq(original: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> float | None:
+    """PESQ, wide band (ITU-T P.862.2), of 16 kHz ``[T]`` by the package `pesq`; None where it finds no utterance."""
+    from pesq import PesqError
+    from pesq import pesq as score
+
+    if not original.any():
+        return None
+    value = score(WIDE_BAND_RATE, original, reconstruction, "wb", PesqError.RETURN_VALUES)
+    return finite(value) if value >= 0 else None
+
+
+def stoi(original: NDArray[np.float32], reconstruction: NDArray[np.float32], sample_rate: int) -> float | None:
+    """STOI (Taal et al., ICASSP 2010) of ``[T]`` by the package `pystoi`; None where it is too short or silent."""
+    import pystoi
+
+    if not original.any():
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value = pystoi.stoi(original, reconstruction, sample_rate)
+    return None if any("Not enough STFT frames" in str(w.message) for w in caught) else finite(value)
+
+
+def finite(value: float) -> float | None:
+    """A plain float, None where it is not finite."""
+    return float(value) if math.isfinite(value) else None

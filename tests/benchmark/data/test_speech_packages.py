@@ -1,0 +1,58 @@
+"""Speech in Debian packages, with the packages' layout and without their size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmark.data import datasets, speech_packages
+from benchmark.data.sources import UnavailableError
+from benchmark.data.speech_packages import ASTERISK_FOLDER, ASTERISK_VOICES, FESTVOX_FOLDER, prompts, read_asterisk
+from methods.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.setenv("CODEBOOK_BENCH_DATA", str(data))
+    return data
+
+
+def test_festvox_is_split_by_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_packages, "FESTVOX_RECORDINGS", 20)
+    (folder / FESTVOX_FOLDER).mkdir(parents=True)
+    for index in range(20):
+        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 8000)
+        soundfile.write(folder / FESTVOX_FOLDER / f"ru_{index:04}.wav", noise, 16_000)
+    data = datasets.create("festvox_ru", {"clip_seconds": 0.25, "test_seconds": 0.5})
+    assert data.provenance["recordings"] == {"train": 16, "validation": 2, "test": 2}
+    assert [len(data.train), len(data.validation), len(data.test)] == [32, 4, 2]
+    with pytest.raises(UsageError, match="sample_rate must be a whole number from 1 to 16000, not 24000"):
+        datasets.create("festvox_ru", {"sample_rate": 24_000})
+
+
+def test_a_part_of_festvox_is_not_enough(folder: Path) -> None:
+    (folder / FESTVOX_FOLDER).mkdir(parents=True)
+    with pytest.raises(UnavailableError, match="0 of 620 recordings"):
+        speech_packages.read_festvox(folder)
+
+
+def test_no_asterisk_speaker_is_in_two_splits() -> None:
+    speakers = {split: {voice.split("_")[-1] for voice in voices} for split, voices in ASTERISK_VOICES.items()}
+    assert len(set.union(*speakers.values())) == sum(map(len, speakers.values())) == 4
+
+
+def test_asterisk_s_recordings_of_silence_are_no_prompts(folder: Path) -> None:
+    for voice in [voice for voices in ASTERISK_VOICES.values() for voice in voices]:
+        for name in ("hello.g722", "digits/1.g722", "silence/1.g722"):
+            file = folder / ASTERISK_FOLDER / voice / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    root = read_asterisk(folder)
+    assert prompts(root, "it_IT_m_Carlo") == ["it_IT_m_Carlo/digits/1.g722", "it_IT_m_Carlo/hello.g722"]
+    (root / "fr_CA_f_June").rename(root / "fr_CA_f_Jane")
+    with pytest.raises(UnavailableError, match="asterisk-core-sounds-fr-g722"):
+        read_asterisk(folder)
