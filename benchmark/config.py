@@ -74,6 +74,7 @@ class AudioEvaluation(Strict):
     """What is measured on a test set of speech, beside mel distance and SI-SDR."""
 
     CHEAPEST: ClassVar[dict[str, Any]] = {"speech": []}
+    ADDED: ClassVar[tuple[str, ...]] = ()
     speech: list[Literal["pesq", "stoi", "pitch", "dnsmos", "distillmos", "utmos"]] = Field(
         ["pesq", "stoi", "pitch", "dnsmos", "distillmos"], description="utmos needs weights of your own"
     )
@@ -87,7 +88,6 @@ EVALUATIONS: dict[str, type[ImageEvaluation | LatentEvaluation | AudioEvaluation
 }
 """Options of a modality's metrics; ``CHEAPEST`` suffices for tuning, which chooses by the validation error;
 ``ADDED`` are younger than some records, and at their defaults left out of a run's key."""
-
 
 MODALITY_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "image": {},
