@@ -222,9 +222,12 @@ def _arm_everywhere(document: Document, file: SuiteFile, arm: Arm, grid: list[Po
     index = next((index for index, other in enumerate(file.methods) if other.arm == arm.arm), 0)
     checked: list[Arm] = []
     built: set[str] = set()
+    # An arm may speak of a point that an override leaves out.
+    written = document.data.get("grid", {})
+    axes = {name: [*values, *written.get(name, [])] for name, values in file.grid.axes.items()}
     try:
         for point in grid:
-            checked.append(check_arm(arm_at(arm, point, file.grid.axes), file, point, built))
+            checked.append(check_arm(arm_at(arm, point, axes), file, point, built))
     except UsageError as error:
         raise UsageError(f"{document.where(('methods', index))}: {error}") from error
     return checked

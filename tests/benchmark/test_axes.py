@@ -51,6 +51,8 @@ def test_an_arm_may_differ_at_some_points(write_suite: Write) -> None:
     assert params["moved", "gaussian"] == {"beta": 0.25, "init": "normal"}
     assert params["moved", "uniform"] == {"beta": 1.0, "init": "normal"}
     assert params["vq_vae", "uniform"] == {"beta": 0.25, "init": "uniform"}
+    narrow = plan_suite(write_suite(TEXT), methods=["moved"], overrides={"grid.dataset.law": ["gaussian"]})
+    assert {cell.run.config["params"]["beta"] for cell in narrow.cells if cell.run is not None} == {0.25}
 
 
 def test_an_axis_may_be_of_model_or_training_and_set_by_an_override(
