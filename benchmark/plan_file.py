@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.plan_record import SCHEMA, BadPlanError, read_plan
 from benchmark.records import write_atomic, writing
@@ -49,7 +49,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "params": arm.params,
                 **({"at": [variant.model_dump() for variant in arm.at]} if arm.at else {}),
                 "verified": bool(get(arm.method).card.evidence),
-                "tuned": plan.choices is not None and arm.arm in plan.choices.arms,
+                "tuned": _tuned(plan, arm.arm),
             }
             for arm in plan.arms
         ],
@@ -85,6 +85,12 @@ def _read(path: Path) -> dict[str, Any] | None:
         return read_plan(path)
     except (FileNotFoundError, BadPlanError):
         return None
+
+
+def _tuned(plan: Plan, arm: str) -> dict[str, Any] | Literal[False]:
+    """The settings that tuning chose for an arm."""
+    choice = plan.choices.arms.get(arm) if plan.choices else None
+    return {"learning_rate": choice.learning_rate, **choice.params} if choice else False
 
 
 def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store) -> None:

@@ -24,7 +24,7 @@ class _Arm(_Open):
     method: str
     params: dict[str, Any] = {}
     verified: bool = False
-    tuned: bool = False
+    tuned: dict[str, Any] | Literal[False] = False
 
 
 class _Cell(_Open):

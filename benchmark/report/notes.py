@@ -53,12 +53,12 @@ def best_note(grid: Grid, columns: list[Column]) -> list[str]:
 
 def tuning_note(results: Results) -> str:
     """Whether the arms were tuned."""
-    tuned = [arm["arm"] for arm in results.plan["arms"] if arm["tuned"]]
+    tuned = [f"`{arm['arm']}` {_pairs(arm['tuned'])}" for arm in results.plan["arms"] if arm["tuned"]]
     untuned = [arm["arm"] for arm in results.plan["arms"] if not arm["tuned"]]
     if not tuned:
         return "Untuned: every arm at the suite's settings and its method's defaults."
     rest = f"; untuned: {_names(untuned)}" if untuned else ""
-    return f"Tuned ({results.plan['tuned']}): {_names(tuned)}{rest}."
+    return f"Tuned ({results.plan['tuned']}): {'; '.join(tuned)}{rest}."
 
 
 def protocol_note(results: Results) -> str:
@@ -76,8 +76,9 @@ def settings_note(grid: Grid) -> str | None:
         family = [other["params"] for other in arms.values() if other["method"] == entry["method"]]
         own = {name: v for name, v in entry["params"].items() if any(other.get(name) != v for other in family)}
         own |= {name: v for name, v in _training(grid, arm).items() if name in protocol and protocol[name] != v}
+        own = {name: v for name, v in own.items() if name not in (entry["tuned"] or {})}
         base = f" is `{entry['method']}`" if entry["method"] != arm else ""
-        settings = ", ".join(f"{name} {_value(value)}" for name, value in own.items())
+        settings = _pairs(own)
         variants = "".join(f" ({_variant(variant)})" for variant in entry.get("at", []))
         if base or settings or variants:
             found.append(f"`{arm}`{base}{' with ' if settings else ''}{settings}{variants}")
@@ -88,8 +89,7 @@ def _variant(variant: dict[str, Any]) -> str:
     """``at dataset.shift 8: learning_rate 3.0``."""
     changed = {**variant["params"], **variant["training"]}
     where = {name: value for name, value in variant.items() if name not in ("params", "training")}
-    at, settings = (", ".join(f"{name} {_value(value)}" for name, value in part.items()) for part in (where, changed))
-    return f"at {at}: {settings}"
+    return f"at {_pairs(where)}: {_pairs(changed)}"
 
 
 def _training(grid: Grid, arm: str) -> dict[str, Any]:
@@ -155,11 +155,19 @@ def _settings(value: Any) -> str:
     return f"`{value['name']}`" + (f" ({options})" if options else "")
 
 
+def _pairs(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in settings.items())
+
+
 def _value(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, dict):
+        return _pairs(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return str(value)
 
 

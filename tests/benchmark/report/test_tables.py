@@ -148,7 +148,8 @@ def test_tuned_untuned_and_mixed(synthetic: Make):
     made = synthetic(("vq_vae", "simvq"), sizes=(256,), artefacts=False)
     arms = made.plan["arms"]
     notes = []
-    for tuned in ((False, False), (True, True), (True, False)):
+    first, other = {"learning_rate": 0.003, "beta": 1.0}, {"learning_rate": 0.0010000000000000002, "parts": {"beta": 2}}
+    for tuned in ((False, False), (first, other), (first, False)):
         made.edit_plan(
             tuned="9 trials an arm", arms=[{**arm, "tuned": flag} for arm, flag in zip(arms, tuned, strict=True)]
         )
@@ -156,8 +157,10 @@ def test_tuned_untuned_and_mixed(synthetic: Make):
         assert built is not None
         notes.append(next(note for note in built.notes if "uned" in note))
     assert notes[0].startswith("Untuned: every arm")
-    assert notes[1] == "Tuned (9 trials an arm): `vq_vae`, `simvq`."
-    assert notes[2] == "Tuned (9 trials an arm): `vq_vae`; untuned: `simvq`."
+    assert notes[1] == (
+        "Tuned (9 trials an arm): `vq_vae` learning_rate 0.003, beta 1; `simvq` learning_rate 0.001, parts beta 2."
+    )
+    assert notes[2] == "Tuned (9 trials an arm): `vq_vae` learning_rate 0.003, beta 1; untuned: `simvq`."
 
 
 def test_what_sets_arms_apart_is_said(synthetic: Make):
@@ -292,4 +295,4 @@ def test_what_differs_of_an_arm_at_some_points_is_said(synthetic: Make):
     made.edit_plan(arms=arms)
     built = table(made.folder)
     assert built is not None
-    assert "Arms: `vq_vae` (at dataset.shift 8: beta 1.0, steps 2,000)." in built.notes
+    assert "Arms: `vq_vae` (at dataset.shift 8: beta 1, steps 2,000)." in built.notes
