@@ -25,7 +25,7 @@ import benchmark.training, benchmark.store
 from methods import register
 from methods.vq_vae import VQVAE
 
-benchmark.training.CHECKPOINT_SECONDS = 0.1  # so that kills meet half-written checkpoints too
+benchmark.training.CHECKPOINT_SECONDS = 0.5  # so that kills meet half-written checkpoints too
 
 def note(what):
     with open(os.environ["KILLS_LOG"], "a") as file:
@@ -117,7 +117,7 @@ def kill_some(sweep: Sweep, chance: random.Random) -> int:
 def test_a_hundred_random_kills(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text(PLUGIN)
-    tiny["training"] = {"steps": 500, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
+    tiny["training"] = {"steps": 200, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
     suite = write_suite({**tiny, "seeds": 2, "methods": ["vq_vae_ema", "simvq"]})
     keys = {run.key for run in plan_suite(suite).runs}
 
