@@ -66,4 +66,5 @@ def _read_g722(file: Path) -> tuple[NDArray[np.float32], int]:
     samples = np.concatenate(frames) if frames else np.empty(0, np.int16)
     assert samples.dtype == np.int16
     assert rate is not None
-    return samples.astype(np.float32) / 32768, rate
+    waveform: NDArray[np.float32] = np.divide(samples, 32768, dtype=np.float32)
+    return waveform, rate
