@@ -55,8 +55,9 @@ class Sweep:
         self.log.touch()
         self.mark = uuid.uuid4().hex
         self.results = results
-        command = ["run", suite, "--results", str(results), "--plugin", str(plugin), "--jobs", "1", "--device", "cpu"]
-        self._command = [sys.executable, "-m", "benchmark", *command]
+        command = ["run", suite, "--results", str(results), "--plugin", str(plugin), "--device", "cpu"]
+        # One thread a run: two runners on few cores would mostly wait for each other's threads.
+        self._command = [sys.executable, "-m", "benchmark", *command, "--jobs", "1", "--cpus", "1"]
         self._environment = {**os.environ, "KILLS_LOG": str(self.log), "KILLS_MARK": self.mark, "OMP_NUM_THREADS": "1"}
         self._runners: list[subprocess.Popen[bytes]] = []
         self.errors = results.with_suffix(".errors")
