@@ -21,13 +21,26 @@ class Conv(nn.Module):
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1, causal: bool = False
     ) -> None:
         super().__init__()
-        self.conv = weight_norm(nn.Conv1d(inputs, outputs, kernel, stride=stride, dilation=dilation))
+        conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, dilation=dilation)
+        self.conv = weight_norm(_started(conv, inputs * kernel))
         total = (kernel - 1) * dilation + 1 - stride
         self.padding = (total, 0) if causal else (total - total // 2, total // 2)
 
     def forward(self, features: Tensor) -> Tensor:
         """``[B, inputs, T]`` to ``[B, outputs, T / stride]``."""
         return self.conv(_reflect(features, self.padding))
+
+
+def _started(conv: nn.Conv1d | nn.ConvTranspose1d, fan_in: int) -> nn.Module:
+    """``conv`` with weights that keep the variance of what goes through, and no bias.
+
+    PyTorch's own start, which EnCodec has, shrinks a signal by four orders of magnitude through an encoder this deep:
+    all latents would begin at one point, and every codebook with them.
+    """
+    nn.init.normal_(conv.weight, std=fan_in**-0.5)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
 
 
 def _reflect(features: Tensor, padding: tuple[int, int]) -> Tensor:
@@ -43,7 +56,8 @@ class Upsample(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, *, causal: bool = False) -> None:
         super().__init__()
-        self.conv = weight_norm(nn.ConvTranspose1d(inputs, outputs, 2 * stride, stride=stride))
+        # Two of its taps meet in every output.
+        self.conv = weight_norm(_started(nn.ConvTranspose1d(inputs, outputs, 2 * stride, stride=stride), 2 * inputs))
         self.left = 0 if causal else stride // 2
         self.stride = stride
 

@@ -20,7 +20,7 @@ STEPS = 2000
 
 @pytest.mark.slow
 def test_one_minute_of_speech_is_learnt_by_heart() -> None:
-    """Half an hour on one core; fetches the speech of `festvox_ru` where it is not at hand."""
+    """Some eight minutes of one core; fetches the speech of `festvox_ru` where it is not at hand."""
     minute = datasets.create("festvox_ru", {"clip_seconds": 0.5}).test[:20]
     clips = minute.reshape(-1, 1, 8000)
     data = Speech(clips, clips, minute, modality="audio", sample_rate=16_000, evaluation_batch=4)

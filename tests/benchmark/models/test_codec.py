@@ -78,6 +78,14 @@ def test_every_sample_has_its_gradient() -> None:
         assert all(p.grad is not None for p in model.parameters())
 
 
+@pytest.mark.parametrize("strides", [[2, 4, 5, 8], [8, 5, 4, 2]])
+def test_a_signal_survives_the_untrained_encoder(strides: list[int]) -> None:
+    model = build(6400, strides=strides, filters=8)
+    with torch.no_grad():
+        latents = model.encode(torch.randn(4, 1, 6400) / 10)
+    assert 0.001 < float(latents.var(dim=(0, 1)).mean()) < 0.1
+
+
 def test_convolutions_keep_their_length() -> None:
     for causal in (True, False):
         assert Conv(1, 2, 7, causal=causal)(torch.randn(1, 1, 50)).shape[-1] == 50
