@@ -72,7 +72,7 @@ def test_unknown_parameter_is_answered_with_the_real_ones():
 
 def test_unfit_values_are_answered_with_what_would_be_right():
     assert message_of(create, "vq_vae", 8, 4, init="kmean") == (
-        "init must be one of `uniform`, `normal`, `kmeans`, not `kmean` (did you mean `kmeans`?)"
+        "init must be one of `uniform`, `unit_uniform`, `normal`, `kmeans`, not `kmean` (did you mean `kmeans`?)"
     )
     assert message_of(create, "vq_vae", 8, 4, beta="big") == "`vq_vae`: `beta` must be a number, not 'big'"
     assert message_of(create, "simvq", 8, 4, bias=1) == "`simvq`: `bias` must be true or false, not 1"
