@@ -34,21 +34,23 @@ def write_plots(frame: pd.DataFrame, folder: Path) -> None:
 
 
 def search_figure(frame: pd.DataFrame) -> Figure:
-    """Time and extra memory of the search against K, a column for each D, with the most N measured for all of them."""
+    """Time of the search against K, a panel for each D at the most N measured for all of them; then extra memory."""
     part = frame[frame["group"] == "search"]
     dims = sorted(part["dim"].unique())
     rows = max(set.intersection(*(set(part[part["dim"] == dim]["rows"]) for dim in dims)))
-    part = part[part["rows"] == rows]
+    timed, weighed = part[part["rows"] == rows], part[part["extra_mb"].notna()]
     with matplotlib.rc_context(RC):
-        figure, axes = panels(2, len(dims), width=3.0, height=2.5, sharex=True, sharey="row")
-        for column, dim in enumerate(dims):
-            _lines(axes[0][column], part[part["dim"] == dim], "seconds")
-            _lines(axes[1][column], part[part["dim"] == dim], "extra_mb")
-            axes[0][column].set_title(f"D = {dim}, N = {rows:,}")
-            axes[0][column].set_xlabel("")
-        axes[0][0].set_ylabel("Seconds a search")
-        axes[1][0].set_ylabel("Extra memory, MB")
-        legend(figure, _handles(part))
+        figure, [axes] = panels(1, len(dims) + (not weighed.empty), width=2.8, height=2.8)
+        for panel, dim in zip(axes, dims, strict=False):
+            _lines(panel, timed[timed["dim"] == dim], "seconds")
+            panel.set_title(f"Seconds, D = {dim}, N = {rows:,}")
+            if panel is not axes[0]:
+                panel.sharey(axes[0])
+        if not weighed.empty:
+            rows, dim = weighed[["rows", "dim"]].value_counts().index[0]
+            _lines(axes[-1], weighed[(weighed["rows"] == rows) & (weighed["dim"] == dim)], "extra_mb")
+            axes[-1].set_title(f"Extra MB, D = {dim}, N = {rows:,}")
+        legend(figure, _handles(timed))
     return figure
 
 
