@@ -35,10 +35,18 @@ def resolve_options(
         if name not in given and option.default is inspect.Parameter.empty:
             raise UsageError(f"{what} needs the parameter `{name}`")
         value = given.get(name, option.default)
-        is_float = isinstance(option.default, float)
-        resolved[name] = float(value) if is_float and isinstance(value, int) and not isinstance(value, bool) else value
-        if is_float and not isinstance(resolved[name], float) and value is not None:
-            raise UsageError(f"{what}: `{name}` must be a number, not {value!r}")
+        if isinstance(option.default, float) and value is not None:
+            value = _as_float(f"{what}: `{name}`", value)
         if isinstance(option.default, bool) and not isinstance(value, bool):
             raise UsageError(f"{what}: `{name}` must be true or false, not {value!r}")
+        resolved[name] = value
     return resolved
+
+
+def _as_float(what: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{what} must be a number, not {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise UsageError(f"{what} is an integer too large for a float") from None

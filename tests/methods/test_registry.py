@@ -104,6 +104,11 @@ def test_whole_number_for_a_float_is_the_same_configuration():
     assert type(registry.resolve_params("vq_vae", {"beta": 1})["beta"]) is float
 
 
+def test_whole_number_too_large_for_a_float_is_one_sentence():
+    sentence = message_of(resolve_options, "`build`", lambda rate=0.1: rate, {"rate": 10**400})
+    assert sentence == "`build`: `rate` is an integer too large for a float"
+
+
 def test_collision_names_both_origins(registered):
     class Other(Quantizer):
         pass
