@@ -10,6 +10,7 @@ from benchmark.records import KEY
 
 SCHEMA = 1
 _Whole = Annotated[int, Field(ge=0, lt=2**63)]
+_Value = bool | int | float | str
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
 
@@ -33,7 +34,7 @@ class _Cell(_Open):
     seed: _Whole
     key: Annotated[str, Field(pattern=rf"^{KEY.pattern}$")] | None
     unavailable: str | None = None
-    point: dict[str, Any] = {}
+    point: dict[str, _Value] = {}
 
 
 class _Plan(_Open):
@@ -45,7 +46,7 @@ class _Plan(_Open):
     protocol: dict[str, Any] = {}
     arms: list[_Arm]
     codebook_sizes: list[_Whole]
-    axes: dict[str, list[Any]] = {}
+    axes: dict[str, list[_Value]] = {}
     seeds: list[_Whole]
     cells: list[_Cell]
     tables: list[str | dict[str, Any]]
@@ -76,8 +77,12 @@ def read_plan(path: Path) -> dict[str, Any]:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise BadPlanError(f"{path} has no valid `{where}`") from error
-    arms, axes = {arm["arm"] for arm in plan["arms"]}, set(plan.get("axes", {}))
+    arms, axes = {arm["arm"] for arm in plan["arms"]}, plan.get("axes", {})
     for cell in plan["cells"]:
-        if cell["arm"] not in arms or set(cell.get("point", {})) != axes:
+        point = cell.get("point", {})
+        if cell["arm"] not in arms or set(point) != set(axes):
             raise BadPlanError(f"{path} has a cell of no arm or axis of its own")
+        on_grid = all(value in axes[name] for name, value in point.items())
+        if cell["codebook_size"] not in plan["codebook_sizes"] or not on_grid:
+            raise BadPlanError(f"{path} has a cell that is not on its grid")
     return plan

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from benchmark.checkpoint import BadCheckpointError, load_checkpoint, save_checkpoint
@@ -22,7 +22,9 @@ from benchmark.worker_job import empty_record
 from methods import UsageError
 
 KEY = "vq_vae-K8-s0-0123abcd"
-FAST = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(
+    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 SLOW = settings(FAST, max_examples=10_000)
 
 SUITE: dict[str, Any] = {
@@ -202,6 +204,8 @@ def test_records(content: bytes, tmp_path: Path) -> None:
 
 @FAST
 @given(content=json_texts(PLAN))
+@example(content=json.dumps({**PLAN, "codebook_sizes": []}).encode())
+@example(content=json.dumps({**PLAN, "axes": {"dataset.shift": [[0]]}}).encode())
 def test_plans(content: bytes, tmp_path: Path) -> None:
     check_plan(content, tmp_path)
 
