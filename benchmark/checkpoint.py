@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmark.parallel import all_say, gather, is_first, rank
-from benchmark.records import write_atomic, writing
+from benchmark.records import write_output
 from benchmark.run import run_key
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     # Through memory: PyTorch's own writer may end the process where the disk is full.
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    with writing(path):
-        write_atomic(path, buffer.getbuffer())
+    write_output(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> None:

@@ -259,11 +259,12 @@ def _device(name: str, launcher: str = "local") -> str:
 def _write_report(folder: Path) -> None:
     from benchmark import report  # pandas and the plots, which a call that has nothing to report needn't wait for
 
-    _, problems = report.load(folder)
-    for problem in problems[:PROBLEMS_SHOWN]:
+    results = report.read(folder)
+    for problem in results.problems[:PROBLEMS_SHOWN]:
         print(problem, file=sys.stderr)
-    if len(problems) > PROBLEMS_SHOWN:
-        print(f"... and {len(problems) - PROBLEMS_SHOWN:,} more records that are not counted", file=sys.stderr)
-    for path in report.build(folder):
+    if len(results.problems) > PROBLEMS_SHOWN:
+        more = len(results.problems) - PROBLEMS_SHOWN
+        print(f"... and {more:,} more records that are not counted", file=sys.stderr)
+    for path in report.build(results):
         if path.suffix in (".md", ".png"):
             print(path)

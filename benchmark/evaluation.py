@@ -1,11 +1,9 @@
 """Evaluation of one run: a single pass over the test set feeds every metric."""
 
 import hashlib
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmark.data import Dataset
@@ -15,7 +13,7 @@ from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective
 from benchmark.metrics.unmapped import UnmappedStatistics
 from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
-from benchmark.records import write_atomic, writing
+from benchmark.records import write_arrays
 from benchmark.system import System
 from methods.statistics import all_reduce, alone
 
@@ -65,8 +63,9 @@ def evaluate(
     measured |= before.compute() if before is not None else {}
     measured |= quality.rates(measured)
     measured["validation_error"] = _validation_error(system, objective, dataset, device)
-    if quantizer.has_codes:
-        _save_counts(codes.counts, folder / "counts.npz")
+    counts = {f"level_{level}": histogram for level, histogram in enumerate(codes.counts, 1)}  # summed by all
+    if quantizer.has_codes and is_first():
+        write_arrays(folder / "counts.npz", counts)
     return {"metrics": measured, "details": quality.details()}
 
 
@@ -115,13 +114,3 @@ def _ranks(system: System, codes: CodeStatistics) -> dict[str, float | None]:
         "effective_rank": sum(map(effective_rank, codewords)) / len(codewords),
         "effective_rank_used": sum(map(effective_rank, used)) / len(used),
     }
-
-
-def _save_counts(counts: list[np.ndarray], path: Path) -> None:
-    if not is_first():
-        return
-    buffer = io.BytesIO()
-    levels = {f"level_{level}": histogram for level, histogram in enumerate(counts, 1)}
-    np.savez_compressed(buffer, allow_pickle=False, **levels)
-    with writing(path):
-        write_atomic(path, buffer.getvalue())

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from benchmark.records import write_atomic, writing
+from benchmark.records import write_output
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -14,8 +14,7 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    with writing(path):
-        write_atomic(path, text.getvalue())
+    write_output(path, text.getvalue())
 
 
 def read_history(path: Path) -> list[dict[str, str]]:

@@ -1,7 +1,6 @@
 """From what a person typed about machines (device, jobs, launcher, CPUs and GPUs a run) to a launcher and settings."""
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ import torch
 from benchmark.data import datasets
 from benchmark.display import Display
 from benchmark.launchers import Launcher, LocalLauncher
+from benchmark.launchers.base import available_cores
 from benchmark.runner import Outcome, Settings, default_jobs, run_plan
 from benchmark.store import Store
 from benchmark.suite import Plan
@@ -49,7 +49,7 @@ def _launcher(plan: Plan, options: argparse.Namespace, device: str) -> tuple[Lau
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is for --launcher ray")
     _check_devices(processes, device)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     most = default_jobs(device, max(1, cores // processes))
     jobs = options.jobs or min(most, max(1, len(plan.runs)))
     return LocalLauncher(jobs), int(options.cpus) if options.cpus else max(1, cores // jobs)

@@ -1,14 +1,17 @@
 """Records of runs: atomic files, whole or not counted. Needs no torch, so that reports are quick."""
 
+import io
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from methods.errors import UsageError
@@ -86,6 +89,23 @@ def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
             os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def write_output(path: Path, content: str | bytes | memoryview) -> None:
+    """`write_atomic` for the files of a run.
+
+    Raises:
+        UnwritableError: the disk is full or the folder read-only; the old file, if any, is still there.
+    """
+    with writing(path):
+        write_atomic(path, content)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """`write_output` of ``arrays`` by name as a compressed ``.npz``."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_output(path, buffer.getvalue())
 
 
 def _sync_folder(folder: Path) -> None:

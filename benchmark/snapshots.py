@@ -1,14 +1,12 @@
 """Codewords over a training, seen in two dimensions: pictures of what moves, for data without an encoder."""
 
-import io
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.data import Dataset
-from benchmark.records import write_atomic, writing
+from benchmark.records import write_arrays
 from methods import Quantizer
 
 MOST_CODEWORDS = 1024
@@ -57,10 +55,7 @@ class Snapshots:
             return
         steps = sorted(map(int, self._taken))
         codewords = torch.stack([self._taken[str(step)] for step in steps])
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, steps=steps, codewords=codewords.numpy(), latents=self._latents.numpy())
-        with writing(path):
-            write_atomic(path, buffer.getvalue())
+        write_arrays(path, {"steps": steps, "codewords": codewords.numpy(), "latents": self._latents.numpy()})
 
 
 def principal_plane(rows: Tensor) -> Tensor:

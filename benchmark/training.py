@@ -67,7 +67,6 @@ class Trainer:
         self.timeout = timeout
         self.system = build_system(config, dataset, device)
         self.objective = build_objective(config, dataset, device)
-        self.fresh = dataset.fresh
         self.train = DeviceSplit(dataset.train, dataset.to_input, device)
         self.batches = self._batches("batches")
         probed = probe_items(self.settings["steps"] * self.settings["batch_size"], dataset.probe_items)
@@ -192,18 +191,17 @@ class Trainer:
         self.bad_step = torch.where(bad, step + 1, self.bad_step)
         self.stopwatch.end()
         terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss, **extra, **quantized.log}
-        terms |= learned
-        return {name: value.detach() for name, value in terms.items()}
+        return {name: value.detach() for name, value in {**terms, **learned}.items()}
 
     def _items(self, step: int) -> Tensor:
         """Inputs of one step, the same for every arm: rows of the training set, or fresh ones where it has none.
 
         Of several processes each gets its share.
         """
-        if self.fresh is None:
+        if self.dataset.fresh is None:
             return self.train.batch(share(self.batches.indices(step)))
         generator = torch.Generator().manual_seed(derive_seed("fresh", self.config["seed"], step))
-        return self.train.inputs(share(self.fresh(self.settings["batch_size"], step, generator)))
+        return self.train.inputs(share(self.dataset.fresh(self.settings["batch_size"], step, generator)))
 
     def _descend(self, loss: Tensor) -> None:
         if self.optimizer is None or self.scheduler is None or not loss.requires_grad:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer
+from methods.codebook import CodebookQuantizer, new_codebook
 from methods.ema import EMAStatistics
 from methods.estimators import straight_through
 from methods.registry import register
@@ -75,9 +75,12 @@ class VQVAEEMA(CodebookQuantizer):
         check_range("epsilon", epsilon, 1e-12)
         self.beta = beta
         check_choice("init", init, ("uniform", "unit_uniform", "normal"))
-        codebook = torch.empty(self.codebook_size, dim)
-        bound = math.sqrt(3 / dim) if init == "uniform" else 1.0
-        self.register_buffer("codebook", codebook.normal_() if init == "normal" else codebook.uniform_(-bound, bound))
+        if init == "uniform":
+            bound = math.sqrt(3 / dim)
+            codebook = torch.empty(self.codebook_size, dim).uniform_(-bound, bound)
+        else:
+            codebook = new_codebook(self.codebook_size, dim, init)
+        self.register_buffer("codebook", codebook)
         self.statistics = EMAStatistics(self.codebook, decay=decay, epsilon=epsilon, debias=debias)
 
     def forward(self, latents: Tensor) -> Quantized:

@@ -82,8 +82,9 @@ class WassersteinVQ(CodebookQuantizer):
         check_range("queue_size", queue_size, 0)
         self.beta, self.gamma, self.codebook_weight, self.normalise = beta, gamma, codebook_weight, normalise
         check_choice("init", init, ("small", "unit_uniform", "normal"))
-        small = 0.01 * torch.randn(self.codebook_size, dim) if init == "small" else None
-        self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, init) if small is None else small)
+        size = self.codebook_size
+        codebook = 0.01 * torch.randn(size, dim) if init == "small" else new_codebook(size, dim, init)
+        self.codebook = nn.Parameter(codebook)
         self.register_buffer("queue", 0.01 * torch.randn(queue_size, dim))
         self.register_buffer("position", torch.zeros((), dtype=torch.int64))
 

@@ -1,7 +1,6 @@
 """Runs on the machines of a Ray cluster: the engine beyond one machine (extra ``[ray]``)."""
 
 import contextlib
-import os
 import signal
 import time
 import uuid
@@ -10,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.launchers.base import Event
+from benchmark.launchers.base import Event, available_cores
 from benchmark.launchers.process import STOP_SECONDS, End
 from benchmark.launchers.ray_task import Board, Returned, run_job
-from benchmark.records import write_atomic, writing
+from benchmark.records import write_output, writing
 from benchmark.store import CHECKPOINT, RECORD, Store
 from benchmark.worker_job import EXIT_CLAIMED, Job
 from methods.errors import UsageError
@@ -154,9 +153,7 @@ class RayLauncher:
         """Write what came back from a machine that does not see the results folder, the record last."""
         folder = Store(Path(job.results)).run_folder(job.run.key)
         for name in sorted(returned.files, key=lambda name: name == RECORD):
-            path = folder / Path(name).name
-            with writing(path):
-                write_atomic(path, returned.files[name])
+            write_output(folder / Path(name).name, returned.files[name])
         if RECORD in returned.files and not job.keep_checkpoint:
             (folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -187,8 +184,7 @@ class RayLauncher:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         try:
             if address is None:
-                cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-                self._ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+                self._ray.init(address="local", num_cpus=available_cores(), include_dashboard=False, **quiet)
             else:
                 self._ray.init(address=address, **quiet)
         except (ConnectionError, OSError, ValueError, RuntimeError) as error:

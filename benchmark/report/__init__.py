@@ -1,6 +1,6 @@
 """Tables and plots from a results folder, and from nothing else."""
 
 from benchmark.report.build import build, check_plots, check_tables
-from benchmark.report.frame import load
+from benchmark.report.frame import read
 
-__all__ = ["build", "check_plots", "check_tables", "load"]
+__all__ = ["build", "check_plots", "check_tables", "read"]

@@ -17,7 +17,7 @@ from benchmark.report.declarations import (
     plots_of,
     tables_of,
 )
-from benchmark.report.frame import Results, read
+from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.plots import PLOTS, AgainstPublished, BySize, Plot
 from benchmark.report.quantities import named
@@ -27,8 +27,8 @@ from benchmark.report.tables import TABLES, metrics_by_size, paper_table
 from methods.errors import UsageError
 
 
-def build(folder: Path) -> list[Path]:
-    """Write ``summary.csv``, ``tables/`` and ``plots/`` of a results folder.
+def build(results: Results) -> list[Path]:
+    """Write ``summary.csv``, ``tables/`` and ``plots/`` into the folder of ``results``.
 
     Each table as Markdown, CSV and LaTeX, each plot as PNG and PDF: those that ``plan.json`` declares, or
     all that apply.
@@ -37,9 +37,9 @@ def build(folder: Path) -> list[Path]:
         What was written, the summary first.
 
     Raises:
-        UsageError: there is no plan, it declares a table or plot that there is not, or nothing can be written.
+        UsageError: the plan declares a table or plot that there is not, or nothing can be written.
     """
-    results = read(folder)
+    folder = results.folder
     tables = tables_of(results.plan["tables"], TABLES)
     plots = plots_of(results.plan["plots"], PLOTS, tables)
     grid = Grid(results)

@@ -151,12 +151,6 @@ def read(folder: Path) -> Results:
     )
 
 
-def load(folder: Path) -> tuple[pd.DataFrame, list[str]]:
-    """One row a run, and one sentence for each record that was skipped."""
-    results = read(folder)
-    return results.runs, results.problems
-
-
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
         return read_plan(path)

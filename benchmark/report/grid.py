@@ -83,6 +83,23 @@ class Grid:
         """The runs that ended well, one row a seed."""
         return self._ok.get((arm, self._index[place]), self.results.cells.iloc[:0])
 
+    def first_key(self, arm: str, place: Place) -> str | None:
+        """The key of the run of the lowest seed that ended well; None where none did."""
+        runs = self.ok(arm, place)
+        return str(runs.sort_values("seed")["key"].iloc[0]) if len(runs) else None
+
+    def summary(self, arm: str, place: Place, metric: str) -> dict[str, Any]:
+        """One row of a long table: where it is, and mean, half-width and number of runs of ``metric``."""
+        interval = self.interval(arm, place, metric)
+        return {
+            "arm": arm,
+            **self.coordinates(place),
+            "metric": metric,
+            "mean": interval.mean if interval else None,
+            "half_width": interval.half_width if interval else None,
+            "n": interval.n if interval else 0,
+        }
+
     def values(self, arm: str, place: Place, metric: str) -> pd.Series:
         """One number a seed, those that were measured."""
         runs = self.ok(arm, place)

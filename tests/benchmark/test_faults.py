@@ -17,7 +17,7 @@ from benchmark.checkpoint import save_checkpoint
 from benchmark.display import Display
 from benchmark.launchers import Event
 from benchmark.memory import OutOfMemoryWatch
-from benchmark.records import UnwritableError, write_atomic
+from benchmark.records import UnwritableError, write_atomic, writing
 from benchmark.runner import Outcome, Settings, run_plan
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
@@ -144,9 +144,10 @@ def test_a_checkpoint_that_can_not_be_written_does_not_end_the_training(
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
 
     def full(path: Path, content: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        with writing(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("benchmark.checkpoint.write_atomic", full)
+    monkeypatch.setattr("benchmark.checkpoint.write_output", full)
     store = Store(tmp_path / "results")
     work(Job(plan.runs[0], str(store.folder), "cpu", 1))
     assert store.record(plan.runs[0].key) is not None

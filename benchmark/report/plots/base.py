@@ -2,7 +2,7 @@
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -28,6 +28,15 @@ class Plot(ABC):
     @abstractmethod
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where there is nothing to show."""
+
+
+def last_runs(grid: Grid) -> Iterator[tuple[str, str, str]]:
+    """Arms that have runs, each with a label and the key of its lowest seed at the last place of the grid it has."""
+    for arm in grid.arms:
+        keys = ((place, grid.first_key(arm, place)) for place in reversed(grid.places))
+        place, key = next((found for found in keys if found[1] is not None), (None, None))
+        if place is not None and key is not None:
+            yield arm, arm if arm in grid.size_free else f"{arm}\nK = {place.size:,}", key
 
 
 def wrapped(count: int, at_most: int) -> tuple[int, int]:

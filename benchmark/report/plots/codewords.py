@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
-from benchmark.report.places import Place
 from benchmark.report.plots.base import Plot, panels
 from benchmark.report.style import Style
 
@@ -21,15 +20,11 @@ class CodewordsMoving(Plot):
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run looked at its codewords."""
         for place in grid.places:
-            found = {arm: seen for arm in grid.arms if (seen := _seen(results, grid, arm, place)) is not None}
+            keys = {arm: key for arm in grid.arms if (key := grid.first_key(arm, place)) is not None}
+            found = {arm: seen for arm, key in keys.items() if (seen := results.snapshots(key)) is not None}
             if found:
                 return _sheet(found, grid.title(place), styles)
         return None
-
-
-def _seen(results: Results, grid: Grid, arm: str, place: Place) -> dict[str, np.ndarray] | None:
-    runs = grid.ok(arm, place)
-    return results.snapshots(str(runs.sort_values("seed")["key"].iloc[0])) if len(runs) else None
 
 
 def _sheet(found: dict[str, dict[str, np.ndarray]], title: str, styles: dict[str, Style]) -> Figure:

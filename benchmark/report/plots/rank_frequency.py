@@ -29,9 +29,10 @@ class RankFrequency(Plot):
         leveled: set[str] = set()
         for arm in grid.arms:
             for place in grid.places:
-                runs = grid.ok(arm, place)
-                runs = runs[runs["level_sizes"] != ""]
-                levels = results.counts(str(runs.sort_values("seed")["key"].iloc[0])) if len(runs) else None
+                key = grid.first_key(arm, place)
+                if key is None or results.runs.loc[key, "level_sizes"] == "":
+                    continue
+                levels = results.counts(key)
                 if levels and levels[0].any():
                     curves[place][arm] = relative_curve(levels[0])
                     leveled |= {arm} if len(levels) > 1 else set()

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
-from benchmark.report.plots.base import Plot
+from benchmark.report.plots.base import Plot, last_runs
 from benchmark.report.style import Style
 
 STRIP_INCHES = 6.5
@@ -22,16 +22,13 @@ class Reconstructions(Plot):
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run left samples."""
         strips: list[tuple[str, np.ndarray]] = []
-        for arm in grid.arms:
-            places = [place for place in reversed(grid.places) if len(grid.ok(arm, place))]
-            runs = grid.ok(arm, places[0]).sort_values("seed") if places else None
-            samples = results.samples(str(runs["key"].iloc[0])) if runs is not None else None
+        for _, label, key in last_runs(grid):
+            samples = results.samples(key)
             if samples is None:
                 continue
             half = samples.shape[0] // 2
             if not strips:
                 strips.append(("original", samples[:half]))
-            label = arm if arm in grid.size_free else f"{arm}\nK = {places[0].size:,}"
             strips.append((label, samples[half:]))
         if not strips:
             return None

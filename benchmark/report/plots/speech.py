@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmark.report.frame import Results, unusable
 from benchmark.report.grid import Grid
-from benchmark.report.plots.base import Plot
+from benchmark.report.plots.base import Plot, last_runs
 from benchmark.report.style import Style
 
 WIDTH, ROW_HEIGHT = 9.0, 1.05
@@ -24,11 +24,7 @@ class Speech(Plot):
         """The figure; None where no run left sounds."""
         rows: list[tuple[str, str, np.ndarray]] = []
         rate = 0
-        for arm in grid.arms:
-            places = [place for place in reversed(grid.places) if len(grid.ok(arm, place))]
-            if not places:
-                continue
-            key = str(grid.ok(arm, places[0]).sort_values("seed")["key"].iloc[0])
+        for arm, label, key in last_runs(grid):
             folder = results.folder / "runs" / key / "samples"
             original, reconstruction = _sound(folder, "original"), _sound(folder, "reconstruction")
             if original is None or reconstruction is None:
@@ -36,7 +32,6 @@ class Speech(Plot):
             if not rows:
                 rate = original[1]
                 rows.append(("original", "#222222", original[0]))
-            label = arm if arm in grid.size_free else f"{arm}\nK = {places[0].size:,}"
             rows.append((label, styles[arm].colour, reconstruction[0]))
         return _sheet(rows, rate) if rows else None
 

@@ -94,14 +94,7 @@ def _cell(
 
 def _data(grid: Grid, columns: list[Column]) -> pd.DataFrame:
     return pd.DataFrame(
-        {
-            "arm": arm,
-            **grid.coordinates(place),
-            "metric": column.name,
-            "mean": interval.mean if (interval := grid.interval(arm, place, column.name)) else None,
-            "half_width": interval.half_width if interval else None,
-            "n": interval.n if interval else 0,
-        }
+        grid.summary(arm, place, column.name)
         for column in columns
         for arm in grid.arms
         for place in grid.places

@@ -133,18 +133,11 @@ def _excess(reference: Interval | None, interval: Interval | None, own: Column) 
 
 
 def _data(declaration: PaperTable, grid: Grid, arm: str, place: Place, own: Column) -> dict[str, Any]:
-    interval = grid.interval(arm, place, own.name)
-    figure = figure_of(declaration, grid, arm, place, own.name)
-    row: dict[str, Any] = {
-        "arm": arm,
-        **grid.coordinates(place),
-        "metric": own.name,
-        "mean": interval.mean if interval else None,
-        "half_width": interval.half_width if interval else None,
-        "n": interval.n if interval else 0,
-    }
+    row = grid.summary(arm, place, own.name)
     if declaration.published is None:
         return row
+    interval = grid.interval(arm, place, own.name)
+    figure = figure_of(declaration, grid, arm, place, own.name)
     both = figure is not None and interval is not None and figure.value != 0
     return {
         **row,

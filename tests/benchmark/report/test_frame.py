@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmark.report import load
 from benchmark.report.frame import read
 from methods.errors import UsageError
 
@@ -14,7 +13,8 @@ Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which i
 
 def test_one_row_a_run(synthetic: Make):
     results = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), seeds=2, artefacts=False)
-    runs, problems = load(results.folder)
+    found = read(results.folder)
+    runs, problems = found.runs, found.problems
     assert problems == []
     # 2 arms × 2 sizes × 2 seeds, and one run a seed that serves both sizes.
     assert len(runs) == 10
@@ -40,7 +40,8 @@ def test_a_run_without_size_serves_every_size(synthetic: Make):
 def test_a_bad_record_is_named_and_never_counted(synthetic: Make, content: str):
     made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2, artefacts=False)
     made.record_path("simvq", 256, 1).write_text(content)
-    runs, problems = load(made.folder)
+    found = read(made.folder)
+    runs, problems = found.runs, found.problems
     assert len(runs) == 3
     assert len(problems) == 1
     assert made.key("simvq", 256, 1) in problems[0]
@@ -50,7 +51,8 @@ def test_a_bad_record_is_named_and_never_counted(synthetic: Make, content: str):
 def test_a_record_under_another_key_is_not_counted(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=2, artefacts=False)
     made.record_path("vq_vae", 256, 0).write_text(made.record_path("vq_vae", 256, 1).read_text())
-    runs, problems = load(made.folder)
+    found = read(made.folder)
+    runs, problems = found.runs, found.problems
     assert list(runs["seed"]) == [1]
     assert "another run" in problems[0]
 

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmark.report import check_plots, published
-from benchmark.report.build import build
+from benchmark.report import build, check_plots, published
 from benchmark.report.declarations import PaperTable
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
@@ -132,7 +131,7 @@ def test_a_declaration_that_fits_nothing_is_one_sentence(synthetic: Make, change
     made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1, artefacts=False)
     made.edit_plan(tables=[{**DECLARATION, "published": {**DECLARATION["published"], **change}}], plots=["usage"])
     with pytest.raises(UsageError, match=re.escape(sentence)):
-        build(made.folder)
+        build(read(made.folder))
 
 
 def test_a_plot_needs_its_table() -> None:
