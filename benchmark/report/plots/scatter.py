@@ -88,7 +88,7 @@ class RateDistortion(Plot):
         if error is None or not results.has("entropy_bits"):
             return None
         figure, [[axis]] = panels(1, 1, width=4.8, height=3.8)
-        shown, errors = [], []
+        shown, floors, errors = [], [], []
         for arm, (_, places) in itertools.product(grid.arms, grid.lines()):
             points = [
                 (rate, grid.interval(arm, place, error))
@@ -101,6 +101,7 @@ class RateDistortion(Plot):
                 continue
             shown += [arm] if arm not in shown else []
             if floor is not None:
+                floors.append(arm)
                 errors.append(floor.mean)
                 axis.axhline(floor.mean, color=styles[arm].colour, linestyle=styles[arm].line)
                 continue
@@ -117,7 +118,7 @@ class RateDistortion(Plot):
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
         elif len(grid.x.values) > 1:
             axis.set_title(f"Along a line: {grid.x.label}", fontsize=8.5)
-        legend(figure, arm_handles(shown, styles))
+        legend(figure, arm_handles(shown, styles, rules=floors))
         return figure
 
 
