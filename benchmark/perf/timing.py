@@ -17,6 +17,9 @@ from methods import nearest
 _SHORTEST = 0.05
 """Seconds that one measurement lasts at least; shorter operations are repeated within it."""
 _MOST_REPEATS = 100
+_COLD_MATTERS = 0.5
+"""Operations shorter than this many seconds are done once untimed first: the contender before left the caches and the
+allocator as it likes them."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,16 @@ def time_in_rounds(operations: Mapping[str, Prepared], clock: Clock, effort: Eff
         operation()
     first = {name: clock.time(operation) for name, operation in operations.items()}
     repeats = {name: max(1, min(_MOST_REPEATS, round(_SHORTEST / seconds))) for name, seconds in first.items()}
-    a_round = sum(first[name] * repeats[name] for name in operations)
+    warm_up = {name for name, seconds in first.items() if seconds < _COLD_MATTERS}
+    a_round = sum(first[name] * (repeats[name] + (name in warm_up)) for name in operations)
     rounds = max(effort.fewest, min(effort.most, int(effort.seconds / a_round)))
     names = list(operations)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for index in range(rounds):
         shift = index % len(names)
         for name in names[shift:] + names[:shift]:
+            if name in warm_up:
+                operations[name]()
             seconds[name].append(clock.time(operations[name], repeats[name]))
     return seconds
 
