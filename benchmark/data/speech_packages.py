@@ -1,5 +1,6 @@
 """Real speech that Debian packages, to be had without a general network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.data import datasets
@@ -62,6 +63,20 @@ def festvox_ru(
         source=source,
         licence="as Festvox's (BSD-like), Moscow State University",
     )
+
+
+@datasets.register("festvox_minute", modality="audio")
+def festvox_minute() -> Speech:
+    """One minute of the test speech of `festvox_ru`, the same for training (half seconds), validation and test.
+
+    For checking a codec: what it can't learn by heart it can't code. Evidence of nothing else.
+    """
+    data = festvox_ru(clip_seconds=0.5)
+    minute = data.test[:20]
+    clips = minute.reshape(-1, *data.train.shape[1:])
+    kept = {name: data.provenance[name] for name in ("source", "licence", "content")}
+    provenance = {**kept, "clips": {"train": len(clips), "validation": len(clips), "test": len(minute)}}
+    return replace(data, train=clips, validation=clips, test=minute, provenance=provenance)
 
 
 def read_festvox(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from benchmark.data import datasets, speech_packages
 from benchmark.data.sources import UnavailableError
@@ -21,17 +22,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return data
 
 
-def test_festvox_is_split_by_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech_packages, "FESTVOX_RECORDINGS", 20)
+def write_festvox(folder: Path, monkeypatch: pytest.MonkeyPatch, recordings: int, samples: int) -> None:
+    monkeypatch.setattr(speech_packages, "FESTVOX_RECORDINGS", recordings)
     (folder / FESTVOX_FOLDER).mkdir(parents=True)
-    for index in range(20):
-        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 8000)
+    for index in range(recordings):
+        noise = np.random.default_rng(index).uniform(-0.5, 0.5, samples)
         soundfile.write(folder / FESTVOX_FOLDER / f"ru_{index:04}.wav", noise, 16_000)
+
+
+def test_festvox_is_split_by_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_festvox(folder, monkeypatch, 20, 8000)
     data = datasets.create("festvox_ru", {"clip_seconds": 0.25, "test_seconds": 0.5})
     assert data.provenance["recordings"] == {"train": 16, "validation": 2, "test": 2}
     assert [len(data.train), len(data.validation), len(data.test)] == [32, 4, 2]
     with pytest.raises(UsageError, match="sample_rate must be a whole number from 1 to 16000, not 24000"):
         datasets.create("festvox_ru", {"sample_rate": 24_000})
+
+
+def test_the_minute_is_trained_on_and_tested(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_festvox(folder, monkeypatch, 10, 21 * 48_000)
+    data = datasets.create("festvox_minute", {})
+    assert data.test.shape == (20, 1, 48_000)
+    assert torch.equal(data.train.flatten(), data.test.flatten())
+    assert torch.equal(data.validation, data.train)
+    assert data.provenance["clips"] == {"train": 120, "validation": 120, "test": 20}
 
 
 def test_a_part_of_festvox_is_not_enough(folder: Path) -> None:
