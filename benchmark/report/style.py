@@ -99,7 +99,8 @@ class Style:
 
     def point(self) -> dict[str, Any]:
         """Arguments of markers."""
-        return {"color": self.colour, "marker": self.marker, "markeredgecolor": "white", "markeredgewidth": 0.6}
+        size = {"markersize": 9} if self.marker == "*" else {}  # its arms take little of the place it is given
+        return {"color": self.colour, "marker": self.marker, "markeredgecolor": "white", "markeredgewidth": 0.6, **size}
 
 
 def method_style(method: str) -> Style:

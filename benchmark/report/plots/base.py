@@ -5,17 +5,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from benchmark.report.columns import Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
-from benchmark.report.places import CODEBOOK_SIZE, Axis, text
+from benchmark.report.places import CODEBOOK_SIZE, Axis, Place, text
 from benchmark.report.style import CEILING, Style
 
 BAND_ALPHA = 0.13
+PANELS_A_ROW = 4
 LOG_SPREAD = 15.0
 """Largest over smallest value from which an axis is logarithmic."""
 
@@ -117,3 +120,21 @@ def dodged(axis: Axis, at: float, share: float) -> float:
 def is_wide(values: Sequence[float]) -> bool:
     """Whether positive values spread so far that a logarithmic axis shows them better."""
     return len(values) > 1 and min(values) > 0 and max(values) / min(values) > LOG_SPREAD
+
+
+def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A band within what the quantity can be; a logarithmic axis needs a positive lower end."""
+    if column.percent:
+        return low.clip(0, 100), high.clip(0, 100)
+    return np.where(means > 0, low.clip(min=np.abs(means) * 0.05), low), high
+
+
+def ceiling(column: Column, grid: Grid, place: Place) -> float | None:
+    """Usage: 1 - (1 - 1/K)^N, as recorded. Perplexity: the smaller of K and N. Of others: none."""
+    if column.name == "usage":
+        recorded = grid.shared(place, "ceiling")
+        return None if recorded is None else recorded * column.scale
+    if column.name == "perplexity":
+        tokens = grid.shared(place, "tokens")
+        return float(place.size) if tokens is None else min(float(place.size), tokens)
+    return None

@@ -1,4 +1,4 @@
-"""Quantities along an axis of the grid, a panel each; at a single place, dots with the seeds around them."""
+"""Quantities along an axis of numbers, a panel each; elsewhere dots, a row an arm."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,9 +13,12 @@ from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Place
 from benchmark.report.plots.base import (
     BAND_ALPHA,
+    PANELS_A_ROW,
     Plot,
     arm_handles,
+    ceiling,
     ceiling_handle,
+    clipped,
     dodged,
     grid_axis,
     is_wide,
@@ -24,10 +27,10 @@ from benchmark.report.plots.base import (
     position,
     wrapped,
 )
+from benchmark.report.plots.dots import dots
 from benchmark.report.quantities import Choice
 from benchmark.report.style import CEILING, Style
 
-PANELS_A_ROW = 4
 DODGE = 0.035
 """Arms stand apart by this part of an octave, or of the distance between values, so that none hides another."""
 
@@ -44,8 +47,8 @@ class BySize(Plot):
         columns = self._choose(results)
         if not columns:
             return None
-        if len(grid.places) == 1:
-            return _dots(columns, grid, styles)
+        if len(grid.places) == 1 or not grid.x.numeric:  # words have no order that a line could follow
+            return dots(columns, grid, styles)
         return lines(columns, grid, styles)
 
 
@@ -105,29 +108,18 @@ def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles:
             axis.axhline(found[0], color=style.colour, linestyle=style.line, linewidth=1.4)
             continue
         half = np.array([(i.half_width if i else None) or 0.0 for i in intervals]) * column.scale
-        band = _clipped(column, means - half, means + half, means)
+        band = clipped(column, means - half, means + half, means)
         x = [place_of(grid, arm, place) for place in places]
-        # Words have no order that a line could follow.
-        axis.plot(x, means, **(style.curve() if grid.x.numeric else {**style.point(), "linestyle": "none"}))
-        if grid.x.numeric:
-            axis.fill_between(x, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
-        else:
-            axis.vlines(x, *band, color=style.colour, alpha=0.6, lw=1.2)
+        axis.plot(x, means, **style.curve())
+        axis.fill_between(x, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
     _scale(axis, column, everything)
     return shown
 
 
 def place_of(grid: Grid, arm: str, place: Place) -> float:
     """Where a point of ``arm`` is drawn along the horizontal axis: a little beside the place, so that none hides."""
-    share = DODGE * (grid.arms.index(arm) - (len(grid.arms) - 1) / 2)
+    share = min(DODGE, 0.6 / len(grid.arms)) * (grid.arms.index(arm) - (len(grid.arms) - 1) / 2)
     return dodged(grid.x, position(grid.x, grid.coordinate(place)), share)
-
-
-def _clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A band within what the quantity can be; a logarithmic axis needs a positive lower end."""
-    if column.percent:
-        return low.clip(0, 100), high.clip(0, 100)
-    return np.where(means > 0, low.clip(min=np.abs(means) * 0.05), low), high
 
 
 def _scale(axis: Axes, column: Column, values: Sequence[float]) -> None:
@@ -144,59 +136,3 @@ def _ceiling(axis: Axes, column: Column, grid: Grid, places: list[Place]) -> boo
         x = [position(grid.x, grid.coordinate(place)) for place, _ in found]
         axis.plot(x, [bound for _, bound in found], **CEILING)
     return bool(found)
-
-
-def ceiling(column: Column, grid: Grid, place: Place) -> float | None:
-    """Usage: 1 - (1 - 1/K)^N, as recorded. Perplexity: the smaller of K and N. Of others: none."""
-    if column.name == "usage":
-        recorded = grid.shared(place, "ceiling")
-        return None if recorded is None else recorded * column.scale
-    if column.name == "perplexity":
-        tokens = grid.shared(place, "tokens")
-        return float(place.size) if tokens is None else min(float(place.size), tokens)
-    return None
-
-
-def _dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
-    place = grid.places[0]
-    arms = [arm for arm in grid.arms if len(grid.ok(arm, place))]
-    figure, rows = panels(*wrapped(len(columns), PANELS_A_ROW), width=2.9, height=0.8 + 0.26 * len(arms), sharey=True)
-    axes = [axis for row in rows for axis in row]
-    bounded = False
-    for axis, column in zip(axes, columns, strict=False):
-        bounded |= _dot_panel(axis, column, grid, arms, styles)
-    for axis in axes[len(columns) :]:
-        axis.remove()
-    axes[0].set_yticks(range(len(arms)), arms)
-    axes[0].set_ylim(len(arms) - 0.5, -0.5)
-    figure.suptitle(
-        f"Codebook size {place.size:,}; small dots are single runs" + ("; dotted: ceiling" if bounded else ""),
-        fontsize=9,
-    )
-    return figure
-
-
-def _dot_panel(axis: Axes, column: Column, grid: Grid, arms: list[str], styles: dict[str, Style]) -> bool:
-    place, everything = grid.places[0], []
-    for row, arm in enumerate(arms):
-        interval = grid.interval(arm, place, column.name)
-        if interval is None:
-            axis.text(0.5, row, "–", transform=axis.get_yaxis_transform(), ha="center", va="center", color="#666666")
-            continue
-        values = grid.values(arm, place, column.name).to_numpy() * column.scale
-        everything += values.tolist()
-        if interval.half_width is not None:
-            mean, half = np.array([interval.mean * column.scale]), np.array([interval.half_width * column.scale])
-            low, high = _clipped(column, mean - half, mean + half, mean)
-            axis.plot([low[0], high[0]], [row, row], color=styles[arm].colour, linewidth=1.6, solid_capstyle="butt")
-            axis.plot(values, [row] * len(values), ".", color=styles[arm].colour, markersize=4, alpha=0.5)
-        axis.plot(interval.mean * column.scale, row, linestyle="none", **styles[arm].point())
-    if is_wide(everything) and not column.percent:
-        axis.set_xscale("log")
-    if column.percent:
-        axis.set_xlim(-3, 104)
-    bound = ceiling(column, grid, place)
-    if bound is not None:
-        axis.axvline(bound, **CEILING)
-    axis.set_xlabel(column.heading)
-    return bound is not None

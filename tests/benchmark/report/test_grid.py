@@ -47,6 +47,28 @@ def test_the_codebook_size_is_the_axis_where_there_are_several(synthetic: Make) 
     assert grid.title(grid.places[1]) == "K = 1,024"
 
 
+def test_words_have_rows_of_arms_on_one_scale_and_a_column_a_word(synthetic: Make) -> None:
+    made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), seeds=2, artefacts=False)
+    laws = {256: "gaussian", 1024: "uniform"}
+    cells = [
+        {**cell, "codebook_size": 256, "point": {"law": laws[cell["codebook_size"]]}} for cell in made.plan["cells"]
+    ]
+    made.edit_plan(codebook_sizes=[256], axes={"law": ["gaussian", "uniform"]}, cells=cells)
+    results = read(made.folder)
+    figure = PLOTS["usage"].draw(results, Grid(results), arm_styles(results.plan["arms"]))
+    assert figure is not None
+    assert [axes.get_title() for axes in figure.axes] == ["gaussian", "uniform"] * 2
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Usage, %"] * 2 + ["Perplexity"] * 2
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["vq_vae", "simvq"]
+    assert figure.axes[2].get_xlim() == figure.axes[3].get_xlim()
+    usage = Grid(results).interval("simvq", Grid(results).places[1], "usage")
+    assert usage is not None
+    [dot] = [
+        line for line in figure.axes[1].get_lines() if list(line.get_ydata()) == [1] and len(line.get_xdata()) == 1
+    ]
+    assert dot.get_xdata()[0] == pytest.approx(100 * usage.mean)
+
+
 def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
     results = read(shifted)
     grid = Grid(results)
