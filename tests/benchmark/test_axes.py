@@ -122,7 +122,9 @@ def test_the_plan_keeps_finished_cells_of_a_wider_grid(write_suite: Write, tmp_p
     assert [cell["point"] for cell in plan["cells"] if cell["point"]["dataset.shift"]] == [finished.point]
 
 
-@pytest.mark.parametrize("suite", ["audio_quickstart", "collapse_check", "planted_collapse", "quickstart"])
+@pytest.mark.parametrize(
+    "suite", ["audio_overfit", "audio_quickstart", "collapse_check", "planted_collapse", "quickstart"]
+)
 def test_committed_records_are_of_the_suites_as_they_are(suite: str) -> None:
     keys = {run.key for run in plan_suite(suite).runs}
     assert keys == {record.parent.name for record in (REFERENCE / suite / "runs").glob("*/record.json")}
