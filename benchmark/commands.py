@@ -12,7 +12,7 @@ from benchmark.choices import write_choices
 from benchmark.data import datasets
 from benchmark.display import Display, duration
 from benchmark.launchers import LocalLauncher
-from benchmark.launching import launch
+from benchmark.launching import jobs_and_threads, launch
 from benchmark.models import models
 from benchmark.plan_file import write_plan
 from benchmark.records import STATUSES
@@ -95,8 +95,10 @@ def plan(options: argparse.Namespace) -> int:
     if runs:
         from benchmark.estimate import estimate_seconds  # the whole training, which other commands needn't wait for
 
+        jobs, threads = jobs_and_threads(planned, device)
+        torch.set_num_threads(threads)
         seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
-        print(f"about {duration(seconds)} one after another on {device} ({basis})")
+        print(f"about {duration(seconds / jobs)} on {device} with {jobs} at a time ({basis})")
     return 0
 
 

@@ -17,7 +17,7 @@ _EVALUATION_SHARE = 1.3
 
 
 def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: torch.device) -> tuple[float, str]:
-    """Seconds for ``left`` one after another, and on what the figure rests."""
+    """Seconds that the runs ``left`` take, added up, and on what the figure rests."""
     known = _finished(plan, store)
     seconds, timed = 0.0, 0
     rates: dict[str, float] = {}

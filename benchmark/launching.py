@@ -38,7 +38,7 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
 
 def _launcher(plan: Plan, options: argparse.Namespace, device: str) -> tuple[Launcher, int]:
     """The launcher, and the threads of each run."""
-    processes = max((run.devices for run in plan.runs), default=1)
+    processes = _processes(plan)
     if options.launcher == "ray":
         from benchmark.launchers.ray import RayLauncher
 
@@ -49,10 +49,21 @@ def _launcher(plan: Plan, options: argparse.Namespace, device: str) -> tuple[Lau
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is for --launcher ray")
     _check_devices(processes, device)
+    jobs, threads = jobs_and_threads(plan, device, options.jobs)
+    return LocalLauncher(jobs), int(options.cpus) if options.cpus else threads
+
+
+def jobs_and_threads(plan: Plan, device: str, jobs: int | None = None) -> tuple[int, int]:
+    """Runs at a time on this machine, ``jobs`` where that is given, and the CPU threads of each."""
     cores = available_cores()
-    most = default_jobs(device, max(1, cores // processes))
-    jobs = options.jobs or min(most, max(1, len(plan.runs)))
-    return LocalLauncher(jobs), int(options.cpus) if options.cpus else max(1, cores // jobs)
+    most = default_jobs(device, max(1, cores // _processes(plan)))
+    jobs = jobs or min(most, max(1, len(plan.runs)))
+    return jobs, max(1, cores // jobs)
+
+
+def _processes(plan: Plan) -> int:
+    """Of each run."""
+    return max((run.devices for run in plan.runs), default=1)
 
 
 def _check_devices(processes: int, device: str) -> None:
