@@ -70,6 +70,11 @@ class Results:
             self.records[key]["config"].get("codebook_size") is None for key in cells["key"] if key in self.records
         )
 
+    def is_codeless(self, arm: str) -> bool:
+        """Whether an arm measured something, but no usage of codes."""
+        runs = self.ok[self.ok["arm"] == arm]
+        return len(runs) > 0 and ("usage" not in runs or bool(runs["usage"].isna().all()))
+
     def has(self, metric: str) -> bool:
         """Whether any run of the plan measured ``metric``."""
         return metric in self.ok and bool(self.ok[metric].notna().any())

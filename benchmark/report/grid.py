@@ -25,8 +25,10 @@ class Grid:
         self.arms = results.arms
         self.axes = results.axes
         self.size_free = [arm for arm in self.arms if results.is_size_free(arm)]
-        # One run that serves every size would enter a comparison once a size.
-        self.remedies = [arm for arm in self.arms if not results.is_reference(arm) and arm not in self.size_free]
+        self.codeless = [arm for arm in self.arms if not results.is_reference(arm) and results.is_codeless(arm)]
+        # One run that serves every size would enter a comparison once a size; without codes nothing bounds the bits.
+        unranked = {*self.size_free, *self.codeless}
+        self.remedies = [arm for arm in self.arms if not results.is_reference(arm) and arm not in unranked]
         self._index = {place: number for number, place in enumerate(results.places)}
         self._cells = dict(list(results.cells.groupby(["arm", "place"])))
         self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}

@@ -21,9 +21,13 @@ def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
 
 
 def mark_notes(grid: Grid) -> list[str]:
-    """The meaning of † and ‡, where they occur."""
+    """The meaning of † and ‡, where they occur, and what is not ranked."""
     marks = "".join(arm_marks(grid, arm, grid.places) for arm in grid.arms)
     notes = []
+    if grid.codeless:
+        notes.append(
+            f"Neither ranked nor marked best, since without codes nothing bounds its bits: {_names(grid.codeless)}."
+        )
     if UNVERIFIED in marks:
         notes.append(f"{UNVERIFIED} not verified: the method's card names nothing it was compared with.")
     if NOT_CONVERGED in marks:

@@ -30,7 +30,7 @@ class RankFrequency(Plot):
         for arm in grid.arms:
             for place in grid.places:
                 key = grid.first_key(arm, place)
-                if key is None or results.runs.loc[key, "level_sizes"] == "":
+                if key is None or grid.interval(arm, place, "usage") is None:  # an arm without codes
                     continue
                 levels = results.counts(key)
                 if levels and levels[0].any():

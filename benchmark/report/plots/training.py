@@ -15,8 +15,12 @@ from benchmark.report.style import Style
 _ROWS = (("usage", "Usage of the probe set, %", 100.0), ("perplexity", "Perplexity of the probe set", 1.0))
 
 
+MOST_BANDS = 12
+"""More arms than these would hide each other behind their intervals."""
+
+
 class OverTraining(Plot):
-    """A column a place of the grid; usage above, perplexity below; mean over seeds with its interval."""
+    """A column a place of the grid; usage above, perplexity below; mean over seeds, of few arms with its interval."""
 
     name = "training"
 
@@ -36,7 +40,7 @@ class OverTraining(Plot):
             for axis, place in zip(axes, places, strict=True):
                 for arm in grid.arms:
                     if (arm, place) in curves:
-                        _draw(axis, curves[arm, place], name, scale, styles[arm])
+                        _draw(axis, curves[arm, place], name, scale, styles[arm], bands=len(grid.arms) <= MOST_BANDS)
         for axis, place in zip(rows[0], places, strict=True):
             axis.set_title(grid.title(place))
             axis.set_ylim(-3, 104)
@@ -58,15 +62,15 @@ def _curve(results: Results, grid: Grid, arm: str, place: Place) -> pd.DataFrame
     return pd.concat(found) if found else pd.DataFrame()
 
 
-def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style) -> None:
+def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style, *, bands: bool) -> None:
     points = [(step, t_interval(values.to_numpy())) for step, values in curve.groupby("step")[name]]
     found = [(step, interval) for step, interval in points if interval is not None]
     steps = np.array([step for step, _ in found], dtype=float)
     mean = scale * np.array([interval.mean for _, interval in found])
-    half = scale * np.array([interval.half_width or 0.0 for _, interval in found])
-    low, high = (mean - half).clip(min=0 if name == "usage" else 1), mean + half
     axis.plot(steps, mean, color=style.colour, linestyle=style.line)
     axis.plot(steps[-1:], mean[-1:], linestyle="none", clip_on=False, **style.point())
-    axis.fill_between(
-        steps, low, high.clip(max=100) if name == "usage" else high, color=style.colour, alpha=BAND_ALPHA, lw=0
-    )
+    if bands:
+        half = scale * np.array([interval.half_width or 0.0 for _, interval in found])
+        low, high = (mean - half).clip(min=0 if name == "usage" else 1), mean + half
+        high = high.clip(max=100) if name == "usage" else high
+        axis.fill_between(steps, low, high, color=style.colour, alpha=BAND_ALPHA, lw=0)

@@ -158,7 +158,7 @@ def _levels(method: str, size: int) -> list[int]:
 
 def _counts(arm: str, method: str, size: int, rng: np.random.Generator) -> np.ndarray | None:
     """Zipf-like draws: a share of the codebook is in reach, the more even the flatter."""
-    if method == "no_quantization":
+    if method in ("no_quantization", "sc_vae"):
         return None
     even = _EVEN.get(method, 0.2 + 0.6 * (zlib.crc32(arm.encode()) % 100) / 100)
     reach = max(2, int(size * min(1.0, even * (1.3 - 0.05 * np.log2(size)) + 0.02 * rng.random())))

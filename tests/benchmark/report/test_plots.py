@@ -126,6 +126,14 @@ def test_relative_curve_of_a_uniform_source_is_flat():
     np.testing.assert_allclose(frequency, 1.0)
 
 
+def test_an_arm_without_codes_has_no_counts_to_miss(synthetic: Make, caplog: pytest.LogCaptureFixture):
+    assert names(draw(synthetic(("simvq", "sc_vae"), sizes=(256,), seeds=1).folder, "rank_frequency")) == [
+        "simvq",
+        "uniform",
+    ]
+    assert not caplog.text
+
+
 def test_levels_are_named_in_the_rank_frequency_plot(synthetic: Make):
     assert names(draw(synthetic(ARMS, sizes=(256,), seeds=1).folder, "rank_frequency")) == [
         "vq_vae",

@@ -258,6 +258,17 @@ def test_declared_metrics_by_size(synthetic: Make):
     assert built.blocks[0].rows[1][1].text == "11.0 ± 2.5"
 
 
+def test_an_arm_without_codes_is_not_ranked(synthetic: Make):
+    results = read(synthetic(("sc_vae", "simvq", "vq_vae"), sizes=(256,), seeds=3, artefacts=False).folder)
+    grid = Grid(results)
+    assert grid.remedies == ["simvq", "vq_vae"]
+    for name in ("main", "comparison"):
+        table = TABLES[name](results, grid)
+        assert table is not None
+        assert "Neither ranked nor marked best, since without codes nothing bounds its bits: `sc_vae`." in table.notes
+    assert "sc_vae" not in set(table.data["arm"])
+
+
 def test_comparison(synthetic: Make):
     made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
     for size, offset in ((256, 0.0), (1024, -1.0)):
