@@ -28,9 +28,11 @@ class RankFrequency(Plot):
         curves: dict[Place, dict[str, tuple[np.ndarray, np.ndarray]]] = {place: {} for place in grid.places}
         leveled: set[str] = set()
         for arm in grid.arms:
+            if results.is_codeless(arm):
+                continue
             for place in grid.places:
                 key = grid.first_key(arm, place)
-                if key is None or grid.interval(arm, place, "usage") is None:  # an arm without codes
+                if key is None:
                     continue
                 levels = results.counts(key)
                 if levels and levels[0].any():
