@@ -16,6 +16,7 @@ from benchmark.launching import jobs_and_threads, launch
 from benchmark.models import models
 from benchmark.plan_file import write_plan
 from benchmark.records import STATUSES
+from benchmark.reporting import write_reports
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
 from benchmark.tuning import at_the_end, choices_path, choose, plan_trials
@@ -24,8 +25,6 @@ from methods import UsageError, available, get
 from methods.errors import did_you_mean
 from methods.registry import resolve_params
 from methods.signature import options_of
-
-PROBLEMS_SHOWN = 5
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     changed |= write_plan(plan, store)  # with what others finished here in the meantime
     if changed or len(outcome.ended) > len(outcome.skipped) or not (store.folder / "summary.csv").exists():
         if outcome.ended:
-            _write_report(store.folder)
+            write_reports([store.folder])
     else:
         print(f"nothing new; tables and plots are in {store.folder}")
     if outcome.failed:
@@ -165,8 +164,7 @@ def tables(options: argparse.Namespace) -> int:
     if not folders or not (folders[0] / "plan.json").is_file():
         wanted = folders[0] if folders else root
         raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
-    for folder in folders:
-        _write_report(folder)
+    write_reports(folders)
     return 0
 
 
@@ -256,17 +254,3 @@ def _device(name: str, launcher: str = "local") -> str:
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"--device {name}: only cpu and cuda are supported")
     return name
-
-
-def _write_report(folder: Path) -> None:
-    from benchmark import report  # pandas and the plots, which a call that has nothing to report needn't wait for
-
-    results = report.read(folder)
-    for problem in results.problems[:PROBLEMS_SHOWN]:
-        print(problem, file=sys.stderr)
-    if len(results.problems) > PROBLEMS_SHOWN:
-        more = len(results.problems) - PROBLEMS_SHOWN
-        print(f"... and {more:,} more records that are not counted", file=sys.stderr)
-    for path in report.build(results):
-        if path.suffix in (".md", ".png"):
-            print(path)

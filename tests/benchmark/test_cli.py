@@ -1,6 +1,7 @@
 """What a person types and what they get: exit codes, single sentences, tables at the end."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,8 +79,13 @@ def test_run_plan_status_and_tables(
     assert "2 of 2 runs done, 0 left" in capsys.readouterr().out
     assert _call("status", suite, "--results", results) == 0
     assert "2 ok" in capsys.readouterr().out
-    assert _call("tables", "--results", results) == 0
-    assert (folder / "tables" / tables[0]).read_bytes() == written
+    other = Path(shutil.copytree(folder, folder.with_name("another"), ignore=shutil.ignore_patterns("tables")))
+    assert _call("tables", "--results", results) == 0  # of both, each in a process of its own where there are cores
+    printed = capsys.readouterr().out.split()
+    assert [Path(line).parts[-3] for line in printed] == sorted(Path(line).parts[-3] for line in printed)
+    for one in (folder, other):
+        assert (one / "tables" / tables[0]).read_bytes() == written
+        assert str(one / "tables" / tables[0]) in printed or tables[0].endswith((".csv", ".tex"))
 
 
 def test_a_failed_run_ends_with_exit_code_1_and_status_says_why(
