@@ -11,7 +11,7 @@ from benchmark.perf.training import BARE, HISTORY_POINT
 from benchmark.training import HISTORY_POINTS
 
 _NOTHING = "–"
-_STEPS = 5000
+_STEPS = 2000
 """Steps over which the harness's history is spread: those of the suite `codebook_scaling`."""
 _SECTIONS = {"search": "Search for the nearest codeword", "step": "Quantizer step", "training": "Whole training step"}
 _PREFACE = (

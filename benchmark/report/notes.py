@@ -11,6 +11,8 @@ from benchmark.report.statistics import LEVEL
 UNVERIFIED = "†"
 NOT_CONVERGED = "‡"
 _MACHINES_SHOWN = 3
+_MANY_ARMS = 4
+"""Arms of one method from which on what most of them have in common is said once."""
 
 
 def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
@@ -75,10 +77,15 @@ def settings_note(grid: Grid) -> str | None:
     """What sets arms apart beside their method: parameters within a method, training against the protocol's."""
     protocol = grid.results.plan.get("protocol", {}).get("training", {})
     arms = {arm: grid.results.arm(arm) for arm in grid.arms}
+    families: dict[str, list[dict[str, Any]]] = {}
+    for entry in arms.values():
+        families.setdefault(entry["method"], []).append(entry["params"])
+    usual = {method: _usual(family) for method, family in families.items()}
     found = []
     for arm, entry in arms.items():
-        family = [other["params"] for other in arms.values() if other["method"] == entry["method"]]
+        family, common = families[entry["method"]], usual[entry["method"]]
         own = {name: v for name, v in entry["params"].items() if any(other.get(name) != v for other in family)}
+        own = {name: v for name, v in own.items() if name not in common or common[name] != v}
         own |= {name: v for name, v in _training(grid, arm).items() if name in protocol and protocol[name] != v}
         own = {name: v for name, v in own.items() if name not in (entry["tuned"] or {})}
         base = f" is `{entry['method']}`" if entry["method"] != arm else ""
@@ -86,7 +93,21 @@ def settings_note(grid: Grid) -> str | None:
         variants = "".join(f" ({_variant(variant)})" for variant in entry.get("at", []))
         if base or settings or variants:
             found.append(f"`{arm}`{base}{' with ' if settings else ''}{settings}{variants}")
+    found += [f"otherwise `{method}` has {_pairs(common)}" for method, common in usual.items() if common]
     return f"Arms: {'; '.join(found)}." if found else None
+
+
+def _usual(family: list[dict[str, Any]]) -> dict[str, Any]:
+    """Parameters that differ among many arms of a method, with the value that more than half of them have."""
+    if len(family) < _MANY_ARMS:
+        return {}
+    usual = {}
+    for name in family[0]:
+        values = [params.get(name) for params in family]
+        commonest = max(values, key=values.count)
+        if len(family) / 2 < values.count(commonest) < len(family):
+            usual[name] = commonest
+    return usual
 
 
 def _variant(variant: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from benchmark.report.style import Style
 _ROWS = (("usage", "Usage of the probe set, %", 100.0), ("perplexity", "Perplexity of the probe set", 1.0))
 
 
-MOST_BANDS = 12
+MOST_BANDS = 8
 """More arms than these would hide each other behind their intervals."""
 
 

@@ -288,6 +288,22 @@ def test_comparison(synthetic: Make):
     assert "no_quantization" not in built.markdown()
 
 
+def test_what_most_arms_of_a_method_have_in_common_is_said_once(synthetic: Make):
+    names = ("plain", "deep", "wide", "both")
+    made = synthetic(tuple((name, "simvq") for name in names), sizes=(256,), seeds=1, artefacts=False)
+    params = (
+        {"layers": 1, "scale": 1.0},
+        {"layers": 2, "scale": 1.0},
+        {"layers": 1, "scale": 10.0},
+        {"layers": 1, "scale": 1.0},
+    )
+    made.edit_plan(arms=[{**arm, "params": p} for arm, p in zip(made.plan["arms"], params, strict=True)])
+    built = table(made.folder)
+    assert built is not None
+    own = "`plain` is `simvq`; `deep` is `simvq` with layers 2; `wide` is `simvq` with scale 10; `both` is `simvq`"
+    assert f"Arms: {own}; otherwise `simvq` has layers 1, scale 1." in built.notes
+
+
 def test_nothing_run_yet_still_gives_a_table(synthetic: Make):
     made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), seeds=1, artefacts=False)
     for path in made.folder.glob("runs/*/record.json"):
