@@ -54,12 +54,11 @@ def nearest_codes(latents: Tensor, codewords: Tensor, metric: str = "euclidean")
     latents, codewords = latents.detach(), codewords.detach()
     search, ties_are_kept = _search_for(latents.device)
     lowest = None if ties_are_kept else _lowest_with_equal_key(codewords)
-    codes = torch.cat(
-        [
-            _nearest_over_panels(search, rows, _panels(codewords, metric, _PANEL_ELEMENTS))
-            for rows in _panels(latents, metric, _PANEL_ELEMENTS)
-        ]
-    )
+    found = [
+        _nearest_over_panels(search, rows, _panels(codewords, metric, _PANEL_ELEMENTS))
+        for rows in _panels(latents, metric, _PANEL_ELEMENTS)
+    ]
+    codes = found[0] if len(found) == 1 else torch.cat(found)
     return codes if lowest is None else _lowest_of_equals(codes, lowest, codewords)
 
 
@@ -103,7 +102,8 @@ def search_faiss(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
     with _faiss_settings():
         distances, codes = faiss.knn(latents.numpy(), codewords.numpy(), 1)
     # It answers -1 where every distance is NaN.
-    return torch.from_numpy(distances[:, 0]), torch.from_numpy(codes[:, 0]).clamp_(min=0)
+    np.maximum(codes, 0, out=codes)
+    return torch.from_numpy(distances.ravel()), torch.from_numpy(codes.ravel())
 
 
 @contextmanager
@@ -195,7 +195,7 @@ def _lowest_of_equals(codes: Tensor, lowest: Tensor, codewords: Tensor) -> Tenso
 
 def _beginnings_repeat(codewords: Tensor) -> bool:
     """Whether two rows of ``[K, D]`` agree in their first two numbers, as equal rows do and others hardly ever."""
-    beginnings = codewords[:, :2].float().contiguous().numpy()
+    beginnings = np.ascontiguousarray(codewords.float().numpy()[:, :2])
     # NumPy's sort of integers is vectorised: three times as fast as torch's, which returns an order besides.
     keys = np.sort(beginnings.view(np.int64 if beginnings.shape[1] == 2 else np.int32), axis=None)
     return bool((keys[1:] == keys[:-1]).any())
