@@ -9,7 +9,6 @@ from methods.nearest import nearest_codes
 from methods.statistics import code_counts, code_sums, gather_rows, own_rows, random_rows
 
 _MIN_ROWS = 20_000
-_ROWS_PER_CODEWORD = 8
 
 
 @torch.no_grad()
@@ -30,13 +29,13 @@ def kmeans(latents: Tensor, codebook_size: int, iterations: int = 20) -> Tensor:
     return centroids
 
 
-def collect_rows(latents: Iterator[Tensor], codebook_size: int) -> Tensor:
-    """Rows ``[N, D]`` of as many batches as k-means wants: at least 20,000, and 8 a codeword.
+def collect_rows(latents: Iterator[Tensor], codebook_size: int, per_codeword: int = 8) -> Tensor:
+    """Rows ``[N, D]`` of as many batches as k-means wants: at least 20,000, and ``per_codeword`` times K.
 
     Of several processes each returns its part of the rows, which together are in the order in which one process
     would have them: batch after batch.
     """
-    wanted = max(_MIN_ROWS, _ROWS_PER_CODEWORD * codebook_size)
+    wanted = max(_MIN_ROWS, per_codeword * codebook_size)
     rows: list[Tensor] = []
     have = 0
     for batch in latents:

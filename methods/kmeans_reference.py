@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from methods.base import Card, Quantized
+from methods.base import Card, Quantized, check_range
 from methods.codebook import CodebookQuantizer
 from methods.estimators import straight_through
 from methods.registry import register
@@ -16,6 +16,11 @@ class KMeans(CodebookQuantizer):
     """A reference, not a remedy: what Lloyd's algorithm reaches on latents that don't move.
 
     Lloyd, "Least Squares Quantization in PCM", IEEE Transactions on Information Theory 28(2), 1982.
+
+    Args:
+        per_codeword: latents a codeword that it learns from, at least 20,000 in all. With few, the centroids fit those
+            latents and not their law: on latents of an encoder (D = 64, K = 1,024) 20 a codeword cost 9 % of the error.
+        iterations: of Lloyd's algorithm.
     """
 
     card = Card(
@@ -30,14 +35,18 @@ class KMeans(CodebookQuantizer):
         ),
     )
 
-    def __init__(self, codebook_size: int, dim: int) -> None:
+    def __init__(self, codebook_size: int, dim: int, *, per_codeword: int = 256, iterations: int = 50) -> None:
         super().__init__(codebook_size, dim)
+        check_range("per_codeword", per_codeword, 1)
+        check_range("iterations", iterations, 1)
+        self.per_codeword = per_codeword
+        self.iterations = iterations
         self.register_buffer("codebook", torch.randn(self.codebook_size, dim))
         self.register_buffer("initialised", torch.tensor(False))
 
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches."""
-        self.start_from_kmeans(latents)
+        self.start_from_kmeans(latents, self.per_codeword, self.iterations)
 
     def forward(self, latents: Tensor) -> Quantized:
         """The nearest centroids; no loss."""
