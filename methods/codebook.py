@@ -43,11 +43,10 @@ class CodebookQuantizer(Quantizer):
         return nearest_codes(latents.reshape(-1, self.dim), codewords, self.metric).reshape(*latents.shape[:-1], 1)
 
     @torch.no_grad()
-    def start_from_kmeans(self, latents: Iterator[Tensor], per_codeword: int = 8, iterations: int = 20) -> None:
-        """Set the codebook to the k-means centroids of the first batches, once; see `collect_rows` and `kmeans`."""
+    def start_from_kmeans(self, latents: Iterator[Tensor]) -> None:
+        """Set the codebook to the k-means centroids of the first batches, once."""
         if not self.initialised:
-            rows = collect_rows(latents, self.codebook_size, per_codeword)
-            self.codebook.copy_(kmeans(rows, self.codebook_size, iterations))
+            self.codebook.copy_(kmeans(collect_rows(latents, self.codebook_size), self.codebook_size))
             self.initialised.fill_(True)
 
 

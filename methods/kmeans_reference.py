@@ -8,19 +8,22 @@ from torch import Tensor
 from methods.base import Card, Quantized, check_range
 from methods.codebook import CodebookQuantizer
 from methods.estimators import straight_through
+from methods.kmeans import collect_rows, kmeans, spread_rows
 from methods.registry import register
+
+_ITERATIONS = 50
 
 
 @register("kmeans")
 class KMeans(CodebookQuantizer):
-    """A reference, not a remedy: what Lloyd's algorithm reaches on latents that don't move.
+    """A reference, not a remedy: what Lloyd's algorithm reaches in 50 iterations on latents that don't move.
 
-    Lloyd, "Least Squares Quantization in PCM", IEEE Transactions on Information Theory 28(2), 1982.
+    Lloyd, "Least Squares Quantization in PCM", IEEE Transactions on Information Theory 28(2), 1982; started by
+    k-means++ (Arthur, Vassilvitskii, SODA 2007), without which it misses clusters that lie far apart.
 
     Args:
         per_codeword: latents a codeword that it learns from, at least 20,000 in all. With few, the centroids fit those
             latents and not their law: on latents of an encoder (D = 64, K = 1,024) 20 a codeword cost 9 % of the error.
-        iterations: of Lloyd's algorithm.
     """
 
     card = Card(
@@ -30,23 +33,26 @@ class KMeans(CodebookQuantizer):
         memory="N·D + K·D",
         differences=("it has no commitment loss: an encoder, where there is one, is free to move away",),
         evidence=(
-            "scikit-learn's KMeans, continued from its centroids to convergence, lowers the squared error by 0.05 % "
-            "(mixture of 32, K = 64, D = 8) and by less than 0.01 % (mixture of 128, K = 256, D = 16)",
+            "scikit-learn's KMeans, continued from its centroids to convergence, lowers the squared error by less than "
+            "0.001 % (mixture of 32, K = 64, D = 8; mixture of 128, K = 256, D = 16)",
         ),
     )
 
-    def __init__(self, codebook_size: int, dim: int, *, per_codeword: int = 256, iterations: int = 50) -> None:
+    def __init__(self, codebook_size: int, dim: int, *, per_codeword: int = 256) -> None:
         super().__init__(codebook_size, dim)
         check_range("per_codeword", per_codeword, 1)
-        check_range("iterations", iterations, 1)
         self.per_codeword = per_codeword
-        self.iterations = iterations
         self.register_buffer("codebook", torch.randn(self.codebook_size, dim))
         self.register_buffer("initialised", torch.tensor(False))
 
+    @torch.no_grad()
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches."""
-        self.start_from_kmeans(latents, self.per_codeword, self.iterations)
+        if not self.initialised:
+            rows = collect_rows(latents, self.codebook_size, self.per_codeword)
+            start = spread_rows(rows, self.codebook_size)
+            self.codebook.copy_(kmeans(rows, self.codebook_size, _ITERATIONS, start))
+            self.initialised.fill_(True)
 
     def forward(self, latents: Tensor) -> Quantized:
         """The nearest centroids; no loss."""

@@ -123,7 +123,18 @@ def test_the_plan_keeps_finished_cells_of_a_wider_grid(write_suite: Write, tmp_p
 
 
 @pytest.mark.parametrize(
-    "suite", ["audio_overfit", "audio_quickstart", "collapse_check", "planted_collapse", "quickstart", "remedies"]
+    "suite",
+    [
+        "audio_overfit",
+        "audio_quickstart",
+        "clustering_latents",
+        "collapse_check",
+        "plain_clustering",
+        "planted_collapse",
+        "quickstart",
+        "remedies",
+        "simvq_ablation",
+    ],
 )
 def test_committed_records_are_of_the_suites_as_they_are(suite: str) -> None:
     keys = {run.key for run in plan_suite(suite).runs}

@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 
 from methods import Card, available, create, get
-from methods.kmeans import collect_rows, kmeans
+from methods.kmeans import collect_rows, kmeans, spread_rows
 
 CLAIM = Card.__dataclass_fields__["distributed"].default
 CLAIMING = [name for name in available() if get(name).has_codes and get(name).card.distributed == CLAIM]
@@ -77,7 +77,8 @@ def centroids(rank: int | None) -> torch.Tensor:
     part = {None: slice(None), 0: slice(5), 1: slice(5, None)}[rank]
     torch.manual_seed(6)
     rows = torch.randn(40, DIM, generator=torch.Generator().manual_seed(9))
-    return kmeans(collect_rows(iter([rows[part]]), 7), 7)
+    mine = collect_rows(iter([rows[part]]), 7)
+    return torch.cat([kmeans(mine, 7), spread_rows(mine, 7)])
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from methods.kmeans import collect_rows, kmeans
+from methods.kmeans import collect_rows, kmeans, spread_rows
 
 
 def clusters(size: int = 200, spread: float = 0.05) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,7 +79,23 @@ def test_collect_rows_stops_when_it_has_enough():
     assert collect_rows(endless(), codebook_size=16).shape == (20_000, 4)
     assert len(taken) == 8
     assert collect_rows(endless(), codebook_size=4096).shape[0] == 35_000  # 8 a codeword: 32,768, in whole batches
+    assert collect_rows(endless(), codebook_size=512, per_codeword=100).shape[0] == 52_500
 
 
 def test_collect_rows_takes_what_there_is():
     assert collect_rows(iter([torch.randn(2, 3, 4)]), 1000).shape == (6, 4)
+
+
+def test_spread_rows_finds_every_cluster_where_random_rows_miss_some():
+    torch.manual_seed(0)
+    centres = 100 * torch.randn(32, 16)
+    rows = centres[torch.randint(32, (4_000,))] + torch.randn(4_000, 16)
+    spread = spread_rows(rows, 32)
+    assert len(torch.cdist(spread, centres).argmin(1).unique()) == 32
+    assert bool((spread[:, None] == rows[None]).all(2).any(1).all())
+    assert inertia(rows, kmeans(rows, 32, start=spread)) < 0.1 * inertia(rows, kmeans(rows, 32))
+
+
+def test_spread_rows_of_fewer_rows_than_wanted_repeat():
+    rows = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    assert len(spread_rows(rows, 5).unique(dim=0)) == 2
