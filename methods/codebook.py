@@ -46,8 +46,12 @@ class CodebookQuantizer(Quantizer):
     def start_from_kmeans(self, latents: Iterator[Tensor]) -> None:
         """Set the codebook to the k-means centroids of the first batches, once."""
         if not self.initialised:
-            self.codebook.copy_(kmeans(collect_rows(latents, self.codebook_size), self.codebook_size))
+            self.codebook.copy_(self.centroids(latents))
             self.initialised.fill_(True)
+
+    def centroids(self, latents: Iterator[Tensor]) -> Tensor:
+        """What `start_from_kmeans` starts from, ``[K, D]``."""
+        return kmeans(collect_rows(latents, self.codebook_size), self.codebook_size)
 
 
 def new_codebook(codebook_size: int, dim: int, init: str) -> Tensor:

@@ -45,14 +45,14 @@ class KMeans(CodebookQuantizer):
         self.register_buffer("codebook", torch.randn(self.codebook_size, dim))
         self.register_buffer("initialised", torch.tensor(False))
 
-    @torch.no_grad()
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches."""
-        if not self.initialised:
-            rows = collect_rows(latents, self.codebook_size, self.per_codeword)
-            start = spread_rows(rows, self.codebook_size)
-            self.codebook.copy_(kmeans(rows, self.codebook_size, _ITERATIONS, start))
-            self.initialised.fill_(True)
+        self.start_from_kmeans(latents)
+
+    def centroids(self, latents: Iterator[Tensor]) -> Tensor:
+        """Of more latents, from a better start and after more iterations than a method that goes on training needs."""
+        rows = collect_rows(latents, self.codebook_size, self.per_codeword)
+        return kmeans(rows, self.codebook_size, _ITERATIONS, spread_rows(rows, self.codebook_size))
 
     def forward(self, latents: Tensor) -> Quantized:
         """The nearest centroids; no loss."""

@@ -195,10 +195,9 @@ def _lowest_of_equals(codes: Tensor, lowest: Tensor, codewords: Tensor) -> Tenso
 
 def _beginnings_repeat(codewords: Tensor) -> bool:
     """Whether two rows of ``[K, D]`` agree in their first two numbers, as equal rows do and others hardly ever."""
-    beginnings = np.ascontiguousarray(codewords.float().numpy()[:, :2])
     # NumPy's sort of integers is vectorised: three times as fast as torch's, which returns an order besides.
-    keys = np.sort(beginnings.view(np.int64 if beginnings.shape[1] == 2 else np.int32), axis=None)
-    return bool((keys[1:] == keys[:-1]).any())
+    beginnings = np.sort(_as_integers(codewords[:, :2].float()).numpy(), axis=None)
+    return bool((beginnings[1:] == beginnings[:-1]).any())
 
 
 def _row_keys(rows: Tensor) -> Tensor:

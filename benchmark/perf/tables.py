@@ -5,14 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.perf.cases import OURS, Group
+from benchmark.perf.cases import OURS, TRAINING_SHAPES, Group
 from benchmark.perf.growth import growth
-from benchmark.perf.training import BARE, HISTORY_POINT
+from benchmark.perf.training import BARE, HISTORY_POINT, config_of
 from benchmark.training import HISTORY_POINTS
 
 _NOTHING = "–"
-_STEPS = 2000
-"""Steps over which the harness's history is spread: those of the suite `codebook_scaling`."""
 _SECTIONS = {"search": "Search for the nearest codeword", "step": "Quantizer step", "training": "Whole training step"}
 _PREFACE = (
     "Every contender was timed in every round. Times are medians over rounds; a factor is the median over rounds of a "
@@ -80,15 +78,16 @@ def _omissions(part: pd.DataFrame) -> str:
 
 
 def _overhead(part: pd.DataFrame) -> str:
+    steps = config_of(TRAINING_SHAPES[0])["training"]["steps"]
     lines = []
     for (rows, size), cells in part.groupby(["rows", "size"], sort=False):
         seconds = cells.set_index("contender")["seconds"]
         ratio = cells.set_index("contender")["ratio"][BARE]
-        history = HISTORY_POINTS * seconds[HISTORY_POINT] / (_STEPS * seconds[BARE])
+        history = HISTORY_POINTS * seconds[HISTORY_POINT] / (steps * seconds[BARE])
         lines.append(
             f"- Overhead of the harness at N = {rows:,}, K = {size:,}: {1 / ratio - 1:+.1%} a step "
             f"({1e3 * seconds[OURS]:,.1f} ms, bare loop {1e3 * seconds[BARE]:,.1f} ms), and {history:+.1%} for a "
-            f"history of {HISTORY_POINTS} points ({1e3 * seconds[HISTORY_POINT]:,.0f} ms each) over {_STEPS:,} steps."
+            f"history of {HISTORY_POINTS} points ({1e3 * seconds[HISTORY_POINT]:,.0f} ms each) over {steps:,} steps."
         )
     return "\n".join(lines)
 

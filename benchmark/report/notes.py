@@ -85,7 +85,7 @@ def settings_note(grid: Grid) -> str | None:
     for arm, entry in arms.items():
         family, common = families[entry["method"]], usual[entry["method"]]
         own = {name: v for name, v in entry["params"].items() if any(other.get(name) != v for other in family)}
-        own = {name: v for name, v in own.items() if name not in common or common[name] != v}
+        own = {name: v for name, v in own.items() if (name, v) not in common.items()}
         own |= {name: v for name, v in _training(grid, arm).items() if name in protocol and protocol[name] != v}
         own = {name: v for name, v in own.items() if name not in (entry["tuned"] or {})}
         base = f" is `{entry['method']}`" if entry["method"] != arm else ""
