@@ -63,6 +63,8 @@ class ActivityWindow(nn.Module):
     @torch.no_grad()
     def observe(self, codes: Tensor) -> None:
         """Fold in the codes ``[N]`` of one training step."""
+        if self.interval == 0:
+            return
         self.steps_used += code_counts(codes, self.steps_used.shape[0]) > 0
         self.steps += 1
 

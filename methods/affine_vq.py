@@ -111,6 +111,11 @@ class AffineVQ(CodebookQuantizer):
             raise UsageError(f"affine_groups={affine_groups} does not divide the codebook size {codebook_size:,}")
         return sizes
 
+    @classmethod
+    def can_be_shared(cls, **params: Any) -> bool:
+        """No: codewords are replaced by what the last pass found."""
+        return False
+
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches as e, for ``init="kmeans"``; the affine map starts as the identity."""
         self.start_from_kmeans(latents)

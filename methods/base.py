@@ -111,6 +111,18 @@ class Quantizer(nn.Module):
             raise UsageError(f"`{cls.name}` is declared up to {cls.max_codebook_size:,} codes, not {codebook_size:,}")
         return (codebook_size,)
 
+    @classmethod
+    def check_on_cpu(cls, codebook_size: int, **params: Any) -> None:
+        """Raise a `UsageError` where the size is declared to be too large for a CPU."""
+        most = cls.max_codebook_size_cpu
+        if most is not None and codebook_size > most:
+            raise UsageError(f"`{cls.name}` is declared up to {most:,} codes on a CPU")
+
+    @classmethod
+    def can_be_shared(cls, **params: Any) -> bool:
+        """Whether it may quantize several times in one training step, as the one level of a residual quantizer."""
+        return True
+
     # -- quantization --------------------------------------------------------------------------
 
     def forward(self, latents: Tensor) -> Quantized:
@@ -169,13 +181,19 @@ def _in_full_precision(method: Callable[..., Any]) -> Callable[..., Any]:
     """``method`` without autocast, and with reduced-precision input made fp32."""
 
     @functools.wraps(method)
-    def run(self: Quantizer, tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if tensor.dtype in (torch.float16, torch.bfloat16):
-            tensor = tensor.float()
-        with torch.autocast(tensor.device.type, enabled=False):
-            return method(self, tensor, *args, **kwargs)
+    def run(self: Quantizer, *args: Any, **kwargs: Any) -> Any:
+        given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        if not given:
+            return method(self, *args, **kwargs)
+        with torch.autocast(given[0].device.type, enabled=False):
+            return method(self, *map(_full, args), **{name: _full(value) for name, value in kwargs.items()})
 
     return run
+
+
+def _full(value: Any) -> Any:
+    reduced = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+    return value.float() if reduced else value
 
 
 def check_choice(parameter: str, value: str, choices: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """CVQ-VAE: codewords in little use move to anchors, latents of the batch."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,11 @@ class CVQVAE(CodebookQuantizer):
         self.register_buffer("anchored", torch.tensor(False))
         self.pool = FeaturePool(self.codebook_size, dim) if anchor == "random" else None
         self._pending: Tensor | None = None
+
+    @classmethod
+    def can_be_shared(cls, *, anchor_after_step: bool = False, **params: Any) -> bool:
+        """Unless codewords move after the step, with the latents of the last pass."""
+        return not anchor_after_step
 
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches, for ``init="kmeans"``."""

@@ -34,7 +34,8 @@ class DiVeQ(ErrorSubstitution):
         differences=(
             "`noise` is the standard deviation, as the authors' `noise_var` is in fact",
             "use is counted in training only, over all processes; the authors' forward also counts in eval mode",
-            "codewords are replaced after the optimiser's step; theirs before the backward pass",
+            "codewords are replaced after the optimiser's step, and not after a run's last; theirs before the backward "
+            "pass",
         ),
         evidence=(
             "authors' DIVEQ and DIVEQDetach, same noise, 20 Adam steps, K = 64, D = 16: output, gradients and codebook "
@@ -45,6 +46,7 @@ class DiVeQ(ErrorSubstitution):
     )
     knob = Knob("noise", (1e-4, 1e-3, 1e-2))
     weighted = True
+    version = 2
 
     def __init__(
         self,

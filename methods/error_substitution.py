@@ -1,7 +1,7 @@
 """The common part of NSVQ and DiVeQ: in training an error of the quantizer's length is added to the latents."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +45,28 @@ class ErrorSubstitution(CodebookQuantizer):
         self.activity = ActivityWindow(self.codebook_size, interval=replace_every, threshold=threshold)
         self.perturbation = perturbation
         self.register_buffer("initialised", torch.tensor(not kmeans))
+        self._replacing = True
 
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches, for ``init="kmeans"``."""
         self.start_from_kmeans(latents)
+
+    def last_replacement(self, total_steps: int) -> int:
+        """The last of ``total_steps`` steps (from 0) after which codewords are replaced.
+
+        Not the very last: fresh copies of a codeword differ by rounding alone, and would share its latents out by
+        chance.
+        """
+        return total_steps - 2
+
+    def anneal(self, step: int, total_steps: int) -> None:
+        """No replacement at the end of a run."""
+        self._replacing = step <= self.last_replacement(total_steps)
+
+    @classmethod
+    def can_be_shared(cls, **params: Any) -> bool:
+        """No: a window counts passes as steps."""
+        return False
 
     def direction(self, error: Tensor) -> Tensor:
         """v of the error q - z, both ``[B, *positions, D]``."""
@@ -72,7 +90,9 @@ class ErrorSubstitution(CodebookQuantizer):
             self.replace(*replacements)
 
     def replace(self, inactive: Tensor, sources: Tensor) -> None:
-        """Codewords ``sources [R]``, slightly moved, in place of ``inactive [R]``."""
+        """Codewords ``sources [R]``, slightly moved, in place of ``inactive [R]``; nothing at the end of a run."""
+        if not self._replacing:
+            return
         rows = self.codebook[sources]
         self.codebook[inactive] = rows + self.perturbation * broadcast(torch.randn_like(rows))
 

@@ -130,13 +130,15 @@ class HQA(CodebookQuantizer):
         self.steps += 1
 
     def _posterior(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of rows ``[n, D]``: mixtures ``[n, D]``, codes, commitment and KL ``[n]``; in eval mode without noise."""
+        """Of rows ``[n, D]``: mixtures ``[n, D]``, codes, commitment, KL ``[n]``; in eval mode the last two alone."""
         products = rows @ self.codebook.T
         distances = rows.square().sum(1, keepdim=True) + self.codebook.square().sum(1) - 2 * products
         log_probabilities = (-distances).log_softmax(1)
         probabilities = log_probabilities.exp()
         commitments = (probabilities * distances).sum(1)
         divergences = (probabilities * (log_probabilities + math.log(self.codebook_size))).sum(1)
-        scores = log_probabilities + gumbel_noise(distances) if self.training else log_probabilities
+        if not self.training:
+            return rows, rows, commitments, divergences
+        scores = log_probabilities + gumbel_noise(distances)
         mixtures = (scores / self.temperature).softmax(1) @ self.codebook
         return mixtures, scores.argmax(1), commitments, divergences

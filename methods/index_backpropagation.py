@@ -6,10 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_CPU_ELEMENTS = 1 << 20
-"""Elements of an N x K tensor held at once in each buffer: 4 MB in fp32."""
-_GPU_ELEMENTS = 1 << 26
-"""The same where a small chunk would leave the device idle: 256 MB."""
+from methods.recompute import chunk_elements
 
 
 class IndexBackpropagation(torch.autograd.Function):
@@ -69,8 +66,7 @@ class IndexBackpropagation(torch.autograd.Function):
 def _chunks(latents: Tensor, codebook: Tensor) -> Iterator[tuple[Any, ...]]:
     """Slices of the latents, each with three buffers of its number of rows times K."""
     count, size = latents.shape[0], codebook.shape[0]
-    elements = _CPU_ELEMENTS if latents.device.type == "cpu" else _GPU_ELEMENTS
-    rows = max(1, min(count, elements // size))
+    rows = max(1, min(count, chunk_elements(latents.device) // size))
     buffers = latents.new_empty(3, rows, size)
     for start in range(0, count, rows):
         length = min(rows, count - start)

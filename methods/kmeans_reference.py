@@ -38,6 +38,8 @@ class KMeans(CodebookQuantizer):
         ),
     )
 
+    max_codebook_size_cpu = 4096  # k-means++ goes once over all latents for each codeword
+
     def __init__(self, codebook_size: int, dim: int, *, per_codeword: int = 256) -> None:
         super().__init__(codebook_size, dim)
         check_range("per_codeword", per_codeword, 1)

@@ -78,7 +78,7 @@ def _nearest_over_panels(search: Search, rows: Tensor, panels: Iterator[Tensor])
 def _panels(rows: Tensor, metric: str, elements: int) -> Iterator[Tensor]:
     for panel in rows.split(max(1, elements // max(1, rows.shape[1]))):
         panel = panel.float()
-        yield normalize(panel, dim=1) if metric == "cosine" else panel.contiguous()
+        yield (normalize(panel, dim=1) if metric == "cosine" else panel).contiguous()
 
 
 @cache

@@ -66,17 +66,11 @@ class NSVQ(ErrorSubstitution):
             perturbation=1e-12,
         )
         self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, init))
-        self._replacing = True
 
     def direction(self, error: Tensor) -> Tensor:
         """Gaussian noise, whatever the error."""
         return torch.randn_like(error)
 
-    def anneal(self, step: int, total_steps: int) -> None:
-        """No replacement in the last two windows."""
-        self._replacing = step <= total_steps - 2 * self.activity.interval
-
-    def replace(self, inactive: Tensor, sources: Tensor) -> None:
-        """Copy codewords in use over those that are not, until the run's last two windows."""
-        if self._replacing:
-            super().replace(inactive, sources)
+    def last_replacement(self, total_steps: int) -> int:
+        """None in the last two windows."""
+        return total_steps - 2 * self.activity.interval

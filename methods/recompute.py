@@ -7,7 +7,15 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 _CHUNK_ELEMENTS = 1 << 20
-"""Elements of an N x K tensor held at once: 4 MB in fp32, which stay in the cache."""
+_GPU_CHUNK_ELEMENTS = 1 << 26
+
+
+def chunk_elements(device: torch.device) -> int:
+    """Elements of an N x K tensor to hold at once: 4 MB in fp32, which stay in a CPU's cache; 256 MB on a GPU.
+
+    A small chunk would leave a GPU idle.
+    """
+    return _CHUNK_ELEMENTS if device.type == "cpu" else _GPU_CHUNK_ELEMENTS
 
 
 def by_chunks(function: Callable[..., tuple[Tensor, ...]], *rows: Tensor, width: int) -> tuple[Tensor, ...]:
@@ -17,7 +25,7 @@ def by_chunks(function: Callable[..., tuple[Tensor, ...]], *rows: Tensor, width:
     than one chunk is recomputed in the backward pass with the random state it had, so that a random function
     draws the same again. What the function reads besides ``rows`` must not change before the backward pass.
     """
-    size = max(1, _CHUNK_ELEMENTS // width)
+    size = max(1, chunk_elements(rows[0].device) // width)
     if rows[0].shape[0] <= size:
         return function(*rows)
     chunks = zip(*[tensor.split(size) for tensor in rows], strict=True)

@@ -1,6 +1,6 @@
 """Residual quantization: a stack of quantizers, each for what the ones before it left over."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -100,9 +100,26 @@ class ResidualVQ(Quantizer):
         method = get(level)
         options = resolve_params(level, _level_params(level, level_params))
         resolved = [method.resolve_size(size, **options) for size in sizes]
-        if any(len(one) != 1 for one in resolved):
+        if shared and not method.can_be_shared(**options):
+            raise UsageError(f"`{level}` can't be shared by levels: it updates itself once a step, after all of them")
+        if not method.has_codes or any(len(one) != 1 for one in resolved):
             raise UsageError(f"`{level}` can't be a level of residual_vq: it must have one codebook")
         return tuple(one[0] for one in resolved)
+
+    @classmethod
+    def check_on_cpu(
+        cls,
+        codebook_size: int,
+        *,
+        depth: int = 4,
+        level: str = _DEFAULT_LEVEL,
+        level_params: Mapping[str, Any] | None = None,
+        **params: Any,
+    ) -> None:
+        """What the levels say of their own sizes."""
+        options = resolve_params(level, _level_params(level, level_params))
+        for size in split_size(codebook_size, depth):
+            get(level).check_on_cpu(size, **options)
 
     def forward(self, latents: Tensor) -> Quantized:
         """Loss: the mean of the levels' losses."""
@@ -146,6 +163,11 @@ class ResidualVQ(Quantizer):
         seen: list[Tensor] = []
         for index, level in enumerate(self._levels()):
             level.initialise(self._left_over(batch, index) for batch in _replay(seen, latents))
+
+    def use_pretrained(self, features: Callable[[int], Tensor]) -> None:
+        """Offer the features to every level."""
+        for level in self._levels():
+            level.use_pretrained(features)
 
     def anneal(self, step: int, total_steps: int) -> None:
         """Schedules of the levels."""

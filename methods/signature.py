@@ -20,7 +20,8 @@ def resolve_options(
 ) -> dict[str, Any]:
     """All options of ``build`` with their values: the given ones over the defaults.
 
-    An int given for a float option becomes a float, so that ``1`` and ``1.0`` are one configuration.
+    An int given for a float option becomes a float, and a whole float given for an int option an int, so that ``1``
+    and ``1.0`` are one configuration.
 
     Raises:
         UsageError: an option that ``build`` does not have, or one without default left out.
@@ -37,6 +38,8 @@ def resolve_options(
         value = given.get(name, option.default)
         if isinstance(option.default, float) and value is not None:
             value = _as_float(f"{what}: `{name}`", value)
+        if type(option.default) is int and option.annotation in (int, "int"):
+            value = _as_int(f"{what}: `{name}`", value)
         if isinstance(option.default, bool) and not isinstance(value, bool):
             raise UsageError(f"{what}: `{name}` must be true or false, not {value!r}")
         resolved[name] = value
@@ -50,3 +53,10 @@ def _as_float(what: str, value: object) -> float:
         return float(value)
     except OverflowError:
         raise UsageError(f"{what} is an integer too large for a float") from None
+
+
+def _as_int(what: str, value: object) -> int:
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
+        raise UsageError(f"{what} must be a whole number, not {value!r}")
+    return int(value)  # type: ignore[call-overload]

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from methods.recompute import chunk_elements
 from methods.statistics import all_reduce, all_reduce_min, count_rows
 
-_CHUNK_ELEMENTS = 1 << 20
-"""Distances worked on at once: 4 MB in fp32."""
 _KEPT_ELEMENTS = 1 << 25
 """Distances that are computed once and kept, not anew in each pass: up to 128 MB in fp32."""
 _GUARD = 1e-8
@@ -41,7 +40,7 @@ class SinkhornPlan:
         return torch.cat([torch.softmax(log_plan, 1) for log_plan in self._log_plans(self.log_v)])
 
     def _distances(self) -> Iterator[Tensor]:
-        size = max(1, _CHUNK_ELEMENTS // self._sizes[1])
+        size = max(1, chunk_elements(self._latents.device) // self._sizes[1])
         for rows in self._latents.split(size):
             yield torch.cdist(rows, self._codewords)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from methods import UsageError
+from methods import UsageError, create
 from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
 
 K, D = 7, 3
@@ -74,3 +74,11 @@ def test_new_codebooks():
     assert new_codebook(500, 20, "kmeans").std().item() == pytest.approx(1, abs=0.03)
     with pytest.raises(UsageError, match="init must be one of"):
         new_codebook(5, 2, "zeros")
+
+
+def test_arguments_may_be_named() -> None:
+    quantizer, latents = create("vq_vae", 8, 4).eval(), torch.randn(2, 3, 4)
+    codes = quantizer.encode(latents=latents)
+    assert torch.equal(codes, quantizer.encode(latents))
+    assert torch.equal(quantizer.decode(codes=codes), quantizer(latents=latents).latents)
+    assert quantizer(latents=latents.bfloat16()).latents.dtype == torch.float32

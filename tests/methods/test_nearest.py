@@ -108,6 +108,22 @@ def test_no_rows_one_codeword_and_strides(backend):
     assert torch.equal(nearest_codes(latents.T[::2], codewords.T), codes[::2])
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_backend_gets_dense_rows(metric, monkeypatch):
+    """A kernel reads rows one after another, whatever the strides of the one example they are a view of."""
+
+    def search(latents, codewords):
+        assert latents.is_contiguous()
+        assert codewords.is_contiguous()
+        return nearest.search_blocks(latents, codewords)
+
+    monkeypatch.setattr(nearest, "_search_for", lambda device: (search, False))
+    latents, codewords = normal(1, 8, 3, 5).permute(0, 2, 3, 1).reshape(-1, 8), normal(8, 40, seed=1).T
+    assert not latents.is_contiguous()
+    expected = nearest_codes(latents.contiguous(), codewords.contiguous(), metric)
+    assert torch.equal(nearest_codes(latents, codewords, metric), expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_precisions_are_searched_in_fp32(backend, dtype):
     latents, codewords = normal(40, 8).to(dtype), normal(60, 8, seed=1).to(dtype)

@@ -104,6 +104,14 @@ def test_whole_number_for_a_float_is_the_same_configuration():
     assert type(registry.resolve_params("vq_vae", {"beta": 1})["beta"]) is float
 
 
+def test_an_integer_option_takes_whole_numbers_only():
+    assert registry.resolve_params("simvq", {"layers": 2.0})["layers"] == 2
+    assert type(registry.resolve_params("simvq", {"layers": 2.0})["layers"]) is int
+    for value in (1.5, True, "two"):
+        with pytest.raises(UsageError, match="`layers` must be a whole number, not"):
+            registry.resolve_params("simvq", {"layers": value})
+
+
 def test_whole_number_too_large_for_a_float_is_one_sentence():
     sentence = message_of(resolve_options, "`build`", lambda rate=0.1: rate, {"rate": 10**400})
     assert sentence == "`build`: `rate` is an integer too large for a float"

@@ -66,10 +66,14 @@ def test_level_sizes_have_the_codebook_size_as_product(codebook_size, depth, siz
         (12, {"depth": 2}, r"12 codes can't be split over 2 levels"),
         (8, {"depth": 4}, r"power of two from 16 on"),
         (64, {"depth": 0}, "depth must be at least 1"),
-        (64, {"depth": 2.0}, "whole number"),
+        (64, {"depth": 2.5}, "whole number"),
         (1024, {"depth": 4, "shared": True}, "levels of one size"),
         (64, {"depth": 2, "level": "vq_vea"}, "did you mean `vq_vae`"),
         (64, {"depth": 2, "level": "no_quantization"}, "can't be a level"),
+        (64, {"depth": 2, "level": "sc_vae"}, "can't be a level"),
+        (64, {"depth": 2, "level": "affine_vq", "shared": True}, "`affine_vq` can't be shared"),
+        (64, {"depth": 2, "level": "diveq", "shared": True}, "`diveq` can't be shared"),
+        (64, {"depth": 2, "level": "cvq_vae", "level_params": {"anchor_after_step": True}, "shared": True}, "shared"),
         (65536, {"depth": 2, "level": "residual_vq"}, "can't be a level"),
         (64, {"depth": 2, "level_params": {"betta": 1.0}}, "did you mean `beta`"),
         (64, {"depth": 2, "dropout": 1.5}, "dropout"),
@@ -236,6 +240,16 @@ def test_hooks_reach_the_levels() -> None:
     assert all(torch.equal(level.codebook, start) for level, start in zip(moved.levels, before, strict=True))
     moved.after_step()
     assert not any(torch.equal(level.codebook, start) for level, start in zip(moved.levels, before, strict=True))
+    pretrained, asked = build(level="vqgan_lc", level_params={"features": "patches"}), []
+    pretrained.use_pretrained(lambda count: asked.append(count) or torch.randn(count, 1280))
+    assert asked == list(pretrained.level_sizes)
+
+
+def test_a_level_that_a_cpu_is_too_slow_for_is_told() -> None:
+    method = get("residual_vq")
+    method.check_on_cpu(65_536, depth=2, level="ibq")
+    with pytest.raises(UsageError, match="`ibq` is declared up to 4,096 codes on a CPU"):
+        method.check_on_cpu(65_536, depth=1, level="ibq")
 
 
 def test_default_level_has_rq_vaes_settings_under_the_given_ones() -> None:
