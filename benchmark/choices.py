@@ -56,6 +56,22 @@ def read_choices(path: Path) -> Choices:
         raise UsageError(f"{path}: `{key}` {first['msg'].lower()}; write it anew with `tune`") from error
 
 
+def chosen_before(path: Path, budget: Choices) -> dict[str, Choice]:
+    """The choices already in ``path``, beside which more of the same ``budget`` may stand.
+
+    Raises:
+        UsageError: they were chosen with another budget.
+    """
+    if not path.is_file():
+        return {}
+    before = read_choices(path)
+    if before.model_copy(update={"arms": {}}) != budget.model_copy(update={"arms": {}}):
+        raise UsageError(
+            f"{path} holds choices of another budget ({before.sentence}); tune all arms at once, or move it away"
+        )
+    return before.arms
+
+
 def write_choices(path: Path, choices: Choices) -> None:
     """Write the file, with a heading that says where it comes from."""
     heading = f"# Written by `python -m benchmark tune {choices.suite}`: {choices.sentence}.\n"

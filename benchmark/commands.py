@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmark.choices import write_choices
+from benchmark.choices import chosen_before, write_choices
 from benchmark.data import datasets
 from benchmark.display import Display, duration
 from benchmark.launchers import LocalLauncher
@@ -19,7 +19,7 @@ from benchmark.records import STATUSES
 from benchmark.reporting import write_reports
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
-from benchmark.tuning import at_the_end, choices_path, choose, plan_trials
+from benchmark.tuning import at_the_end, budget_of, choices_path, choose, plan_trials
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.errors import did_you_mean
@@ -57,19 +57,20 @@ def tune(options: argparse.Namespace) -> int:
     kind = torch.device(device).type
     plan, trials = plan_trials(options.suite, overrides=options.set, methods=options.methods, device=kind)
     store = Store(Path(options.results) / f"{plan.suite.split('@')[0]}@tuning")
+    path, budget = choices_path(options.suite, options.set), budget_of(plan, trials)
+    others = chosen_before(path, budget) if options.methods else {}
     outcome = launch(plan, store, options, device)
     if outcome.interrupted:
         return 130
-    choices = choose(plan, trials, store)
-    path = choices_path(options.suite)
-    write_choices(path, choices)
-    for name, choice in choices.arms.items():
+    chosen = choose(plan, trials, store)
+    write_choices(path, budget.model_copy(update={"arms": {**others, **chosen}}))
+    for name, choice in chosen.items():
         settings = ", ".join(f"{key} {value}" for key, value in choice.params.items())
         ends = at_the_end(trials[name], choice)
         end = f"  ({' and '.join(ends)} at the end of the range tried)" if ends else ""
         error = f"error {choice.validation_error:.4f}"
         print(f"{name:<20} learning rate {choice.learning_rate:.3g} {settings}  {error}{end}")
-    print(f"{path} ({choices.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
+    print(f"{path} ({budget.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
     return 0
 
 

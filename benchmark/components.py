@@ -54,8 +54,12 @@ class Components(Generic[T]):
         return sorted(self._builders)
 
     def trait(self, name: str, trait: str) -> str:
-        """A fact about ``name``, which must be registered."""
-        assert name in self.available(), name
+        """A fact about ``name``.
+
+        Raises:
+            UsageError: unknown name.
+        """
+        self._check_name(name)
         return self._traits[name][trait]
 
     def option_names(self, name: str) -> list[str]:

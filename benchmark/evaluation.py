@@ -47,7 +47,7 @@ def evaluate(
     before = UnmappedStatistics(raw) if raw is not None else None
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
-    own = share(dataset.test)
+    own, writes = share(dataset.test), is_first()
     with alone():  # processes may have more or fewer batches than others
         for originals in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
             reconstructions, latents, quantized = system(originals)
@@ -57,14 +57,14 @@ def evaluate(
             if before is not None:
                 before.update(latents)
             quality.update(originals, reconstructions)
-        if is_first():
+        if writes:
             _save_samples(system, dataset, quality, device, folder)
     measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
     measured |= before.compute() if before is not None else {}
     measured |= quality.rates(measured)
     measured["validation_error"] = _validation_error(system, objective, dataset, device)
     counts = {f"level_{level}": histogram for level, histogram in enumerate(codes.counts, 1)}  # summed by all
-    if quantizer.has_codes and is_first():
+    if quantizer.has_codes and writes:
         write_arrays(folder / "counts.npz", counts)
     return {"metrics": measured, "details": quality.details()}
 

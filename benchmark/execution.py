@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ import torch
 
 from benchmark.checkpoint import BadCheckpointError
 from benchmark.data import Dataset, datasets
-from benchmark.evaluation import evaluate, quality_metrics
+from benchmark.evaluation import content_key, evaluate, quality_metrics
 from benchmark.history import write_history
 from benchmark.memory import PeakMemory
 from benchmark.parallel import all_say, is_first
@@ -52,7 +53,8 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
         status, reason = classify(error)
         outcome = {"status": status, "reason": reason, "traceback": traceback.format_exc()}
     timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}
-    return {**outcome, "timings": timings, "provenance": provenance(device)}
+    data = {"data": outcome.pop("data")} if "data" in outcome else {}
+    return {**outcome, "timings": timings, "provenance": {**provenance(device), **data}}
 
 
 def classify(error: Exception) -> tuple[str, str]:
@@ -79,18 +81,22 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
     started = time.monotonic()
     unmapped = config["evaluation"].get("unmapped", False)
     evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, unmapped=unmapped)
+    if not math.isfinite(evaluation["metrics"]["validation_error"]):  # no loss was computed after the last update
+        raise DivergedError(f"the validation error was not finite after step {trainer.progress.step:,}")
     return {
         "status": "ok",
         **evaluation,
         "converged": is_converged(trainer.progress.history),
         "level_sizes": list(trainer.system.quantizer.level_sizes),
         "timings": {
+            "start_seconds": trainer.progress.start_seconds,
             "train_seconds": trainer.progress.seconds,
             "steps_per_second": trainer.progress.step / max(trainer.progress.seconds, 1e-9),
             "quantizer_share": trainer.stopwatch.share(),
             "evaluate_seconds": time.monotonic() - started,
         },
         "memory": peak.read(),
+        "data": {**dataset.provenance, "test_sha256": content_key(dataset)},
     }
 
 

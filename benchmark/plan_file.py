@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmark.config import Arm
 from benchmark.plan_record import SCHEMA, BadPlanError, read_plan
 from benchmark.records import write_atomic, writing
 from benchmark.store import Store
@@ -27,7 +28,7 @@ def write_plan(plan: Plan, store: Store) -> bool:
     with _locked(store.folder):
         old = _read(path)
         if old is not None and old.get("protocol") == content["protocol"]:
-            _keep_finished(content, old, store)
+            _keep_finished(content, old, store, plan)
         if content == old:
             return False
         write_atomic(path, json.dumps(content, indent=1) + "\n")
@@ -49,7 +50,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "params": arm.params,
                 **({"at": [variant.model_dump() for variant in arm.at]} if arm.at else {}),
                 "verified": bool(get(arm.method).card.evidence),
-                "tuned": _tuned(plan, arm.arm),
+                "tuned": _tuned(plan, arm),
             }
             for arm in plan.arms
         ],
@@ -87,24 +88,39 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _tuned(plan: Plan, arm: str) -> dict[str, Any] | Literal[False]:
-    """The settings that tuning chose for an arm."""
-    choice = plan.choices.arms.get(arm) if plan.choices else None
-    return {"learning_rate": choice.learning_rate, **choice.params} if choice else False
+def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
+    """The settings of an arm that are as tuning chose them; what the suite says explicitly stands over its choice."""
+    choice = plan.choices.arms.get(arm.arm) if plan.choices else None
+    if choice is None:
+        return False
+    chosen, used = {"learning_rate": choice.learning_rate, **choice.params}, {**arm.training, **arm.params}
+    return {name: value for name, value in chosen.items() if used.get(name) == value} or False
 
 
-def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store) -> None:
-    """Add the cells of ``old`` that are finished and that ``content`` does not cover."""
+def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, plan: Plan) -> None:
+    """Add the cells of ``old`` that are finished and that ``content`` does not cover.
+
+    Of an arm that both have, only those that the suite as it now is would run again with the same key: an arm whose
+    settings changed must not be averaged over both.
+    """
     if list(old.get("axes", {})) != list(content.get("axes", {})):
         return
     covered = {_place(cell) for cell in content["cells"]}
     keys = {cell["key"] for cell in content["cells"]}
+    planned = {arm.arm for arm in plan.arms}
+
+    def is_still_so(cell: dict[str, Any]) -> bool:
+        if cell["arm"] not in planned:
+            return cell["key"] not in keys
+        point = cell.get("point", {})
+        return bool(plan.key_at(cell["arm"], point, cell["codebook_size"], cell["seed"]) == cell["key"])
+
     kept = [
         cell
         for cell in old["cells"]
         if cell["key"] is not None
         and _place(cell) not in covered
-        and (cell["key"] not in keys or cell["arm"] in {arm["arm"] for arm in content["arms"]})
+        and is_still_so(cell)
         and store.record(cell["key"]) is not None
     ]
     arms = {arm["arm"]: arm for arm in [*old["arms"], *content["arms"]]}

@@ -1,24 +1,23 @@
 """From a suite file to runs: every check on what a person typed, then one key a run."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-from pydantic import ValidationError
-
-from benchmark.axes import Point, arm_at, options_at, points
-from benchmark.choices import Choices, apply_choice, read_choices
-from benchmark.config import Arm, Component, SuiteFile, Training
+from benchmark.arms import arm_everywhere, select_arms, tuned_arms
+from benchmark.axes import Point, options_at, points
+from benchmark.choices import Choices, read_choices
+from benchmark.config import Arm, Component, SuiteFile
 from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.run import Run, run_key
 from benchmark.suite_file import Document, validate, validate_evaluation
-from methods import Quantizer
 from methods.errors import UsageError, did_you_mean
-from methods.registry import get, resolve_params
+from methods.registry import get
 
 SUITES = Path(__file__).parent.parent / "suites"
 NOT_SCIENTIFIC = ("timeout", "devices", "deterministic")
@@ -48,6 +47,8 @@ class Plan:
     protocol: dict[str, Any]
     choices: Choices | None = None
     cells: list[Cell] = field(default_factory=list)
+    key_at: Callable[[str, Point, int, int], str | None] = lambda *_: None
+    """The key that an arm's run has, as the suite now is, at any point, codebook size and seed, planned or not."""
 
     @property
     def runs(self) -> list[Run]:
@@ -102,14 +103,14 @@ def plan_suite(
     file = validate(document, overrides or {})
     grid = points(document, file)
     settings = [_settings(document, file, point, overrides or {}) for point in grid]
-    _check_reports(document, file)
+    _check_reports(document, file, grid[0])
     choices = read_choices(path.parent / file.tuned) if file.tuned and tuned else None
-    known = _tuned_arms(document, file, choices)
-    arms = _select_arms(known, methods)
-    variants = {arm.arm: _arm_everywhere(document, file, arm, grid) for arm in [*known, *arms]}
+    known = tuned_arms(document, file, choices)
+    arms = select_arms(known, methods, choices)
+    variants = {arm.arm: arm_everywhere(document, file, arm, grid) for arm in [*known, *arms]}
     shown = [variants[arm.arm][0].model_copy(update={"at": arm.at}) for arm in arms]
     plan = Plan(
-        _suite_name(path, overrides or {}),
+        suite_name(path, overrides or {}),
         file,
         shown,
         seeds or list(range(file.seeds)),
@@ -118,6 +119,22 @@ def plan_suite(
     )
     _lay_out(plan, [variants[arm.arm] for arm in arms], list(zip(grid, settings, strict=True)), device)
     _check_distinct(plan, document)
+    by_name = {arm.arm: arm for arm in arms}
+
+    @cache
+    def at(arm: str, point: tuple[tuple[str, Any], ...]) -> tuple[Arm, "_Settings"]:
+        [variant] = arm_everywhere(document, file, by_name[arm], [dict(point)])
+        return variant, _settings(document, file, dict(point), overrides or {})
+
+    def key_at(arm: str, point: Point, size: int, seed: int) -> str | None:
+        try:
+            variant, settings = at(arm, tuple(point.items()))
+        except UsageError:
+            return None
+        run = _cell(plan.suite, variant, point, settings, size, seed, "any").run
+        return run.key if run else None
+
+    plan.key_at = key_at
     return plan
 
 
@@ -138,7 +155,7 @@ def _check_distinct(plan: Plan, document: Document) -> None:
             raise UsageError(f"{document.where(('methods',))}: the arms {same} are the same run twice")
 
 
-def _suite_name(path: Path, overrides: dict[str, Any]) -> str:
+def suite_name(path: Path, overrides: dict[str, Any]) -> str:
     """The suite's folder under results/: an overridden protocol gets a folder of its own."""
     own = ("dataset", "model", "objective", "training", "evaluation")
     changed = [f"{key}={value}" for key, value in sorted(overrides.items()) if key.split(".")[0] in own]
@@ -179,6 +196,11 @@ def _settings(document: Document, file: SuiteFile, point: Point, overrides: dict
     training = {**file.training.model_dump(), **options_at("training", point)}
     checked["training"] = {key: value for key, value in training.items() if key not in NOT_SCIENTIFIC}
     modality = datasets.trait(file.dataset.name, "modality")
+    made_for = models.trait(file.model.name, "modality")
+    if made_for and made_for != modality:
+        where = document.where(("model", "name"))
+        held = f"`{file.dataset.name}` holds `{modality}`"
+        raise UsageError(f"{where}: model `{file.model.name}` is for `{made_for}` data, but {held}")
     checked["evaluation"] = validate_evaluation(document, file, modality, overrides)
     return _Settings(checked, {**file.dataset.options, **options_at("dataset", point)})
 
@@ -191,107 +213,36 @@ def _without_axes(settings: _Settings, file: SuiteFile) -> dict[str, Any]:
     }
 
 
-def _check_reports(document: Document, file: SuiteFile) -> None:
+def _known_arms(document: Document, file: SuiteFile) -> set[str]:
+    """The arms of the file as it is written and as overrides leave it: a table may speak of both."""
+    written = document.data.get("methods")
+    entries = written if isinstance(written, list) else []
+    names = {str(entry.get("arm", entry.get("method"))) if isinstance(entry, dict) else str(entry) for entry in entries}
+    return names | {arm.arm for arm in file.methods}
+
+
+def _check_reports(document: Document, file: SuiteFile, point: Point) -> None:
     if not file.tables and not file.plots:
         return
     from benchmark.report import check_plots, check_tables  # pandas and the plots, which most suites needn't wait for
 
     for section in ("tables", "plots"):
         try:
-            check_tables(file.tables) if section == "tables" else check_plots(file.plots, file.tables)
+            if section == "tables":
+                check_tables(
+                    file.tables, _known_arms(document, file), {"codebook_size": file.grid.codebook_size[0], **point}
+                )
+            else:
+                check_plots(file.plots, file.tables)
         except UsageError as error:
             raise UsageError(f"{document.where((section,))}: {error}") from error
 
 
-def _tuned_arms(document: Document, file: SuiteFile, choices: Choices | None) -> list[Arm]:
-    """The arms of the file with their tuned settings."""
-    arms: list[Arm] = []
-    for index, arm in enumerate(file.methods):
-        where = document.where(("methods", index))
-        if arm.arm in [other.arm for other in arms]:
-            raise UsageError(f"{where}: there are two arms called `{arm.arm}`; give one of them another `arm:` name")
-        try:
-            arms.append(apply_choice(arm, choices) if choices else arm)
-        except UsageError as error:
-            raise UsageError(f"{where}: {error}") from error
-    return arms
-
-
-def _arm_everywhere(document: Document, file: SuiteFile, arm: Arm, grid: list[Point]) -> list[Arm]:
-    """``arm`` at every point with resolved parameters, built once for each different set of them."""
-    index = next((index for index, other in enumerate(file.methods) if other.arm == arm.arm), 0)
-    checked: list[Arm] = []
-    built: set[str] = set()
-    # An arm may speak of a point that an override leaves out.
-    written = document.data.get("grid", {})
-    axes = {name: [*values, *written.get(name, [])] for name, values in file.grid.axes.items()}
-    try:
-        for point in grid:
-            checked.append(check_arm(arm_at(arm, point, axes), file, point, built))
-    except UsageError as error:
-        raise UsageError(f"{document.where(('methods', index))}: {error}") from error
-    return checked
-
-
-def check_arm(arm: Arm, file: SuiteFile, point: Point, built: set[str]) -> Arm:
-    """``arm`` with all its parameters and training settings resolved; ``built`` holds what needs no building again."""
-    method = get(arm.method)
-    params = resolve_params(arm.method, arm.params)
-    usual = resolve_params(arm.method, {})
-    params = {name: value for name, value in params.items() if name not in method.added or value != usual[name]}
-    unknown = [key for key in arm.training if key not in Training.model_fields]
-    if unknown:
-        raise UsageError(f"unknown training key `{unknown[0]}`{did_you_mean(unknown[0], Training.model_fields)}")
-    settings = {**file.training.model_dump(), **options_at("training", point), **arm.training}
-    try:
-        training = Training.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
-        raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
-    dim = {**file.model.options, **options_at("model", point)}.get("latent_dim", 64)
-    if (described := repr((params, dim))) not in built:
-        _check_sizes(method, sorted(file.grid.codebook_size), dim if isinstance(dim, int) else 64, params)
-        built.add(described)
-    return arm.model_copy(update={"params": params, "training": training.model_dump()})
-
-
-def _check_sizes(method: type[Quantizer], sizes: list[int], dim: int, params: dict[str, Any]) -> None:
-    """Build the method at the smallest size it can have, which checks its parameters.
-
-    Raises:
-        UsageError: a parameter is unfit, or no size of the grid can be had; one that can't is an explained cell.
-    """
-    reason: UsageError | None = None
-    for size in sizes:
-        try:
-            method.resolve_size(size, **params)
-        except UsageError as error:
-            reason = reason or error
-            continue
-        with torch.random.fork_rng(devices=[]):
-            method(size, dim, **params)
-        return
-    assert reason is not None
-    raise reason
-
-
-def _select_arms(arms: list[Arm], methods: list[str] | None) -> list[Arm]:
-    if not methods:
-        return arms
-    by_name = {arm.arm: arm for arm in arms}
-    for name in methods:
-        get(by_name[name].method if name in by_name else name)
-    return [by_name.get(name, Arm(arm=name, method=name)) for name in methods]
-
-
 def _cell(suite: str, arm: Arm, point: Point, settings: _Settings, size: int, seed: int, device: str) -> Cell:
     method = get(arm.method)
-    if device == "cpu" and method.max_codebook_size_cpu is not None and size > method.max_codebook_size_cpu:
-        limit = f"`{method.name}` is declared up to {method.max_codebook_size_cpu:,} codes on a CPU"
-        return Cell(arm.arm, size, seed, None, limit, point)
     try:
+        if device == "cpu":
+            method.check_on_cpu(size, **arm.params)
         levels = method.resolve_size(size, **arm.params)
     except UsageError as error:
         return Cell(arm.arm, size, seed, None, str(error), point)

@@ -47,10 +47,11 @@ class OutOfTimeError(RuntimeError):
 
 @dataclass
 class Progress:
-    """Where a training stands."""
+    """Where a training stands: steps, seconds they took, and those before the first for a start from data."""
 
     step: int = 0
     seconds: float = 0.0
+    start_seconds: float = 0.0
     history: list[Row] = field(default_factory=list)
 
 
@@ -115,10 +116,12 @@ class Trainer:
         if resumed:
             load_checkpoint(checkpoint, self)
         else:
+            begun = time.monotonic()
             self.seed()
             with alone():
                 self.system.quantizer.use_pretrained(partial(cached_features, self.dataset, device=self.device))
             self.system.quantizer.initialise(self._untrained_latents())
+            self.progress.start_seconds = time.monotonic() - begun
             self.snapshots.take(0)
 
     def _loop(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
@@ -127,6 +130,7 @@ class Trainer:
         report_every = max(1, total // PROGRESS_POINTS)
         saved = time.monotonic()
         started = saved - self.progress.seconds
+        resumed_at = self.progress.step
         while self.progress.step < total:
             terms = self.step(self.progress.step)
             self.progress.step += 1
@@ -137,7 +141,7 @@ class Trainer:
                 self.progress.history.append(self._history_row(terms))
             if self.progress.step % report_every == 0:
                 report(self.progress.step, self.progress.history[-1])
-            late = self.timeout is not None and self.progress.seconds > self.timeout
+            late = self.timeout is not None and self.progress.start_seconds + self.progress.seconds > self.timeout
             due = time.monotonic() - saved > CHECKPOINT_SECONDS
             late, due, stop = first_says(late, due, self.stop_requested)
             if late:
@@ -147,6 +151,8 @@ class Trainer:
                 saved = time.monotonic()
             if stop:
                 raise KeyboardInterrupt
+        if self.progress.step > resumed_at:
+            self._save(checkpoint)  # the evaluation may be long, and whoever keeps checkpoints wants the end
 
     def _save(self, checkpoint: Path) -> None:
         """Save where the training stands; a full disk costs what a kill would cost later, not the run."""

@@ -10,7 +10,7 @@ from benchmark.choices import Choice, Choices
 from benchmark.config import EVALUATIONS, Arm
 from benchmark.data import datasets
 from benchmark.store import Store
-from benchmark.suite import Plan, find_suite, plan_suite
+from benchmark.suite import Plan, find_suite, plan_suite, suite_name
 from methods import UsageError, get
 
 SEED = 1000
@@ -59,20 +59,33 @@ def _spread(learning_rates: list[float], count: int) -> list[float]:
     return [math.exp(low + (high - low) * index / (count - 1)) for index in range(count)]
 
 
-def choose(plan: Plan, trials: dict[str, list[Arm]], store: Store) -> Choices:
+def budget_of(plan: Plan, trials: dict[str, list[Arm]]) -> Choices:
+    """What every arm is given, without any choice yet."""
+    tuning = plan.file.tuning
+    return Choices(
+        suite=plan.suite.split("@")[0],
+        dataset=plan.file.dataset.name,
+        codebook_size=tuning.codebook_size,
+        steps=tuning.steps or plan.file.training.steps,
+        trials=len(next(iter(trials.values()))),
+        seed=SEED,
+        arms={},
+    )
+
+
+def choose(plan: Plan, trials: dict[str, list[Arm]], store: Store) -> dict[str, Choice]:
     """The trial of lowest validation error for every arm.
 
     Raises:
         UsageError: an arm has no trial that ended well.
     """
-    tuning = plan.file.tuning
     chosen: dict[str, Choice] = {}
     runs = {cell.arm: cell.run for cell in plan.cells if cell.run is not None}
     for name, arms in trials.items():
         results = []
         for trial in arms:
             record = store.record(runs[trial.arm].key) if trial.arm in runs else None
-            if record is not None and record["status"] == "ok":
+            if record is not None and record["status"] == "ok" and record["metrics"]["validation_error"] is not None:
                 results.append((record["metrics"]["validation_error"], trial))
         if not results and any(trial.arm in runs for trial in arms):
             raise UsageError(f"no trial of the arm `{name}` ended well; `python -m benchmark status` says why")
@@ -83,15 +96,7 @@ def choose(plan: Plan, trials: dict[str, list[Arm]], store: Store) -> Choices:
             chosen[name] = Choice(
                 learning_rate=best.training["learning_rate"], params=params, validation_error=round(error, 6)
             )
-    return Choices(
-        suite=plan.suite.split("@")[0],
-        dataset=plan.file.dataset.name,
-        codebook_size=tuning.codebook_size,
-        steps=tuning.steps or plan.file.training.steps,
-        trials=len(next(iter(trials.values()))),
-        seed=SEED,
-        arms=chosen,
-    )
+    return chosen
 
 
 def at_the_end(trials: list[Arm], choice: Choice) -> list[str]:
@@ -104,7 +109,7 @@ def at_the_end(trials: list[Arm], choice: Choice) -> list[str]:
     return found
 
 
-def choices_path(suite: str) -> Path:
-    """Where the choices for a suite are written: ``tuned/`` beside it."""
+def choices_path(suite: str, overrides: dict[str, Any]) -> Path:
+    """Where the choices for a suite are written: ``tuned/`` beside it; for an overridden protocol a file of its own."""
     file = find_suite(suite)
-    return file.parent / "tuned" / f"{file.stem}.yaml"
+    return file.parent / "tuned" / f"{suite_name(file, overrides)}.yaml"

@@ -37,7 +37,8 @@ def work(job: Job) -> None:
         folder = store.run_folder(job.run.key)
         outcome = _outcome(job, folder)
         store.write_record(job.run.key, {**empty_record(job.run), **outcome})
-        if not job.keep_checkpoint:
+        # What ended badly would end so again from its checkpoint: a retry begins anew.
+        if not job.keep_checkpoint or outcome["status"] != "ok":
             (folder / CHECKPOINT).unlink(missing_ok=True)
 
 

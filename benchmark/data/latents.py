@@ -10,6 +10,7 @@ from benchmark.data.base import Dataset, check_count
 from benchmark.data.prepared import prepared
 from benchmark.data.vectors import EVALUATION_BATCH, Vectors
 from benchmark.seeds import derive_seed
+from methods.errors import UsageError
 
 VERSION = 1
 """Of the training below; another one makes other latents."""
@@ -26,8 +27,10 @@ def latents(*, images: str = "fashion_mnist", dim: int = 64, width: int = 32, st
     kept in the cache. The splits are those of the images.
 
     Raises:
-        UsageError: the images can't be had.
+        UsageError: the images can't be had, or are none.
     """
+    if datasets.trait(images, "modality") != "image":
+        raise UsageError(f"data set `latents`: `{images}` holds no images")
     check_count("data set `latents`: dim", dim)
     check_count("data set `latents`: width", width)
     check_count("data set `latents`: steps", steps)

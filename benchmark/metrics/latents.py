@@ -8,25 +8,25 @@ from torch import Tensor
 
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
+from methods.statistics import all_reduce
 
 
 class LatentMetrics(ReconstructionMetrics):
     """Squared error summed over the latent dimension, the mean over all latents ``[B, D, *positions]``."""
 
     def __init__(self, device: torch.device) -> None:
-        self._error = torch.zeros((), dtype=torch.float64, device=device)
-        self._latents = 0
+        self._sums = torch.zeros(2, dtype=torch.float64, device=device)  # squared errors, latents
 
     def update(self, originals: Tensor, reconstructions: Tensor) -> None:
         """Add a batch."""
         errors = (reconstructions - originals).square().sum(1)
-        self._error += errors.double().sum()
-        self._latents += errors.numel()
+        self._sums += torch.stack([errors.double().sum(), self._sums.new_tensor(errors.numel())])
 
     def compute(self) -> dict[str, Value]:
         """``squared_error``."""
-        assert self._latents, "no latents yet"
-        return {"squared_error": float(self._error) / self._latents}
+        error, latents = all_reduce(self._sums.clone()).tolist()
+        assert latents, "no latents yet"
+        return {"squared_error": error / latents}
 
     def details(self) -> dict[str, Any]:
         """Nothing: there is no network."""

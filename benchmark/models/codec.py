@@ -1,7 +1,10 @@
 """The speech codec: a SEANet encoder with either its mirror image or a Vocos-type decoder."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from benchmark.data.base import check_count
 from benchmark.models import models, seanet
 from benchmark.models.base import Autoencoder
 from benchmark.models.vocos import VocosDecoder
@@ -30,7 +33,21 @@ class Codec(Autoencoder):
         return self.decoder(latents.transpose(1, 2))
 
 
-@models.register("codec")
+def checked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `codec`, each known to be of its kind, or a UsageError."""
+    check_choice("decoder", options["decoder"], DECODERS)
+    strides = options["strides"]
+    if not isinstance(strides, list | tuple) or not all(isinstance(s, int) and s >= 2 for s in strides) or not strides:
+        raise UsageError(f"model `codec`: strides must be whole numbers of at least 2, not {strides!r}")
+    for name in ("latent_dim", "filters", "decoder_width", "decoder_layers"):
+        check_count(f"model `codec`: {name}", options[name])
+    for name in ("residual_units", "lstm_layers"):
+        if options[name] != 0:
+            check_count(f"model `codec`: {name}", options[name])
+    return options
+
+
+@models.register("codec", checked, modality="audio")
 def codec(
     *,
     latent_dim: int = 64,
@@ -53,13 +70,10 @@ def codec(
     filters, two LSTM layers, causal, D = 512, a Vocos decoder of 12 blocks of 768.
 
     Raises:
-        UsageError: items that are no waveforms, a wrong option.
+        UsageError: clips that are not a whole number of hops.
     """
-    if len(item_shape) != 2 or item_shape[0] != 1:
-        raise UsageError(f"model `codec` is for speech, items of shape (1, samples), not {item_shape}")
-    check_choice("decoder", decoder, DECODERS)
-    if not isinstance(strides, list | tuple) or not all(isinstance(s, int) and s >= 2 for s in strides) or not strides:
-        raise UsageError(f"model `codec`: strides must be whole numbers of at least 2, not {strides!r}")
+    assert len(item_shape) == 2, item_shape
+    assert item_shape[0] == 1, item_shape
     hop = seanet.hop(strides)
     if item_shape[1] % hop:
         raise UsageError(

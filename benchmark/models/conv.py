@@ -1,10 +1,11 @@
 """The small convolutional autoencoder of the VQ-VAE family."""
 
-import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmark.data.base import check_count
 from benchmark.models import models
 from benchmark.models.base import Autoencoder
 from methods.errors import UsageError
@@ -71,7 +72,18 @@ class ConvAutoencoder(Autoencoder):
         return self.decoder(latents.movedim(-1, 1))
 
 
-@models.register("conv")
+def checked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `conv`, known to be whole numbers and the downsampling a power of two, or a UsageError."""
+    for name, value in options.items():
+        if name != "residual_blocks" or value != 0:
+            check_count(f"model `conv`: {name}", value)
+    factor = options["downsampling"]
+    if factor < 2 or factor.bit_count() != 1:
+        raise UsageError(f"model `conv`: downsampling must be a power of two of at least 2, not {factor}")
+    return options
+
+
+@models.register("conv", checked, modality="image")
 def conv(
     *,
     width: int = 128,
@@ -83,11 +95,9 @@ def conv(
 ) -> Autoencoder:
     """Convolutional autoencoder for images; ``downsampling`` is the factor a side, a power of two."""
     channels, height, width_px = item_shape
-    strides = round(math.log2(downsampling)) if downsampling > 1 else 0
-    if strides < 1 or 2**strides != downsampling:
-        raise UsageError(f"model `conv`: downsampling must be a power of two of at least 2, not {downsampling}")
     if height % downsampling or width_px % downsampling:
         raise UsageError(f"model `conv`: {height}x{width_px} images can't be downsampled by {downsampling}")
     grid = (height // downsampling, width_px // downsampling)
+    strides = downsampling.bit_length() - 1
     model = ConvAutoencoder(channels, grid, width, latent_dim, strides, residual_blocks, residual_width)
     return model.to(memory_format=torch.channels_last)

@@ -1,8 +1,9 @@
 """Everything a results folder says: tables, plots and the summary, the same bytes for the same records."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -14,12 +15,14 @@ from benchmark.report.declarations import (
     PlotDeclaration,
     PlotOfTable,
     TableDeclaration,
+    check_arms,
     plots_of,
     tables_of,
 )
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.plots import PLOTS, AgainstPublished, BySize, Plot
+from benchmark.report.published import check_published
 from benchmark.report.quantities import named
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
@@ -56,13 +59,17 @@ def build(results: Results) -> list[Path]:
     return written
 
 
-def check_tables(tables: Sequence[Declaration]) -> None:
-    """Check what a suite lists as tables.
+def check_tables(tables: Sequence[Declaration], arms: Collection[str], coordinates: Mapping[str, Any]) -> None:
+    """Check what a suite with these ``arms`` lists as tables; ``coordinates`` are a place of its grid.
 
     Raises:
         UsageError: one sentence about the first that can't be built.
     """
-    tables_of(tables, TABLES)
+    for table in tables_of(tables, TABLES):
+        if isinstance(table, PaperTable):
+            check_arms(table, arms)
+            if table.published is not None:
+                check_published(table.published, coordinates)
 
 
 def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration]) -> None:

@@ -7,6 +7,7 @@ from benchmark.report.statistics import Interval
 
 NO_VALUE = "–"
 PRICE = {
+    "start_seconds": Metric("Start", "wall-clock time of a start from data, before the first step", ",.1f", unit="s"),
     "train_seconds": Metric("Training", "wall-clock time of the training loop", ",.1f", unit="s"),
     "peak_rss_mb": Metric("Peak memory", "largest resident set of the process", ",.0f", unit="MB"),
     "peak_cuda_mb": Metric("Peak GPU memory", "largest memory allocated on the device", ",.0f", unit="MB"),

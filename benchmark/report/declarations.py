@@ -1,7 +1,7 @@
 """What a suite may say of its tables and plots beside a name."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -124,3 +124,22 @@ def _check_metrics(parsed: ByAxis | PaperTable | PlotOfTable) -> None:
             raise UsageError(f"table `{parsed.name}`: `formats` names `{metric}`, which is no column of it")
         if not _SPECIFICATION.fullmatch(specification):
             raise UsageError(f"table `{parsed.name}`: the format `{specification}` is not like `.3f` or `,d`")
+    if parsed.published is not None:
+        for metric in parsed.published.metrics:
+            if metric not in metrics:
+                raise UsageError(
+                    f"table `{parsed.name}`: `published.metrics` names `{metric}`, which is no column of it"
+                )
+
+
+def check_arms(table: PaperTable, arms: Collection[str]) -> None:
+    """Raise a `UsageError` where ``table`` speaks of an arm that its suite does not have."""
+    spoken = {
+        "rows": table.rows or [],
+        "relative_to": [table.relative_to] if table.relative_to else [],
+        "published.methods": list(table.published.methods) if table.published else [],
+    }
+    for key, names in spoken.items():
+        for name in names:
+            if name not in arms:
+                raise UsageError(f"table `{table.name}`: `{key}` names no arm: `{name}`{did_you_mean(name, arms)}")

@@ -144,7 +144,9 @@ class Grid:
         return "; ".join(sentences) or None
 
     def compare(self, metric: str, direction: int, places: list[Place]) -> Comparison | None:
-        """The remedies compared on ``metric`` over the blocks of ``places`` × seeds."""
+        """The remedies compared on ``metric`` over the blocks of ``places`` × seeds; None where nobody measured it."""
+        if metric not in self.results.ok:
+            return None
         at = (metric, tuple(places))
         if at not in self._comparisons:
             ok = self.results.ok

@@ -1,6 +1,7 @@
 """Figures printed in papers, from ``results/published/``, to stand beside our own."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,13 +34,8 @@ def find(rows: PublishedRows, arm: str, metric: str, coordinates: dict[str, Any]
     method, name = rows.methods.get(arm), rows.metrics.get(metric)
     if method is None or name is None:
         return None
-    table = _of_paper(rows.paper)
-    wanted = {column: _filled(text, coordinates) for column, text in rows.where.items()}
+    table, wanted = check_published(rows, coordinates)
     for column, value in {**wanted, "method": method, "metric": name}.items():
-        if column not in table:
-            raise UsageError(
-                f"published figures have no column `{column}`{did_you_mean(column, map(str, table.columns))}"
-            )
         table = table[table[column] == value]
     if len(table) > 1:
         raise UsageError(f"{len(table)} published values of `{name}` of {method!r} fit {wanted}; narrow `where`")
@@ -51,6 +47,21 @@ def find(rows: PublishedRows, arm: str, metric: str, coordinates: dict[str, Any]
     except ValueError:  # "collapsed"
         return None
     return Figure(number * _SCALES.get(name, 1.0), str(row["source"]), bool(row["first_hand"] == "yes"))
+
+
+def check_published(rows: PublishedRows, coordinates: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The figures of the paper, and what their columns must hold at a place of the grid.
+
+    Raises:
+        UsageError: the declaration matches no paper, no column or no axis.
+    """
+    table = _of_paper(rows.paper)
+    for column in rows.where:
+        if column not in table:
+            raise UsageError(
+                f"published figures have no column `{column}`{did_you_mean(column, map(str, table.columns))}"
+            )
+    return table, {column: _filled(text, coordinates) for column, text in rows.where.items()}
 
 
 @cache
@@ -71,11 +82,16 @@ def _of_paper(paper: str) -> pd.DataFrame:
     return found
 
 
-def _filled(text: str, coordinates: dict[str, Any]) -> str:
+def _filled(text: str, coordinates: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
         name, specification = match[1], match[2] or ""
         if name not in coordinates:
             raise UsageError(f"published figures refer to the axis `{name}`{did_you_mean(name, coordinates)}")
-        return format(coordinates[name], specification)
+        try:
+            return format(coordinates[name], specification)
+        except ValueError as error:
+            raise UsageError(
+                f"`{match[0]}` of published figures does not suit {coordinates[name]!r}: {error}"
+            ) from error
 
     return _AXIS.sub(value, text)

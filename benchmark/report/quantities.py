@@ -19,8 +19,9 @@ def named(*names: str) -> Choice:
 
 
 def price_columns(results: Results) -> list[Column]:
-    """Time and memory."""
-    return named(*PRICE)(results)
+    """Time and memory; the time of a start from data where it is worth a second."""
+    starts = results.has("start_seconds") and results.ok["start_seconds"].max() >= 1
+    return [column for column in named(*PRICE)(results) if starts or column.name != "start_seconds"]
 
 
 def main_columns(results: Results) -> list[Column]:
@@ -28,7 +29,7 @@ def main_columns(results: Results) -> list[Column]:
     lpips = _matching(results, _LPIPS)[:1]
     errors = ("psnr", "ssim") if results.has("psnr") else ("squared_error", "mse")
     quality = (*_frechet(results), *lpips, *errors, *_SPEECH, *_undefined(results), "quantization_error")
-    return [column("usage"), column("perplexity"), *named(*_RATES, *quality, *PRICE)(results)]
+    return [column("usage"), column("perplexity"), *named(*_RATES, *quality)(results), *price_columns(results)]
 
 
 def distortion_columns(results: Results) -> list[Column]:

@@ -1,4 +1,4 @@
-"""Intervals over seeds, and paired comparisons of arms over size × seed blocks."""
+"""Intervals over seeds, and paired comparisons of arms over places of the grid and seeds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -40,8 +40,7 @@ def paired_p(differences: Sequence[float] | np.ndarray) -> float | None:
 
     The paired t rather than Wilcoxon's signed ranks: three pairs can't give a Wilcoxon p below 0.25, six
     none below 0.031, which no correction over arms survives. Its assumption, differences near enough to
-    normal, is mild here: a seed gives every arm the same encoder weights and batches, and what is
-    left of the size's effect on a difference widens the interval, so it errs to the careful side.
+    normal, is mild here: a seed gives every arm the same encoder weights and batches.
     """
     differences = np.asarray(differences, dtype=float)
     if differences.size < 2:
@@ -64,7 +63,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 class Difference(NamedTuple):
-    """One arm against the best: paired difference over the blocks both have, and its corrected p."""
+    """One arm against the best: paired difference, averaged over places, over seeds, and its corrected p."""
 
     arm: str
     difference: Interval | None
@@ -87,16 +86,20 @@ class Comparison(NamedTuple):
 
 
 def compare(values: pd.DataFrame, direction: int) -> Comparison | None:
-    """Compare the columns (arms) of ``values`` over its rows (blocks, one a size and seed).
+    """Compare the columns (arms) of ``values`` over its rows (blocks, indexed by place and seed).
 
     Args:
-        values: one number a block and arm, NaN where there is no run.
+        values: one number a block and arm, NaN where there is no run; the level ``seed`` of its index says what
+            blocks have in common.
         direction: -1 where lower is better, +1 where higher is.
 
     Returns:
         None for fewer than two arms with values. The best arm is the one of best mean rank, or, where no
-        block is complete, of best mean; the others are compared with it by a paired t-test, with Holm's
-        correction over them. An arm that shares fewer than two blocks with the best can't be told from it.
+        block is complete, of best mean; the others are compared with it by a paired t-test over seeds, with Holm's
+        correction over them. An arm that shares fewer than two seeds with the best can't be told from it.
+
+    The blocks of one seed have weights and batches in common whatever the place, so they are no independent
+    observations: their differences are averaged first, and seeds alone are counted.
     """
     values = values.dropna(axis="columns", how="all")
     if values.shape[1] < 2:
@@ -108,7 +111,7 @@ def compare(values: pd.DataFrame, direction: int) -> Comparison | None:
     order = pd.DataFrame({"score": scores, "mean": values.mean() * -direction}).sort_values(["score", "mean"])
     best = str(order.index[0])
     others = [str(arm) for arm in values.columns if arm != best]
-    pairs = {arm: (values[arm] - values[best]).dropna().to_numpy() for arm in others}
+    pairs = {arm: _by_seed(values[arm] - values[best]) for arm in others}
     p_values = {arm: p for arm in others if (p := paired_p(pairs[arm])) is not None}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     differences = [Difference(arm, t_interval(pairs[arm]), adjusted.get(arm)) for arm in others]
@@ -118,3 +121,8 @@ def compare(values: pd.DataFrame, direction: int) -> Comparison | None:
     )
     mean_ranks = {str(arm): float(rank) for arm, rank in ranks.items()} if len(complete) else {}
     return Comparison(best, mean_ranks, len(complete), differences, beyond_chance)
+
+
+def _by_seed(differences: pd.Series) -> np.ndarray:
+    """The mean over the places that a seed has, one number a seed."""
+    return differences.dropna().groupby(level="seed").mean().to_numpy(dtype=float)

@@ -9,6 +9,7 @@ import pytest
 from benchmark.plan_file import write_plan
 from benchmark.store import Store
 from benchmark.suite import plan_suite
+from benchmark.worker_job import empty_record
 from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
@@ -120,6 +121,21 @@ def test_the_plan_keeps_finished_cells_of_a_wider_grid(write_suite: Write, tmp_p
     plan = json.loads((store.folder / "plan.json").read_text())
     assert plan["axes"] == {"dataset.law": ["gaussian", "uniform"], "dataset.shift": [0, 2.5]}
     assert [cell["point"] for cell in plan["cells"] if cell["point"]["dataset.shift"]] == [finished.point]
+
+
+def test_the_plan_drops_cells_of_an_arm_whose_settings_changed(write_suite: Write, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    before = plan_suite(write_suite(TEXT), methods=["vq_vae"], seeds=[0, 1])
+    write_plan(before, store)
+    for run in before.runs:
+        store.write_record(run.key, {**empty_record(run), "status": "ok"})
+
+    def seeds_after(text: str) -> set[int]:
+        write_plan(plan_suite(write_suite(text), methods=["vq_vae"], seeds=[0]), store)
+        return {cell["seed"] for cell in json.loads((store.folder / "plan.json").read_text())["cells"]}
+
+    assert seeds_after(TEXT) == {0, 1}
+    assert seeds_after(TEXT.replace("- vq_vae\n", "- {method: vq_vae, params: {beta: 1.0}}\n")) == {0}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from benchmark.data import Dataset
 from benchmark.evaluation import evaluate, quality_metrics
 from benchmark.metrics.distances import FeatureDistances
 from benchmark.metrics.features import Extractor
+from benchmark.metrics.latents import LatentMetrics
 from benchmark.parallel import average_gradients, average_terms, share
 from benchmark.training import DivergedError, Trainer
 
@@ -93,6 +94,14 @@ def distances(data: Dataset) -> dict[str, Any]:
     return measured.compute()
 
 
+def squared_error() -> dict[str, Any]:
+    """Of vectors, of which each process has its share, one of them more."""
+    measured = LatentMetrics(CPU)
+    vectors = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    measured.update(share(vectors), torch.zeros_like(share(vectors)))
+    return {**measured.compute(), "expected": float(vectors.square().sum(1).mean())}
+
+
 def diverge(folder: Path) -> str:
     """The loss of the second process alone becomes infinite; both must end, with the same words."""
     trainer = Trainer(config("vq_vae", steps=100), dataset(), CPU)
@@ -150,6 +159,7 @@ def main(rank: int, place: Path) -> None:
         folder = place / name
         folder.mkdir(exist_ok=True)
         found[name] = train(case, folder)
+    found["squared_error"] = squared_error()
     found["gradients"] = gradients()
     found["shares"] = [len(share(torch.arange(count))) for count in (1, 2, 7)]
     terms = {"both": torch.tensor(1.0 + 2 * rank), **({"one": torch.tensor(5.0)} if rank else {})}
@@ -200,6 +210,12 @@ def test_two_processes_train_and_measure_what_one_does(
         assert halves[0][name]["metrics"][key] == pytest.approx(value, rel=TOLERANCE), key
     for ours, theirs in zip(halves[0][name]["history"], whole["history"], strict=True):
         assert ours == pytest.approx(theirs, rel=10 * TOLERANCE, abs=1e-6)  # a code of an untrained encoder may flip
+
+
+def test_vectors_are_measured_over_all_processes(halves: list[dict[str, Any]]) -> None:
+    for half in halves:
+        found = half["squared_error"]
+        assert found["squared_error"] == pytest.approx(found["expected"], rel=1e-6)
 
 
 def test_a_gradient_on_one_process_only_hangs_nobody(halves: list[dict[str, Any]]) -> None:

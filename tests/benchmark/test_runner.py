@@ -197,3 +197,14 @@ def test_one_codeword_and_batches_of_one(tiny: dict[str, object], write_suite: W
     assert not _run(plan, store).failed
     metrics = _metrics(store, plan)[plan.runs[0].key]
     assert (metrics["usage"], metrics["perplexity"], metrics["entropy_bits"]) == (1.0, 1.0, 0.0)
+
+
+def test_only_good_runs_keep_their_checkpoints(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> None:
+    tiny["training"] = {"steps": 5, "batch_size": 8, "learning_rate": 1e-3}
+    arms = ["vq_vae", {"arm": "lost", "method": "vq_vae", "training": {"learning_rate": 1e30}}]
+    plan, store = plan_suite(write_suite({**tiny, "methods": arms})), Store(tmp_path / "results")
+    run_plan(plan, store, LocalLauncher(1), Settings("cpu", threads=1, keep_checkpoints=True), Display())
+    kept = {run.arm: (store.run_folder(run.key) / "checkpoint.pt").exists() for run in plan.runs}
+    statuses = {run.arm: record["status"] for run in plan.runs if (record := store.record(run.key))}
+    assert statuses == {"vq_vae": "ok", "lost": "diverged"}
+    assert kept == {"vq_vae": True, "lost": False}

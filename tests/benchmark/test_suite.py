@@ -115,6 +115,18 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
         ("init: kmeans", "beta: big", r"tiny.yaml:11: `vq_vae`: `beta` must be a number, not 'big'"),
         ("dataset: photos", "dataset: foto", r"tiny.yaml:2: unknown data set `foto`.*there are: .*photos"),
         ("latent_dim: 8", "latent_dims: 8", r"tiny.yaml:3: model `conv` has no parameter `latent_dims` \(did you"),
+        (
+            "latent_dim: 8",
+            "latent_dim: 8.5",
+            r"tiny.yaml:3: model `conv`: `latent_dim` must be a whole number, not 8.5",
+        ),
+        ("latent_dim: 8", "width: 0", r"tiny.yaml:3: model `conv`: width must be a whole number of at least 1"),
+        ("latent_dim: 8", "downsampling: 6", r"tiny.yaml:3: model `conv`: downsampling must be a power of two"),
+        (
+            "dataset: photos",
+            "dataset: shifted",
+            r"tiny.yaml:3: model `conv` is for `image` data, but `shifted` holds",
+        ),
         ("name: conv", "name: convv", r"tiny.yaml:3: unknown model `convv` \(did you mean `conv`\?\)"),
         (", method: vq_vae, params", ", method: vq_vae, param", r"tiny.yaml:11: unknown key `methods.1.param`"),
         ("arm: kmeans_start, ", "", r"tiny.yaml:11: there are two arms called `vq_vae`"),

@@ -1,5 +1,6 @@
 """The loop: resumable to the last digit, equal starts for all arms, every hook called where it should be."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,22 @@ def test_the_stopwatch_times_forward_and_backward_of_the_quantizer(monkeypatch: 
     # Ticks: begin 0, enter 1, leave 2, backward begins 3 and ends 4, end 5.
     assert stopwatch.totals() == [2.0, 5.0]
     assert stopwatch.share() == 0.4
+
+
+def test_the_end_of_a_training_is_saved(dataset: Dataset, tmp_path: Path) -> None:
+    path, first = tmp_path / "checkpoint.pt", Trainer(_config("vq_vae_ema"), dataset, CPU)
+    first.fit(path, _silent)
+    second = Trainer(_config("vq_vae_ema"), dataset, CPU)
+    second.fit(path, _silent)
+    assert second.progress == first.progress
+    for name, value in _state(first).items():
+        assert torch.equal(value, _state(second)[name]), name
+
+
+def test_a_start_from_data_is_timed_apart_and_counts_towards_the_limit(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = Trainer(_config(), dataset, CPU, timeout=0.25)
+    trainer.system.quantizer.initialise = lambda latents: time.sleep(0.3)  # type: ignore[method-assign]
+    with pytest.raises(OutOfTimeError):
+        trainer.fit(tmp_path / "checkpoint.pt", _silent)
+    assert trainer.progress.start_seconds >= 0.3
+    assert trainer.progress.seconds < 0.25

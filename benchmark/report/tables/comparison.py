@@ -26,15 +26,15 @@ def comparison_table(results: Results, grid: Grid) -> Table | None:
     return Table(
         "comparison",
         f"{results.plan['suite']}: arms compared over {_blocks(grid)[0]} and seeds",
-        ["Arm", "Mean rank", "Difference from best", "p (Holm)", "Blocks"],
+        ["Arm", "Mean rank", "Difference from best", "p (Holm)", "Seeds"],
         [_block(grid, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),
         [
             f"A block is {_blocks(grid)[1]} and a seed; a seed gives every arm the same weights to start from and the "
             "same batches. Mean ranks (1 is best) are over the blocks that every arm has.",
-            f"Difference from best: arm minus best, mean ± half-width of its {100 * LEVEL:.0f} % Student-t interval "
-            "over the blocks that both have (their number stands in the last column). p: paired t-test, Holm-corrected "
-            "over the arms of a metric.",
+            f"Difference from best: arm minus best, the mean over the {_blocks(grid)[2]} of a seed that both have; of "
+            f"these the mean ± half-width of its {100 * LEVEL:.0f} % Student-t interval over seeds (their number is in "
+            "the last column). p: paired t-test over seeds, Holm-corrected over the arms of a metric.",
             f"Bold: best beyond chance, every p < {1 - LEVEL:.2f}. "
             f"It is said of these {_blocks(grid)[2]} together, not of each.",
             *mark_notes(grid),
@@ -94,7 +94,7 @@ def _data(column: Column, comparison: Comparison) -> list[dict[str, Any]]:
                 "mean_rank": comparison.mean_ranks.get(other.arm),
                 "difference": interval.mean if interval else None,
                 "half_width": interval.half_width if interval else None,
-                "blocks": interval.n if interval else 0,
+                "seeds": interval.n if interval else 0,
                 "p_holm": other.p_holm,
             }
         )

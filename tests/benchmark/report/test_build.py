@@ -66,6 +66,9 @@ def test_declared_tables_and_plots(synthetic: Make):
     ]
 
 
+PUBLISHED = {"paper": "CVQ-VAE (ICCV 2023)", "methods": {"vq_vae": "VQ"}, "metrics": {"mse": "error"}}
+
+
 @pytest.mark.parametrize(
     ("declaration", "sentence"),
     [
@@ -77,12 +80,41 @@ def test_declared_tables_and_plots(synthetic: Make):
         ({"name": "x", "columns": ["mse"]}, "a table is a name or {name: ..., metrics: [...]} or {name: ..., columns"),
         ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"mse": "x"}}, "the format `x` is not like `.3f`"),
         ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"ssim": ".1f"}}, "which is no column of it"),
+        (
+            {"name": "x", "title": "t", "columns": ["mse"], "rows": ["vq_vea"]},
+            "`rows` names no arm: `vq_vea` (did you mean `vq_vae`?)",
+        ),
+        (
+            {"name": "x", "title": "t", "columns": ["mse"], "relative_to": "simvq"},
+            "`relative_to` names no arm: `simvq`",
+        ),
+        (
+            {"name": "x", "title": "t", "columns": ["mse"], "published": {**PUBLISHED, "metrics": {"ssim": "SSIM"}}},
+            "`published.metrics` names `ssim`, which is no column of it",
+        ),
+        (
+            {"name": "x", "title": "t", "columns": ["mse"], "published": {**PUBLISHED, "methods": {"simvq": "S"}}},
+            "`published.methods` names no arm: `simvq`",
+        ),
+        (
+            {"name": "x", "title": "t", "columns": ["mse"], "published": {**PUBLISHED, "paper": "nope"}},
+            "there are no published figures of the paper 'nope'",
+        ),
+        (
+            {
+                "name": "x",
+                "title": "t",
+                "columns": ["mse"],
+                "published": {**PUBLISHED, "where": {"codebook_size": "{codebook_size:s}"}},
+            },
+            "`{codebook_size:s}` of published figures does not suit 256",
+        ),
         ({"name": "x", "metrics": ["psrn"]}, "there is no metric `psrn` (did you mean `psnr`?)"),
     ],
 )
 def test_a_wrong_declaration_is_one_sentence(declaration, sentence: str):
     with pytest.raises(UsageError, match=re.escape(sentence)):
-        check_tables([declaration])
+        check_tables([declaration], ["vq_vae"], {"codebook_size": 256})
 
 
 def test_a_plot_that_is_not_there_is_told_as_such():

@@ -164,3 +164,13 @@ def test_steps_and_final_figures_of_the_mean_shift_study_agree() -> None:
     table = table[table["table"].fillna("").str.startswith("simulation") & (table["dataset"] == "gaussian d=8")]
     errors = table[(table["method"] == "EMA") & (table["metric"] == "quant_error")]["value"].astype(float)
     assert final["quantization_error"].tolist() == pytest.approx(errors.tolist(), abs=1e-4)
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_metric_that_nobody_measured_is_a_dash(synthetic: Make) -> None:
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2, artefacts=False)
+    results = read(made.folder)
+    declaration = PaperTable.model_validate({**DECLARATION, "columns": ["usage", "mse", "utmos"]})
+    table = paper_table(declaration, results, Grid(results))
+    assert table is not None
+    assert table.data.groupby("metric")["n"].sum().to_dict() == {"mse": 4, "usage": 4, "utmos": 0}

@@ -65,7 +65,14 @@ def test_holm_is_at_most_one_and_takes_nothing():
 
 
 def blocks(**arms: list[float]) -> pd.DataFrame:
-    return pd.DataFrame(arms)
+    """One place, a seed a row."""
+    return seeds(pd.DataFrame(arms))
+
+
+def seeds(table: pd.DataFrame, places: int = 1) -> pd.DataFrame:
+    """``table`` with its rows as the seeds of one place after another."""
+    count = len(table) // places
+    return table.set_index(pd.MultiIndex.from_product([range(places), range(count)], names=["place", "seed"]))
 
 
 def test_mean_ranks_share_ties():
@@ -136,5 +143,32 @@ def test_nothing_to_compare():
 def test_false_best_among_equal_arms_is_rare():
     rng = np.random.default_rng(2)
     columns = list("abcd")
-    found = [compare(pd.DataFrame(rng.standard_normal((6, 4)), columns=columns), direction=-1) for _ in range(400)]
+    found = [
+        compare(seeds(pd.DataFrame(rng.standard_normal((6, 4)), columns=columns)), direction=-1) for _ in range(400)
+    ]
     assert np.mean([c.beyond_chance for c in found if c is not None]) <= 0.05
+
+
+def test_places_of_a_seed_are_no_independent_observations():
+    """What a seed does to an arm at every place alike must not pass for a difference between arms."""
+    rng = np.random.default_rng(3)
+    p_values = []
+    for _ in range(400):
+        of_seed, noise = rng.standard_normal((1, 3, 2)), rng.standard_normal((5, 3, 2))
+        table = pd.DataFrame((of_seed + noise).reshape(15, 2), columns=["a", "b"])
+        comparison = compare(seeds(table, places=5), direction=-1)
+        assert comparison is not None
+        [difference] = comparison.differences
+        assert difference.difference is not None
+        assert difference.difference.n == 3
+        p_values.append(difference.p_holm)
+    assert np.mean(np.array(p_values) < 0.05) == pytest.approx(0.05, abs=0.025)
+
+
+def test_a_seed_that_lacks_a_place_counts_with_those_it_has():
+    nan = float("nan")
+    table = seeds(pd.DataFrame({"a": [0.0, 0.0, 0.0, 0.0], "b": [1.0, 1.0, nan, 3.0]}), places=2)
+    comparison = compare(table, direction=-1)
+    assert comparison is not None
+    assert comparison.differences[0].difference is not None
+    assert comparison.differences[0].difference.mean == pytest.approx((1.0 + 2.0) / 2)
