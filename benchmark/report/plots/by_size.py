@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmark.report.columns import Column
+from benchmark.report.columns import PRICE, Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Place
@@ -127,6 +127,8 @@ def _scale(axis: Axes, column: Column, values: Sequence[float]) -> None:
         axis.set_ylim(-3, 104)
     elif is_wide(values):
         axis.set_yscale("log")
+    elif column.name in PRICE:
+        axis.set_ylim(bottom=0)  # a few megabytes more are no peak
 
 
 def _ceiling(axis: Axes, column: Column, grid: Grid, places: list[Place]) -> bool:
