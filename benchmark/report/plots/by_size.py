@@ -128,7 +128,7 @@ def _scale(axis: Axes, column: Column, values: Sequence[float]) -> None:
     elif is_wide(values):
         axis.set_yscale("log")
     elif column.name in PRICE:
-        axis.set_ylim(bottom=0)  # a few megabytes more are no peak
+        axis.set_ylim(0, 1.04 * axis.get_ylim()[1])  # a few megabytes more are no peak
 
 
 def _ceiling(axis: Axes, column: Column, grid: Grid, places: list[Place]) -> bool:
