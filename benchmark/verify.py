@@ -152,6 +152,12 @@ def _numbers(record: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _surroundings(before: dict[str, Any], now: dict[str, Any]) -> list[Difference]:
-    old, new = ({**side, **side.get("packages", {})} for side in (before, now))
-    names = [name for name in old if name not in ("packages", "platform", "dirty")]
-    return [Difference(name, old[name], new.get(name)) for name in names if old[name] != new.get(name)]
+    old, new = _flat(before), _flat(now)
+    return [Difference(name, old[name], new.get(name)) for name in old if old[name] != new.get(name)]
+
+
+def _flat(provenance: dict[str, Any]) -> dict[str, Any]:
+    """What can make numbers differ: versions, machine, and the test data by their hash, wherever they were found."""
+    found = {name: value for name, value in provenance.items() if name not in ("packages", "platform", "dirty", "data")}
+    data = {"test data": provenance["data"]["test_sha256"]} if "data" in provenance else {}
+    return {**found, **provenance.get("packages", {}), **data}

@@ -51,11 +51,12 @@ def test_a_run_comes_out_again_to_the_last_digit_and_a_changed_number_is_found(
     assert _verify(*arguments) == 0
     assert "numbers are the same to the last digit" in capsys.readouterr().out
     mse = json.loads(record.read_text())["metrics"]["mse"]
-    _change(record, metrics__mse=mse + 1e-12, provenance__commit="0123")
+    _change(record, metrics__mse=mse + 1e-12, provenance__commit="0123", provenance__data__test_sha256="beef")
     assert _verify(str(record.parent), *arguments[1:]) == 1
     out = capsys.readouterr().out
     assert f"mse: recorded {mse + 1e-12}, now {mse}" in out
     assert "commit: recorded with 0123, now " in out
+    assert "test data: recorded with beef, now " in out
     assert "1 of " in out
 
 
