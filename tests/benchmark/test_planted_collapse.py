@@ -27,7 +27,7 @@ def dataset(kind: str) -> Dataset:
 
 def metrics_of(run: Run, kind: str, folder: Path) -> dict[str, float | None]:
     trainer = Trainer(run.config, dataset(kind), CPU)
-    trainer.fit(folder / "checkpoint.pt", lambda step, row: None)
+    trainer.fit(folder / f"{kind}.pt", lambda step, row: None)
     assert all(math.isfinite(value) for row in trainer.progress.history for value in row.values())
     assert all(bool(value.isfinite().all()) for value in trainer.system.state_dict().values())
     quality = quality_metrics(dataset(kind), {}, CPU)

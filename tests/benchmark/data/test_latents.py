@@ -14,7 +14,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small pictures under the name of a data set."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (96, 1, 8, 8), dtype=torch.uint8, generator=generator)
-    create = datasets.create
+    create, trait = datasets.create, datasets.trait
 
     def created(name: str, options: dict, **supplied: object) -> Dataset:
         if name == "pictures":
@@ -22,6 +22,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         return create(name, options, **supplied)
 
     monkeypatch.setattr(datasets, "create", created)
+    monkeypatch.setattr(datasets, "trait", lambda name, of: "image" if name == "pictures" else trait(name, of))
 
 
 @pytest.mark.usefixtures("pictures")
@@ -40,3 +41,6 @@ def test_latents_of_every_split(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_mistakes() -> None:
     with pytest.raises(UsageError, match="steps must be a whole number of at least 1"):
         datasets.create("latents", {"steps": 0})
+    for images in ("latents", "shifted"):
+        with pytest.raises(UsageError, match=f"`{images}` holds no images"):
+            datasets.create("latents", {"images": images})
