@@ -1,6 +1,5 @@
 """Evaluation of one run: a single pass over the test set feeds every metric."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.dev
         {name: value for name, value in options.items() if name != "unmapped"},
         item_shape=dataset.item_shape,
         device=device,
-        originals_key=content_key(dataset),
+        originals_key=dataset.test_sha256,
         sample_rate=dataset.sample_rate,
     )
 
@@ -97,11 +96,6 @@ def _save_samples(
     spread = torch.arange(SAMPLES) * len(dataset.test) // SAMPLES
     originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(spread.unique())
     quality.save_samples(originals, system(originals).output, folder)
-
-
-def content_key(dataset: Dataset) -> str:
-    """Hash of the raw test items, the key of everything cached about the originals."""
-    return hashlib.sha256(dataset.test.numpy().tobytes()).hexdigest()
 
 
 def _ranks(system: System, codes: CodeStatistics) -> dict[str, float | None]:

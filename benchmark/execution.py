@@ -17,7 +17,7 @@ import torch
 
 from benchmark.checkpoint import BadCheckpointError
 from benchmark.data import Dataset, datasets
-from benchmark.evaluation import content_key, evaluate, quality_metrics
+from benchmark.evaluation import evaluate, quality_metrics
 from benchmark.history import write_history
 from benchmark.memory import PeakMemory
 from benchmark.parallel import all_say, is_first
@@ -53,8 +53,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
         status, reason = classify(error)
         outcome = {"status": status, "reason": reason, "traceback": traceback.format_exc()}
     timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}
-    data = {"data": outcome.pop("data")} if "data" in outcome else {}
-    return {**outcome, "timings": timings, "provenance": {**provenance(device), **data}}
+    return {**outcome, "timings": timings, "provenance": {**provenance(device), **outcome.get("provenance", {})}}
 
 
 def classify(error: Exception) -> tuple[str, str]:
@@ -96,7 +95,7 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
             "evaluate_seconds": time.monotonic() - started,
         },
         "memory": peak.read(),
-        "data": {**dataset.provenance, "test_sha256": content_key(dataset)},
+        "provenance": {"data": {**dataset.provenance, "test_sha256": dataset.test_sha256}},
     }
 
 

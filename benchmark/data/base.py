@@ -1,5 +1,6 @@
 """What a data set is: three tensors of raw items and how they become the model's input."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,17 +52,22 @@ class Dataset:
         mean = (histogram * values).sum() / histogram.sum()
         return float((histogram * (values - mean).square()).sum() / histogram.sum())
 
+    @cached_property
+    def test_sha256(self) -> str:
+        """Hash of the raw test items, the key of everything cached about the originals."""
+        return hashlib.sha256(self.test.numpy().tobytes()).hexdigest()
+
     @staticmethod
     def to_input(items: Tensor) -> Tensor:
         """Raw items as fp32 in [-1, 1]."""
         return items.float() / 127.5 - 1
 
 
-def check_count(what: str, value: object, most: int | None = None) -> int:
-    """``value`` if it is a whole number from 1 to ``most``; UsageError otherwise."""
-    good = isinstance(value, int) and not isinstance(value, bool) and value >= 1 and (most is None or value <= most)
+def check_count(what: str, value: object, most: int | None = None, least: int = 1) -> int:
+    """``value`` if it is a whole number from ``least`` to ``most``; UsageError otherwise."""
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= least and (most is None or value <= most)
     if not good:
-        wanted = "of at least 1" if most is None else f"from 1 to {most}"
+        wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise UsageError(f"{what} must be a whole number {wanted}, not {value!r}")
     assert isinstance(value, int)
     return value

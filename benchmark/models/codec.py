@@ -42,8 +42,7 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     for name in ("latent_dim", "filters", "decoder_width", "decoder_layers"):
         check_count(f"model `codec`: {name}", options[name])
     for name in ("residual_units", "lstm_layers"):
-        if options[name] != 0:
-            check_count(f"model `codec`: {name}", options[name])
+        check_count(f"model `codec`: {name}", options[name], least=0)
     return options
 
 

@@ -75,8 +75,7 @@ class ConvAutoencoder(Autoencoder):
 def checked(options: dict[str, Any]) -> dict[str, Any]:
     """The options of `conv`, known to be whole numbers and the downsampling a power of two, or a UsageError."""
     for name, value in options.items():
-        if name != "residual_blocks" or value != 0:
-            check_count(f"model `conv`: {name}", value)
+        check_count(f"model `conv`: {name}", value, least=0 if name == "residual_blocks" else 1)
     factor = options["downsampling"]
     if factor < 2 or factor.bit_count() != 1:
         raise UsageError(f"model `conv`: downsampling must be a power of two of at least 2, not {factor}")
