@@ -112,9 +112,11 @@ def _write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
-    # Lay out once: both formats look the same, in half the time.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # Lay out once: both formats look the same, in half the time. None and not "none", which draws each once more to
+    # place what is placed already.
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+    figure.set_layout_engine(None)
     written = []
     for suffix, without in (("png", ("Software",)), ("pdf", ("CreationDate", "Creator", "Producer"))):
         content = io.BytesIO()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95
 """Confidence level of every interval; one minus it is the significance level of every comparison."""
@@ -31,7 +31,7 @@ def t_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
         return None
     if finite.size == 1:
         return Interval(float(finite[0]), None, 1)
-    half_width = stats.t.ppf((1 + LEVEL) / 2, finite.size - 1) * finite.std(ddof=1) / np.sqrt(finite.size)
+    half_width = stdtrit(finite.size - 1, (1 + LEVEL) / 2) * finite.std(ddof=1) / np.sqrt(finite.size)
     return Interval(float(finite.mean()), float(half_width), finite.size)
 
 
@@ -48,7 +48,7 @@ def paired_p(differences: Sequence[float] | np.ndarray) -> float | None:
     error = differences.std(ddof=1) / np.sqrt(differences.size)
     if error == 0:
         return 1.0 if differences[0] == 0 else 0.0
-    return float(2 * stats.t.sf(abs(differences.mean()) / error, differences.size - 1))
+    return float(2 * stdtr(differences.size - 1, -abs(differences.mean()) / error))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
