@@ -42,6 +42,7 @@ class Block:
 class Table:
     """Blocks of rows under common columns, with numbered notes; ``data`` is the same in plain numbers."""
 
+    suite: str
     name: str
     title: str
     columns: list[str]
@@ -49,9 +50,14 @@ class Table:
     data: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def caption(self) -> str:
+        """What stands above it."""
+        return f"{self.suite}: {self.title}"
+
     def markdown(self) -> str:
         """A pipe table a block, the notes below as a list."""
-        parts = [f"### {escape_markdown(self.title)}"]
+        parts = [f"### {escape_markdown(self.caption)}"]
         headers = [escape_markdown(column) for column in self.columns]
         align = ["left", *["right"] * (len(self.columns) - 1)]
         for block in self.blocks:
@@ -85,9 +91,10 @@ class Table:
         width = len(self.columns)
         lines = [r"\begin{table}[htbp]", r"\centering"]
         if number == 0:
-            lines += [rf"\caption{{{escape_latex(self.title)}}}", rf"\label{{tab:{self.name}}}"]
+            # Tables of several suites stand in one paper, and each suite has a `main`.
+            lines += [rf"\caption{{{escape_latex(self.caption)}}}", rf"\label{{tab:{self.suite}:{self.name}}}"]
         else:
-            lines += [r"\addtocounter{table}{-1}", rf"\caption{{{escape_latex(self.title)} (continued)}}"]
+            lines += [r"\addtocounter{table}{-1}", rf"\caption{{{escape_latex(self.caption)} (continued)}}"]
         lines += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
         lines += [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule"]
         lines += [_row([_heading(column) for column in self.columns])]

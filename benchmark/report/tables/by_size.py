@@ -16,7 +16,7 @@ def usage_by_size(results: Results, grid: Grid) -> Table | None:
     """Usage and perplexity, side by side in each cell."""
     if len(grid.x.values) < 2 or not results.has("usage"):
         return None
-    title = f"{results.plan['suite']}: usage in % / perplexity, by {grid.x.words}"
+    title = f"usage in % / perplexity, by {grid.x.words}"
     return _table("usage_by_size", title, results, grid, [named("usage", "perplexity")(results)])
 
 
@@ -25,7 +25,7 @@ def distortion_by_size(results: Results, grid: Grid) -> Table | None:
     columns = distortion_columns(results)
     if len(grid.x.values) < 2 or not columns:
         return None
-    title = f"{results.plan['suite']}: distortion by {grid.x.words}"
+    title = f"distortion by {grid.x.words}"
     return _table("distortion_by_size", title, results, grid, [[column] for column in columns])
 
 
@@ -34,7 +34,7 @@ def metrics_by_size(name: str, metrics: list[str], results: Results, grid: Grid)
     columns = named(*metrics)(results)
     if not columns:
         return None
-    title = f"{results.plan['suite']}: {', '.join(column.label for column in columns)} by {grid.x.words}"
+    title = f"{', '.join(column.label for column in columns)} by {grid.x.words}"
     return _table(name, title, results, grid, [[column] for column in columns])
 
 
@@ -50,7 +50,8 @@ def _table(name: str, title: str, results: Results, grid: Grid, groups: list[lis
     columns = [column for group in groups for column in group]
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     headings = ["Arm", *(grid.x.at(value) for value in grid.x.values)]
-    return Table(name, title, headings, blocks, _data(grid, columns), [*notes, tuning_note(results)])
+    notes.append(tuning_note(results))
+    return Table(results.plan["suite"], name, title, headings, blocks, _data(grid, columns), notes)
 
 
 def _heading(group: list[Column], line: str) -> str:

@@ -24,8 +24,9 @@ def comparison_table(results: Results, grid: Grid) -> Table | None:
     if not compared:
         return None
     return Table(
+        results.plan["suite"],
         "comparison",
-        f"{results.plan['suite']}: arms compared over {_blocks(grid)[0]} and seeds",
+        f"arms compared over {_blocks(grid)[0]} and seeds",
         ["Arm", "Mean rank", "Difference from best", "p (Holm)", "Seeds"],
         [_block(grid, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),

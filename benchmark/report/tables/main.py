@@ -38,8 +38,9 @@ def main_table(results: Results, grid: Grid) -> Table | None:
     notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
     notes += [definition_note(columns), *measurement_notes(results), *filter(None, [machine_note(results)])]
     return Table(
+        results.plan["suite"],
         "main",
-        f"{results.plan['suite']}: {results.plan['question']}",
+        results.plan["question"],
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),

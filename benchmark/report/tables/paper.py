@@ -36,8 +36,9 @@ def paper_table(declaration: PaperTable, results: Results, grid: Grid) -> Table 
         if not all(cell.text in ("", NO_VALUE) for row in rows for cell in row[1:]):
             blocks.append(Block(place_heading(grid, place), rows))
     return Table(
+        results.plan["suite"],
         declaration.name,
-        f"{results.plan['suite']}: {declaration.title}",
+        declaration.title,
         ["Arm", *(heading for own in columns for heading in _headings(own, declaration))],
         blocks,
         pd.DataFrame(

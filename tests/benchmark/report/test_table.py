@@ -10,8 +10,9 @@ from benchmark.report.table import ROWS_A_PAGE, Block, Cell, Footnotes, Table
 def small_table(rows: int = 1, blocks: int = 1) -> Table:
     row = [Cell("`vq_vae`", marks="†,a"), Cell("5.9 ± 0.1", bold=True), Cell("–")]
     return Table(
+        "demo_suite",
         "small",
-        "demo_suite: a | b",
+        "a | b",
         ["Arm", "Usage, %", "FD (EfficientNet-Lite0) ↓"],
         [Block(f"K = {index}", [row] * rows) for index in range(blocks)],
         pd.DataFrame({"arm": ["vq_vae"], "usage": [0.059]}),
@@ -36,7 +37,7 @@ def test_latex_rows():
     assert r"Arm & Usage, \% & \shortstack[r]{FD \\ (EfficientNet-Lite0) $\downarrow$} \\" in latex
     assert r"\multicolumn{3}{l}{\textit{K = 0}} \\" in latex
     assert r"(a) 1 of 3 failed: 50 \% \& more" in latex
-    assert r"\label{tab:small}" in latex
+    assert r"\label{tab:demo_suite:small}" in latex
 
 
 def test_latex_is_balanced_and_ruled():
