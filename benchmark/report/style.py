@@ -1,7 +1,9 @@
-"""How plots look: one colour and marker a method everywhere, for colour-blind eyes and for grey print."""
+"""How plots look: a method has its marker and, where no other of the plan has it, its colour everywhere; also for
+colour-blind eyes and for grey print."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib
@@ -119,22 +121,37 @@ def method_style(method: str) -> Style:
 def arm_styles(arms: list[dict[str, Any]]) -> dict[str, Style]:
     """The look of every arm of a plan.
 
-    An arm looks like its method. Where arms share a method, the one named like it (else the first) does,
+    An arm looks like its method; of methods that share a colour, the later in the list takes one that no method of the
+    plan has, while there is one. Where arms share a method, the one named like it (else the first) does,
     and up to three others are shades of its colour with markers of their own; a larger family is an
     ablation and is coloured along one map of rising lightness, in the order of the plan.
     """
     families: dict[str, list[str]] = {}
     for arm in arms:
         families.setdefault(arm["method"], []).append(arm["arm"])
+    own = _without_clashes(families)
     styles: dict[str, Style] = {}
     for method, names in families.items():
         own_first = [method] * (method in names) + [name for name in names if name != method]
-        styles |= _family(method, own_first)
+        styles |= _family(own[method], own_first)
     return styles
 
 
-def _family(method: str, names: list[str]) -> dict[str, Style]:
-    own = method_style(method)
+def _without_clashes(methods: Iterable[str]) -> dict[str, Style]:
+    looks: dict[str, Style] = {}
+    clashes: list[str] = []
+    for method in sorted(methods, key=lambda name: _KNOWN.index(name) if name in _KNOWN else len(_KNOWN)):
+        look = method_style(method)
+        if look.colour in {other.colour for other in looks.values()}:
+            clashes.append(method)
+        looks[method] = look
+    taken = {look.colour for look in looks.values()}
+    free = [colour for colour in _COLOURS if colour not in taken]
+    looks |= {method: replace(looks[method], colour=colour) for method, colour in zip(clashes, free, strict=False)}
+    return looks
+
+
+def _family(own: Style, names: list[str]) -> dict[str, Style]:
     if len(names) == 1:
         return {names[0]: own}
     first = _MARKERS.index(own.marker) if own.marker in _MARKERS else 0

@@ -100,7 +100,10 @@ def grid_axis(axes: Axes, axis: Axis) -> None:
 
 def is_logarithmic(axis: Axis) -> bool:
     """Whether the values are sizes of some kind: positive and far apart."""
-    return axis.numeric and (axis.name == CODEBOOK_SIZE or is_wide([float(value) for value in axis.values]))
+    if not axis.numeric or axis.name == CODEBOOK_SIZE:
+        return axis.numeric
+    values = [float(value) for value in axis.values]
+    return min(values) > 0 and is_wide(values)
 
 
 def position(axis: Axis, value: Any) -> float:
@@ -118,8 +121,12 @@ def dodged(axis: Axis, at: float, share: float) -> float:
 
 
 def is_wide(values: Sequence[float]) -> bool:
-    """Whether positive values spread so far that a logarithmic axis shows them better."""
-    return len(values) > 1 and min(values) > 0 and max(values) / min(values) > LOG_SPREAD
+    """Whether values spread so far that a logarithmic axis shows them better.
+
+    Zeros don't count: what has no error at all lies below such an axis, and would press the others together on another.
+    """
+    positive = [value for value in values if value > 0]
+    return len(positive) > 1 and min(values) >= 0 and max(positive) / min(positive) > LOG_SPREAD
 
 
 def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -68,7 +68,7 @@ def _scale(axis: Axes, column: Column, grid: Grid, arms: list[str]) -> None:
     values = [float(v) for arm in arms for place in grid.places for v in grid.values(arm, place, column.name)]
     if is_wide(values):
         axis.set_xscale("log")
-        narrow = max(values) / min(values) < NARROW
+        narrow = max(values) / min(value for value in values if value > 0) < NARROW
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
         axis.xaxis.set_major_formatter(lambda at, _: f"{at:g}")
         axis.xaxis.set_minor_formatter(NullFormatter())

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
+from benchmark.report.places import Axis
 from benchmark.report.plots import PLOTS
-from benchmark.report.plots.base import size_label, wrapped
+from benchmark.report.plots.base import is_logarithmic, is_wide, size_label, wrapped
 from benchmark.report.plots.rank_frequency import relative_curve
 from benchmark.report.style import RC, arm_styles
 
@@ -205,6 +206,18 @@ def test_speech_is_drawn_once_as_it_was_and_once_an_arm(synthetic: Make):
 @pytest.mark.parametrize(("size", "label"), [(256, "256"), (1024, "1,024"), (16384, "16k"), (10000, "10,000")])
 def test_size_labels(size: int, label: str):
     assert size_label(size) == label
+
+
+def test_an_axis_is_logarithmic_where_what_is_not_zero_spreads():
+    assert is_wide([0.0, 0.01, 2.0])
+    assert not is_wide([0.0, 0.01, 0.1])
+    assert not is_wide([-1.0, 0.01, 2.0])
+    assert not is_wide([0.0, 2.0])
+
+
+def test_a_grid_that_starts_at_zero_keeps_its_zero():
+    assert is_logarithmic(Axis("model.latent_dim", (4, 256)))
+    assert not is_logarithmic(Axis("dataset.shift", (0, 1, 100)))
 
 
 def test_panels_wrap_evenly():

@@ -34,6 +34,19 @@ def test_a_method_looks_the_same_in_every_plan():
     assert alone == among == method_style("simvq")
 
 
+def test_methods_of_one_plan_have_colours_of_their_own_while_there_are_enough():
+    sharing = ["codebook_reset", "factorized_vq", "wasserstein_vq", "vq_vae", "somebody_elses_method"]
+    styles = arm_styles(arms(*((name, name) for name in sharing)))
+    assert len({style.colour for style in styles.values()}) == len(sharing)
+    assert styles["codebook_reset"] == method_style("codebook_reset")
+    assert {name: style.marker for name, style in styles.items()} == {n: method_style(n).marker for n in sharing}
+
+
+def test_more_methods_than_colours_keep_theirs():
+    styles = arm_styles(arms(*((name, name) for name in _KNOWN)))
+    assert styles == {name: method_style(name) for name in _KNOWN}
+
+
 def test_a_plug_in_has_a_look_of_its_own_that_stays():
     style = method_style("somebody_elses_method")
     assert style == method_style("somebody_elses_method")
