@@ -19,6 +19,8 @@ from benchmark.report.style import CEILING, Style
 
 BAND_ALPHA = 0.13
 PANELS_A_ROW = 4
+LETTER = 0.09
+"""Inches of a panel that a letter of its title takes, margins counted."""
 LOG_SPREAD = 15.0
 """Largest over smallest value from which an axis is logarithmic."""
 
@@ -55,6 +57,15 @@ def panels(rows: int, columns: int, *, width: float, height: float, **sharing: A
     return figure, [list(row) for row in axes]
 
 
+def set_title(axes: Axes, title: str) -> None:
+    """Name a panel of a figure that has no legend yet: a line a part where the whole is wider than the panel."""
+    grid, figure = axes.get_gridspec(), axes.get_figure(root=True)
+    assert grid is not None
+    assert figure is not None
+    fits = LETTER * len(title) <= figure.get_figwidth() / grid.ncols
+    axes.set_title(title if fits else title.replace(" · ", "\n"))
+
+
 def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
     """One legend right of all axes; the figure grows by its width, so that the axes keep theirs."""
     longest = max(len(str(handle.get_label())) for handle in handles)
@@ -85,7 +96,7 @@ def size_label(size: float) -> str:
 
 
 def grid_axis(axes: Axes, axis: Axis) -> None:
-    """The horizontal axis along an axis of the grid, with a tick at every value; logarithmic where it is wide."""
+    """The horizontal axis along an axis of the grid, after the curves: a tick a value, logarithmic where it is wide."""
     if is_logarithmic(axis):
         axes.set_xscale("log", base=2)
     labels = {position(axis, value): size_label(value) if axis.numeric else text(value) for value in axis.values}
@@ -95,7 +106,8 @@ def grid_axis(axes: Axes, axis: Axis) -> None:
     axes.set_xlabel(axis.label)
     if not is_logarithmic(axis) and len(labels) > 1:
         room = 0.06 * (max(labels) - min(labels)) if axis.numeric else 0.5
-        axes.set_xlim(min(labels) - room, max(labels) + room)
+        first, last = axes.get_xlim()  # wider where arms stand apart
+        axes.set_xlim(min(first, min(labels) - room), max(last, max(labels) + room))
 
 
 def is_logarithmic(axis: Axis) -> bool:
@@ -112,12 +124,12 @@ def position(axis: Axis, value: Any) -> float:
 
 
 def dodged(axis: Axis, at: float, share: float) -> float:
-    """``at`` moved by ``share`` of an octave, or of the least distance between neighbours."""
+    """``at`` moved by ``share`` of an octave, or of the least distance between neighbours and a third of the whole."""
     if is_logarithmic(axis):
         return float(at * 2**share)
     places = sorted(position(axis, value) for value in axis.values)
     gaps = [after - before for before, after in itertools.pairwise(places)]
-    return at + share * min(gaps, default=1.0)
+    return at + share * min([*gaps, (places[-1] - places[0]) / 3] if gaps else [1.0])
 
 
 def is_wide(values: Sequence[float]) -> bool:

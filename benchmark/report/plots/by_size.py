@@ -25,6 +25,7 @@ from benchmark.report.plots.base import (
     legend,
     panels,
     position,
+    set_title,
     wrapped,
 )
 from benchmark.report.plots.dots import dots
@@ -79,7 +80,7 @@ def lines(
             bounded |= _ceiling(axis, column, grid, places)
             overlay(axis, column, places)
             grid_axis(axis, grid.x)
-            axis.set_title(" · ".join(filter(None, [column.heading, line])))
+            set_title(axis, " · ".join(filter(None, [column.heading, line])))
     for axis in axes[len(columns) * len(along) :]:
         axis.remove()
     arms = arm_handles([arm for arm in grid.arms if arm in shown], styles, rules=_rules(grid))

@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from benchmark.report.columns import Column
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import PANELS_A_ROW, ceiling, clipped, is_wide, panels, wrapped
+from benchmark.report.plots.base import PANELS_A_ROW, ceiling, clipped, is_wide, panels, set_title, wrapped
 from benchmark.report.style import CEILING, Style
 
 NARROW = 200.0
@@ -29,7 +29,7 @@ def dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
         bounded |= _panel(axis, column, grid, place, arms, styles)
         _scale(axis, column, grid, arms)
         if not single:
-            axis.set_title(grid.title(place))
+            set_title(axis, grid.title(place))
     for axis in axes[len(cells) :]:
         axis.remove()
     axes[0].set_yticks(range(len(arms)), arms)

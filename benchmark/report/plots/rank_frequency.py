@@ -7,7 +7,7 @@ from matplotlib.ticker import NullLocator
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, legend, panels, wrapped
+from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, legend, panels, set_title, wrapped
 from benchmark.report.style import CEILING, Style
 
 PANELS_A_ROW = 3
@@ -49,7 +49,7 @@ class RankFrequency(Plot):
                 axis.loglog(rank, frequency, color=styles[arm].colour, linestyle=styles[arm].line)
                 axis.plot(rank[-1:], frequency[-1:], linestyle="none", **styles[arm].point())
             axis.axhline(1.0, **CEILING)
-            axis.set_title(grid.title(place))
+            set_title(axis, grid.title(place))
             axis.set_xlim(0.8 / place.size, 1.4)
             axis.xaxis.set_minor_locator(NullLocator())
             axis.yaxis.set_minor_locator(NullLocator())
@@ -61,7 +61,7 @@ class RankFrequency(Plot):
         for handle in handles:
             if handle.get_label() in leveled:
                 handle.set_label(f"{handle.get_label()}, level 1")
-        legend(figure, [*handles, ceiling_handle("uniform")])
+        legend(figure, [*handles, ceiling_handle("uniform source")])
         return figure
 
 

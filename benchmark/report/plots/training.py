@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import BAND_ALPHA, Plot, arm_handles, legend, panels
+from benchmark.report.plots.base import BAND_ALPHA, Plot, arm_handles, legend, panels, set_title
 from benchmark.report.statistics import t_interval
 from benchmark.report.style import Style
 
@@ -42,7 +42,7 @@ class OverTraining(Plot):
                     if (arm, place) in curves:
                         _draw(axis, curves[arm, place], name, scale, styles[arm], bands=len(grid.arms) <= MOST_BANDS)
         for axis, place in zip(rows[0], places, strict=True):
-            axis.set_title(grid.title(place))
+            set_title(axis, grid.title(place))
             axis.set_ylim(-3, 104)
         for axis in rows[1]:
             axis.set_yscale("log")
