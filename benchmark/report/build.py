@@ -82,10 +82,20 @@ def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration]) -> 
 
 
 def summary_csv(results: Results) -> str:
-    """One row a run, in the order of the plan; runs outside the plan below."""
+    """One row a run, in the order of the plan, with where it stands on every axis; runs outside the plan below."""
     place = {key: index for index, key in enumerate(dict.fromkeys(results.cells["key"].dropna()))}
     keys = sorted(results.runs.index, key=lambda key: (place.get(key, len(place)), key))
-    return results.runs.loc[keys].to_csv(index=False, lineterminator="\n")
+    summary = results.runs.loc[keys]
+    for number, axis in enumerate(results.axes[1:], 1 + list(summary.columns).index("codebook_size")):
+        summary.insert(number, axis.name, [_setting(results.records[key]["config"], axis.name) for key in keys])
+    return summary.to_csv(index=False, lineterminator="\n")
+
+
+def _setting(config: Any, name: str) -> Any:
+    """What a dotted ``name`` is set to in a record's ``config``; None where it is not."""
+    for part in name.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return config
 
 
 def table_of(declaration: TableDeclaration, results: Results, grid: Grid) -> Table | None:

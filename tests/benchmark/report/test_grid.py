@@ -1,11 +1,14 @@
 """Results over more axes than the codebook size: places, lines, and the tables and plots that follow them."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from benchmark.report.build import summary_csv
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
 from benchmark.report.places import Axis, Place
@@ -110,3 +113,13 @@ def test_how_axes_are_called() -> None:
     assert Axis("model.latent_dim", (4, 8)).at(8) == "D = 8"
     assert Axis("dataset.kind", ("clustered",)).at("clustered") == "clustered"
     assert Axis("model.latent_dim", (4, 8)).words == "latent dimension"
+
+
+def test_the_summary_says_where_a_run_stands(synthetic: Make) -> None:
+    made = synthetic(("vq_vae", "no_quantization"), sizes=(256,), seeds=2, artefacts=False)
+    made.edit_plan(
+        axes={"model.latent_dim": [64]}, cells=[{**c, "point": {"model.latent_dim": 64}} for c in made.plan["cells"]]
+    )
+    summary = pd.read_csv(io.StringIO(summary_csv(read(made.folder))))
+    assert list(summary.columns[3:6]) == ["codebook_size", "model.latent_dim", "level_sizes"]
+    assert summary["model.latent_dim"].tolist() == [64] * 4
