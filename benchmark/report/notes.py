@@ -70,7 +70,7 @@ def tuning_note(results: Results) -> str:
 def protocol_note(results: Results) -> str:
     """Data, model and training in one line."""
     protocol = results.plan.get("protocol", {})
-    return "Protocol: " + "; ".join(f"{name} {_settings(value)}" for name, value in protocol.items()) + "."
+    return "Protocol: " + "; ".join(f"{name} {_settings(value)}" for name, value in protocol.items() if value) + "."
 
 
 def settings_note(grid: Grid) -> str | None:

@@ -232,6 +232,14 @@ def test_machines_are_named(synthetic: Make):
     assert built.notes[-1] == f"Measured on: {machines}. Times of different machines are not comparable."
 
 
+def test_the_protocol_leaves_out_what_has_no_settings(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
+    made.edit_plan(protocol={"training": {"steps": 1000}, "evaluation": {}})
+    built = table(made.folder)
+    assert built is not None
+    assert "Protocol: training steps 1,000." in built.notes
+
+
 def test_usage_and_perplexity_share_a_cell(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=1, artefacts=False)
     set_metric(made, "vq_vae", 1024, "usage", [0.938])
