@@ -51,6 +51,9 @@ _COLOURS = (
 )
 """Okabe and Ito's without yellow and black, then four of Paul Tol's muted set."""
 
+_SPARE = ("#009e73", "#cc79a7", "#999933", "#332288", "#44aa99", "#56b4e9", "#882255", "#e69f00", "#d55e00", "#0072b2")
+"""The same colours, those first that are least like others: what a method gets whose own another one has."""
+
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "*")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.5, 1.2)))
 _KNOWN = (
@@ -146,7 +149,7 @@ def _without_clashes(methods: Iterable[str]) -> dict[str, Style]:
             clashes.append(method)
         looks[method] = look
     taken = {look.colour for look in looks.values()}
-    free = [colour for colour in _COLOURS if colour not in taken]
+    free = [colour for colour in _SPARE if colour not in taken]
     looks |= {method: replace(looks[method], colour=colour) for method, colour in zip(clashes, free, strict=False)}
     return looks
 

@@ -5,11 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import matplotlib.axis
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from benchmark.report.columns import Column
 from benchmark.report.frame import Results
@@ -23,6 +24,8 @@ LETTER = 0.09
 """Inches of a panel that a letter of its title takes, margins counted."""
 LOG_SPREAD = 15.0
 """Largest over smallest value from which an axis is logarithmic."""
+NARROW = 200.0
+"""Largest over smallest value below which a logarithmic axis has ticks within its decades."""
 
 
 class Plot(ABC):
@@ -139,6 +142,14 @@ def is_wide(values: Sequence[float]) -> bool:
     """
     positive = [value for value in values if value > 0]
     return len(positive) > 1 and min(values) >= 0 and max(positive) / min(positive) > LOG_SPREAD
+
+
+def log_ticks(axis: matplotlib.axis.Axis, values: Sequence[float]) -> None:
+    """Plain numbers along a logarithmic axis of ``values``."""
+    narrow = max(values) / min(value for value in values if value > 0) < NARROW
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ from benchmark.report.plots.base import (
     grid_axis,
     is_wide,
     legend,
+    log_ticks,
     panels,
     position,
     set_title,
@@ -128,6 +129,7 @@ def _scale(axis: Axes, column: Column, values: Sequence[float]) -> None:
         axis.set_ylim(-3, 104)
     elif is_wide(values):
         axis.set_yscale("log")
+        log_ticks(axis.yaxis, values)
     elif column.name in PRICE:
         axis.set_ylim(0, 1.04 * axis.get_ylim()[1])  # a few megabytes more are no peak
 

@@ -3,16 +3,12 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmark.report.columns import Column
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import PANELS_A_ROW, ceiling, clipped, is_wide, panels, set_title, wrapped
+from benchmark.report.plots.base import PANELS_A_ROW, ceiling, clipped, is_wide, log_ticks, panels, set_title, wrapped
 from benchmark.report.style import CEILING, Style
-
-NARROW = 200.0
-"""Largest over smallest value below which a logarithmic axis has ticks within its decades."""
 
 
 def dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
@@ -68,7 +64,4 @@ def _scale(axis: Axes, column: Column, grid: Grid, arms: list[str]) -> None:
     values = [float(v) for arm in arms for place in grid.places for v in grid.values(arm, place, column.name)]
     if is_wide(values):
         axis.set_xscale("log")
-        narrow = max(values) / min(value for value in values if value > 0) < NARROW
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
-        axis.xaxis.set_major_formatter(lambda at, _: f"{at:g}")
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        log_ticks(axis.xaxis, values)

@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.colors import to_rgb
 
-from benchmark.report.style import _KNOWN, arm_styles, method_style
+from benchmark.report.style import _COLOURS, _KNOWN, _SPARE, arm_styles, method_style
 
 
 def arms(*pairs: tuple[str, str]) -> list[dict[str, str]]:
@@ -40,6 +40,10 @@ def test_methods_of_one_plan_have_colours_of_their_own_while_there_are_enough():
     assert len({style.colour for style in styles.values()}) == len(sharing)
     assert styles["codebook_reset"] == method_style("codebook_reset")
     assert {name: style.marker for name, style in styles.items()} == {n: method_style(n).marker for n in sharing}
+
+
+def test_every_colour_can_be_a_spare_one():
+    assert sorted(_SPARE) == sorted(_COLOURS)
 
 
 def test_more_methods_than_colours_keep_theirs():
