@@ -156,7 +156,9 @@ def test_committed_records_are_of_the_suites_as_they_are(suite: str) -> None:
     assert _planned(suite) == _committed(suite)
 
 
-@pytest.mark.parametrize("suite", ["codebook_scaling", "initial_collapse", "latent_dimension", "mean_shift"])
+@pytest.mark.parametrize(
+    "suite", ["codebook_scaling", "initial_collapse", "latent_dimension", "mean_shift", "residual_depth"]
+)
 def test_records_of_unfinished_studies_are_too(suite: str) -> None:
     assert _committed(suite)
     assert _committed(suite) <= _planned(suite)
