@@ -4,6 +4,7 @@ import logging
 import os
 import zipfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Results:
     axes: list[Axis] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
 
-    @property
+    @cached_property
     def ok(self) -> pd.DataFrame:
         """The cells whose run ended well."""
         return self.cells[self.cells["status"] == "ok"]

@@ -32,6 +32,7 @@ class Grid:
         self._index = {place: number for number, place in enumerate(results.places)}
         self._cells = dict(list(results.cells.groupby(["arm", "place"])))
         self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
+        self._fates = {at: _fates(cells) for at, cells in self._cells.items()}
         planned = set(results.cells["place"])
         self.places = [place for place, number in self._index.items() if number in planned]
         self.sizes = sorted({place.size for place in self.places})
@@ -129,11 +130,11 @@ class Grid:
         """None where a run ended well; otherwise what became of most, in a word or two."""
         if len(self.ok(arm, place)):
             return None
-        return self._fates(arm, place).most_common(1)[0][0][0]
+        return self._fates[arm, self._index[place]].most_common(1)[0][0][0]
 
     def explanation(self, arm: str, place: Place) -> str | None:
         """Why runs are missing here; None where all ended well, or where `state` says it all."""
-        fates = self._fates(arm, place)
+        fates = self._fates[arm, self._index[place]]
         total = len(self._cells[arm, self._index[place]])
         if fates == {("not run yet", ""): total}:
             return None
@@ -156,18 +157,19 @@ class Grid:
             self._comparisons[at] = compare(blocks[arms], direction)
         return self._comparisons[at]
 
-    def _fates(self, arm: str, place: Place) -> Counter[tuple[str, str]]:
-        """(What became of it, why) of the cells that did not end well."""
-        fates: Counter[tuple[str, str]] = Counter()
-        cells = self._cells[arm, self._index[place]]
-        for cell in cells.loc[cells["status"] != "ok", ["status", "unavailable", "reason"]].itertuples():
-            if isinstance(cell.unavailable, str):
-                fates["unavailable", _short(cell.unavailable)] += 1
-            elif isinstance(cell.status, str):
-                fates[_WORDS.get(cell.status, cell.status), _short(cell.reason)] += 1
-            else:
-                fates["not run yet", ""] += 1
-        return fates
+
+def _fates(cells: pd.DataFrame) -> Counter[tuple[str, str]]:
+    """(What became of it, why) of the cells that did not end well."""
+    fates: Counter[tuple[str, str]] = Counter()
+    missing = cells[cells["status"] != "ok"]
+    for status, unavailable, reason in zip(missing["status"], missing["unavailable"], missing["reason"], strict=True):
+        if isinstance(unavailable, str):
+            fates["unavailable", _short(unavailable)] += 1
+        elif isinstance(status, str):
+            fates[_WORDS.get(status, status), _short(reason)] += 1
+        else:
+            fates["not run yet", ""] += 1
+    return fates
 
 
 def _short(reason: object) -> str:
