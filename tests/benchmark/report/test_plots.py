@@ -43,7 +43,7 @@ def test_nothing_overlaps(synthetic: Make, name: str, sizes: tuple[int, ...], se
 @pytest.mark.parametrize("name", ["usage", "distortion", "training", "rank_frequency", "disguise", "price"])
 def test_nothing_overlaps_on_a_grid_of_two_more_axes(synthetic: Make, name: str):
     figure = draw(two_more_axes(synthetic), name)
-    assert_apart(figure)
+    assert_apart(figure, within=4)  # tick labels that change once the layout is made
     titles = {axis.get_title() for axis in figure.axes}
     if name == "training":
         assert "learning rate = 0.003\nbatch size = 128" in titles
@@ -71,7 +71,7 @@ def two_more_axes(synthetic: Make):
     return made.folder
 
 
-def assert_apart(figure: Figure | None) -> None:
+def assert_apart(figure: Figure | None, within: int = 2) -> None:
     assert figure is not None
     boxes = [axis.get_tightbbox() for axis in figure.axes] + [legend.get_window_extent() for legend in figure.legends]
     page = figure.bbox
@@ -82,7 +82,7 @@ def assert_apart(figure: Figure | None) -> None:
         assert box.y1 <= page.y1 + 1
     for one, other in itertools.combinations(boxes, 2):
         width, height = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
-        assert min(width, height) < 4  # pixels of a figure with 160 an inch: the layout is that exact
+        assert min(width, height) < within
 
 
 def test_every_plot_stays_away_without_runs(synthetic: Make):
