@@ -144,12 +144,16 @@ def is_wide(values: Sequence[float]) -> bool:
     return len(positive) > 1 and min(values) >= 0 and max(positive) / min(positive) > LOG_SPREAD
 
 
-def log_ticks(axis: matplotlib.axis.Axis, values: Sequence[float]) -> None:
-    """Plain numbers along a logarithmic axis of ``values``."""
+def scale(axis: matplotlib.axis.Axis, values: Sequence[float]) -> bool:
+    """Make the axis of ``values`` logarithmic, with plain numbers, where they are wide; whether it is."""
+    if not is_wide(values):
+        return False
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
     narrow = max(values) / min(value for value in values if value > 0) < NARROW
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,g}"))
     axis.set_minor_formatter(NullFormatter())
+    return True
 
 
 def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,11 +21,10 @@ from benchmark.report.plots.base import (
     clipped,
     dodged,
     grid_axis,
-    is_wide,
     legend,
-    log_ticks,
     panels,
     position,
+    scale,
     set_title,
     wrapped,
 )
@@ -127,10 +126,7 @@ def place_of(grid: Grid, arm: str, place: Place) -> float:
 def _scale(axis: Axes, column: Column, values: Sequence[float]) -> None:
     if column.percent:
         axis.set_ylim(-3, 104)
-    elif is_wide(values):
-        axis.set_yscale("log")
-        log_ticks(axis.yaxis, values)
-    elif column.name in PRICE:
+    elif not scale(axis.yaxis, values) and column.name in PRICE:
         axis.set_ylim(0, 1.04 * axis.get_ylim()[1])  # a few megabytes more are no peak
 
 

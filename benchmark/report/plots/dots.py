@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from benchmark.report.columns import Column
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import PANELS_A_ROW, ceiling, clipped, is_wide, log_ticks, panels, set_title, wrapped
+from benchmark.report.plots.base import PANELS_A_ROW, ceiling, clipped, panels, scale, set_title, wrapped
 from benchmark.report.style import CEILING, Style
 
 
@@ -62,6 +62,4 @@ def _scale(axis: Axes, column: Column, grid: Grid, arms: list[str]) -> None:
         axis.set_xlim(-3, 104)
         return
     values = [float(v) for arm in arms for place in grid.places for v in grid.values(arm, place, column.name)]
-    if is_wide(values):
-        axis.set_xscale("log")
-        log_ticks(axis.xaxis, values)
+    scale(axis.xaxis, values)

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 from benchmark.report.columns import column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
-from benchmark.report.plots.base import Plot, arm_handles, is_wide, legend, log_ticks, panels, point_handles, size_label
+from benchmark.report.plots.base import Plot, arm_handles, legend, panels, point_handles, scale, size_label
 from benchmark.report.statistics import Interval
 from benchmark.report.style import Style
 
@@ -111,9 +111,7 @@ class RateDistortion(Plot):
                 x, y, _bars(pairs, 1), _bars(pairs, 0), fmt="none", ecolor=styles[arm].colour, elinewidth=0.8, alpha=0.5
             )
             axis.plot(x, y, **styles[arm].curve())
-        if is_wide(errors):
-            axis.set_yscale("log")
-            log_ticks(axis.yaxis, errors)
+        scale(axis.yaxis, errors)
         axis.set(xlabel="Entropy of the codes, bits per position", ylabel=column(error).heading)
         if len(grid.sizes) > 1:
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
