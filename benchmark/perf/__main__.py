@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     for group in groups:
         for shape in group.quick_shapes if options.quick else group.shapes:
             print(f"{group.kind} {group.name}: N = {shape.rows:,}, K = {shape.size:,}, D = {shape.dim}", flush=True)
-            measurements += measure_shape(group, shape, device, QUICK if options.quick else FULL, print)
+            measurements += measure_shape(group, shape, device, QUICK if options.quick else FULL[device.type], print)
     folder = options.output / device.type
     folder.mkdir(parents=True, exist_ok=True)
     frame = as_frame(measurements)

@@ -61,7 +61,7 @@ class Group:
     quick_shapes: tuple[Shape, ...]
     reference: str = OURS
     memory_at: Callable[[Shape], bool] = lambda shape: True
-    """On which shapes peak memory is measured, each figure in a process of its own."""
+    """On which shapes peak memory is measured."""
 
     def contender(self, name: str) -> Contender:
         """The contender of that name."""

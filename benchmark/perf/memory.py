@@ -1,4 +1,7 @@
-"""Peak memory of one operation, in a process of its own: `python -m benchmark.perf.memory GROUP CONTENDER ...`."""
+"""Peak memory of one operation, on a CPU in a process of its own: `python -m benchmark.perf.memory GROUP ...`.
+
+On a GPU PyTorch counts its allocations, so that a process of its own would tell nothing more.
+"""
 
 import json
 import subprocess
@@ -21,11 +24,13 @@ class Peak(NamedTuple):
 
 
 def peak_memory(group: Group, contender: str, shape: Shape, device: torch.device) -> Peak:
-    """Measure in a fresh process with as many threads as this one.
+    """Measure, on a CPU in a fresh process with as many threads as this one.
 
     Raises:
         RuntimeError: the process failed; the message ends with what it said.
     """
+    if device.type == "cuda":
+        return measure(group, contender, shape, device)
     numbers = [shape.rows, shape.size, shape.dim, torch.get_num_threads()]
     command = [sys.executable, "-m", "benchmark.perf.memory", group.name, contender, str(device), *map(str, numbers)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -35,7 +40,7 @@ def peak_memory(group: Group, contender: str, shape: Shape, device: torch.device
 
 
 def measure(group: Group, contender: str, shape: Shape, device: torch.device) -> Peak:
-    """Peak of this process, which must not have done anything large before."""
+    """Peak of this process, which on a CPU must not have done anything large before."""
     chosen = group.contender(contender)
     if group.name == "search":
         # Libraries load and start their threads at the first call.

@@ -15,8 +15,12 @@ _SECTIONS = {"search": "Search for the nearest codeword", "step": "Quantizer ste
 _PREFACE = (
     "Every contender was timed in every round. Times are medians over rounds; a factor is the median over rounds of a "
     "contender's time over this project's in the same round: above 1 it is slower. Memory is the peak of one operation "
-    "in a process of its own above what its inputs took, and in brackets that of the whole process."
 )
+_MEMORY = {
+    False: "in a process of its own above what its inputs took, and in brackets that of the whole process.",
+    True: "above what its inputs took, and in brackets with them: what PyTorch allocated on the GPU.",
+}
+"""By whether it was on a GPU."""
 
 
 def write_tables(frame: pd.DataFrame, groups: list[Group], provenance: dict[str, Any], folder: Path) -> None:
@@ -24,7 +28,7 @@ def write_tables(frame: pd.DataFrame, groups: list[Group], provenance: dict[str,
     exponents = growth(frame)
     frame.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
     exponents.to_csv(folder / "growth.csv", index=False, float_format="%.3f")
-    parts = ["# Speed and memory beside peers", _measured_on(provenance), _PREFACE]
+    parts = ["# Speed and memory beside peers", _measured_on(provenance), _PREFACE + _MEMORY[bool(provenance["cuda"])]]
     for kind, heading in _SECTIONS.items():
         chosen = [group for group in groups if group.kind == kind]
         part = frame[frame["group"].isin([group.name for group in chosen])]
