@@ -31,7 +31,7 @@ class Effort:
     most: int
 
 
-FULL = {"cpu": Effort(seconds=15.0, fewest=3, most=15), "cuda": Effort(seconds=2.0, fewest=3, most=15)}
+FULL = {"cpu": Effort(seconds=15.0, fewest=3, most=15), "cuda": Effort(seconds=1.0, fewest=3, most=15)}
 """By the kind of device: on a GPU little else disturbs the clock."""
 QUICK = Effort(seconds=1.0, fewest=3, most=5)
 
