@@ -14,6 +14,7 @@ import pandas as pd
 
 from benchmark.plan_record import BadPlanError, read_plan
 from benchmark.records import BadRecordError, read_record
+from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from methods.errors import UsageError
 
@@ -33,6 +34,7 @@ class Results:
     among ``places``) with the columns of its run; ``status`` is missing where there is no record.
     ``records``: the whole records by key.
     ``problems``: one sentence for each record that is there but can't be used.
+    ``timed_on``: the device whose times and memory ``cells`` hold, where the runs were made on several.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Results:
     problems: list[str] = field(default_factory=list)
     axes: list[Axis] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
+    timed_on: str | None = None
 
     @cached_property
     def ok(self) -> pd.DataFrame:
@@ -142,6 +145,8 @@ def read(folder: Path) -> Results:
     cells["place"] = [index[place_of(cell)] for cell in plan["cells"]]
     own = [name for name in runs.columns if name not in cells.columns]
     cells = cells.join(runs[own], on="key")
+    by_key = {record["key"]: record for record in records}
+    timed_on = _keep_prices_of_one_device(cells, by_key)
     strangers = len(set(runs.index) - set(cells["key"]))
     if strangers:
         problems.append(f"{folder}: {strangers} records belong to no cell of plan.json; summary.csv alone has them")
@@ -150,11 +155,29 @@ def read(folder: Path) -> Results:
         plan,
         runs,
         cells,
-        {record["key"]: record for record in records},
+        by_key,
         problems,
         axes,
         places,
+        timed_on,
     )
+
+
+def _keep_prices_of_one_device(cells: pd.DataFrame, records: dict[str, dict[str, Any]]) -> str | None:
+    """Blank times and memory of the runs on another device than most: beside the others they would say nothing.
+
+    Returns:
+        The device whose prices stay, or None where all runs are of one.
+    """
+    devices = {key: record["provenance"].get("device") or "cpu" for key, record in records.items()}
+    made_on = cells["key"].map(devices)
+    counts = made_on[cells["status"] == "ok"].value_counts()
+    if len(counts) < 2:
+        return None
+    timed_on = min(counts.index, key=lambda device: (-counts[device], device))
+    priced = [name for name in PRICE if name in cells]
+    cells.loc[made_on != timed_on, priced] = float("nan")
+    return str(timed_on)
 
 
 def _read_plan(path: Path) -> dict[str, Any]:

@@ -159,6 +159,9 @@ def machine_note(results: Results) -> str | None:
         return None
     shown = "; ".join(machines[:_MACHINES_SHOWN])
     more = f"; and {len(machines) - _MACHINES_SHOWN} more" if len(machines) > _MACHINES_SHOWN else ""
+    if results.timed_on:
+        name = "the CPU" if results.timed_on == "cpu" else results.timed_on
+        return f"Measured on: {shown}{more}. Times and memory are those on {name} alone."
     warning = " Times of different machines are not comparable." if len(machines) > 1 else ""
     return f"Measured on: {shown}{more}.{warning}"
 

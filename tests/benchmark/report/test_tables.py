@@ -225,11 +225,25 @@ def test_memory_of_device_and_process_have_columns_of_their_own(synthetic: Make)
 
 def test_machines_are_named(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=2, artefacts=False)
-    made.edit("vq_vae", 256, 1, provenance={"device": "Invented GPU", "cpu": "Invented CPU", "threads": 2})
+    made.edit("vq_vae", 256, 1, provenance={"device": "cpu", "cpu": "Other CPU", "threads": 2})
     built = table(made.folder)
     assert built is not None
-    machines = "Invented CPU, CPU threads: 1; Invented GPU, CPU threads: 2"
+    machines = "Invented CPU, CPU threads: 1; Other CPU, CPU threads: 2"
     assert built.notes[-1] == f"Measured on: {machines}. Times of different machines are not comparable."
+
+
+def test_times_and_memory_are_those_of_one_device(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2, artefacts=False)
+    for seed in (0, 1):
+        gpu = {"device": "Invented GPU", "cpu": "Invented CPU", "threads": 2}
+        made.edit("simvq", 256, seed, provenance=gpu, timings={"train_seconds": 1.0})
+    made.edit("vq_vae", 256, 1, status="failed")  # a tie would be decided by name
+    built = table(made.folder)
+    assert built is not None
+    assert built.notes[-1].endswith("Times and memory are those on Invented GPU alone.")
+    price = built.columns.index("Training, s")
+    assert [row[price].text for row in built.blocks[0].rows] == ["–", "1.0 ± 0.0"]
+    assert built.blocks[0].rows[0][1].text != "–"
 
 
 def test_the_protocol_leaves_out_what_has_no_settings(synthetic: Make):
