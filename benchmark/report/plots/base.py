@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from benchmark.report.columns import Column
 from benchmark.report.frame import Results
@@ -148,18 +148,24 @@ def scale(axis: matplotlib.axis.Axis, values: Sequence[float]) -> bool:
     """Make the axis of ``values`` logarithmic, with plain numbers, where they are wide; whether it is."""
     if not is_wide(values):
         return False
+    make_logarithmic(axis, narrow=max(values) / min(value for value in values if value > 0) < NARROW)
+    return True
+
+
+def make_logarithmic(axis: matplotlib.axis.Axis, *, narrow: bool = False) -> None:
+    """With plain numbers at the decades, of a ``narrow`` axis also between them."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
-    narrow = max(values) / min(value for value in values if value > 0) < NARROW
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,g}"))
-    axis.set_minor_formatter(NullFormatter())
-    return True
+    axis.set_minor_locator(NullLocator())
 
 
 def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A band within what the quantity can be; a logarithmic axis needs a positive lower end."""
     if column.percent:
         return low.clip(0, 100), high.clip(0, 100)
+    if column.name == "perplexity":
+        return low.clip(min=1), high
     return np.where(means > 0, low.clip(min=np.abs(means) * 0.05), low), high
 
 

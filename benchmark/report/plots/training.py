@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import BAND_ALPHA, Plot, arm_handles, legend, panels, set_title
+from benchmark.report.plots.base import BAND_ALPHA, Plot, arm_handles, legend, make_logarithmic, panels, set_title
 from benchmark.report.statistics import t_interval
 from benchmark.report.style import Style
 
@@ -45,7 +45,7 @@ class OverTraining(Plot):
             set_title(axis, grid.title(place))
             axis.set_ylim(-3, 104)
         for axis in rows[1]:
-            axis.set_yscale("log")
+            make_logarithmic(axis.yaxis)
             axis.set_xlabel("Step")
         legend(figure, arm_handles([arm for arm in grid.arms if any(at == arm for at, _ in curves)], styles))
         return figure
