@@ -111,7 +111,8 @@ def compare(values: pd.DataFrame, direction: int) -> Comparison | None:
     order = pd.DataFrame({"score": scores, "mean": values.mean() * -direction}).sort_values(["score", "mean"])
     best = str(order.index[0])
     others = [str(arm) for arm in values.columns if arm != best]
-    pairs = {arm: _by_seed(values[arm] - values[best]) for arm in others}
+    by_seed = values.sub(values[best], axis="index").groupby(level="seed").mean()
+    pairs = {arm: by_seed[arm].dropna().to_numpy(dtype=float) for arm in others}
     p_values = {arm: p for arm in others if (p := paired_p(pairs[arm])) is not None}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     differences = [Difference(arm, t_interval(pairs[arm]), adjusted.get(arm)) for arm in others]
@@ -121,8 +122,3 @@ def compare(values: pd.DataFrame, direction: int) -> Comparison | None:
     )
     mean_ranks = {str(arm): float(rank) for arm, rank in ranks.items()} if len(complete) else {}
     return Comparison(best, mean_ranks, len(complete), differences, beyond_chance)
-
-
-def _by_seed(differences: pd.Series) -> np.ndarray:
-    """The mean over the places that a seed has, one number a seed."""
-    return differences.dropna().groupby(level="seed").mean().to_numpy(dtype=float)
