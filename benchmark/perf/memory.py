@@ -32,7 +32,7 @@ def peak_memory(group: Group, contender: str, shape: Shape, device: torch.device
     if device.type == "cuda":
         return measure(group, contender, shape, device)
     numbers = [shape.rows, shape.size, shape.dim, torch.get_num_threads()]
-    command = [sys.executable, "-m", "benchmark.perf.memory", group.name, contender, str(device), *map(str, numbers)]
+    command = [sys.executable, "-m", "benchmark.perf.memory", group.name, contender, *map(str, numbers)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{contender} on {shape} failed: {done.stderr.strip()[-500:]}")
@@ -65,10 +65,10 @@ def main(arguments: list[str]) -> None:
     """Print the peak as JSON."""
     from benchmark.perf.groups import GROUPS
 
-    group, contender, device, *numbers = arguments
+    group, contender, *numbers = arguments
     rows, size, dim, threads = map(int, numbers)
     torch.set_num_threads(threads)
-    peak = measure(GROUPS[group], contender, Shape(rows, size, dim), torch.device(device))
+    peak = measure(GROUPS[group], contender, Shape(rows, size, dim), torch.device("cpu"))
     print(json.dumps(peak._asdict()))
 
 

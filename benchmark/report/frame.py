@@ -169,7 +169,7 @@ def _keep_prices_of_one_device(cells: pd.DataFrame, records: dict[str, dict[str,
     Returns:
         The device whose prices stay, or None where all runs are of one.
     """
-    devices = {key: record["provenance"].get("device") or "cpu" for key, record in records.items()}
+    devices = {key: device_of(record) for key, record in records.items()}
     made_on = cells["key"].map(devices)
     counts = made_on[cells["status"] == "ok"].value_counts()
     if len(counts) < 2:
@@ -178,6 +178,11 @@ def _keep_prices_of_one_device(cells: pd.DataFrame, records: dict[str, dict[str,
     priced = [name for name in PRICE if name in cells]
     cells.loc[made_on != timed_on, priced] = float("nan")
     return str(timed_on)
+
+
+def device_of(record: dict[str, Any]) -> str:
+    """The device a run was made on, by name; ``cpu`` where its record says nothing."""
+    return record["provenance"].get("device") or "cpu"
 
 
 def _read_plan(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmark.report.columns import Column, column
-from benchmark.report.frame import Results
+from benchmark.report.frame import Results, device_of
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.statistics import LEVEL
@@ -153,22 +153,24 @@ def _measurement(label: str, detail: dict[str, Any]) -> str:
 
 def machine_note(results: Results) -> str | None:
     """On which machines the times and memory were measured."""
-    keys = results.ok["key"].unique()
-    machines = sorted({_machine(results.records[key]["provenance"]) for key in keys} - {""})
+    records = [results.records[key] for key in results.ok["key"].unique()]
+    machines = sorted({_machine(record) for record in records} - {""})
     if not machines:
         return None
     shown = "; ".join(machines[:_MACHINES_SHOWN])
     more = f"; and {len(machines) - _MACHINES_SHOWN} more" if len(machines) > _MACHINES_SHOWN else ""
+    timed, alone = machines, ""
     if results.timed_on:
+        timed = sorted({_machine(record) for record in records if device_of(record) == results.timed_on} - {""})
         name = "the CPU" if results.timed_on == "cpu" else results.timed_on
-        return f"Measured on: {shown}{more}. Times and memory are those on {name} alone."
-    warning = " Times of different machines are not comparable." if len(machines) > 1 else ""
-    return f"Measured on: {shown}{more}.{warning}"
+        alone = f" Times and memory are those on {name} alone."
+    warning = " Times of different machines are not comparable." if len(timed) > 1 else ""
+    return f"Measured on: {shown}{more}.{alone}{warning}"
 
 
-def _machine(provenance: dict[str, Any]) -> str:
-    device, cpu, threads = (provenance.get(name) for name in ("device", "cpu", "threads"))
-    name = cpu if device in (None, "cpu") else device
+def _machine(record: dict[str, Any]) -> str:
+    device, cpu, threads = device_of(record), *(record["provenance"].get(name) for name in ("cpu", "threads"))
+    name = cpu if device == "cpu" else device
     return f"{name}, CPU threads: {threads}" if name and threads else str(name or "")
 
 

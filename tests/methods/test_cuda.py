@@ -72,21 +72,23 @@ def trained(name):
     latents = normal(4, 7, 7, 16)
     quantizer.use_pretrained(lambda count: normal(count, 16, seed=2))
     quantizer.initialise(iter([normal(64, 7, 7, 16, seed=3)]))
-    optimizer = torch.optim.SGD(quantizer.parameter_groups(1e-2) or [{"params": [torch.zeros(1)]}], lr=1e-2)
-    for step in range(2):
-        training_step(quantizer, latents, step)
-        optimizer.step()
-        quantizer.after_step()
+    for _ in training(quantizer, latents, range(2)):
+        pass
     return quantizer, latents
 
 
-def training_step(quantizer, latents, step=2):
-    quantizer.anneal(step, 10)
-    quantizer.zero_grad()
-    given = latents.clone().requires_grad_()
-    result = quantizer(given)
-    (result.loss + result.latents.square().mean()).backward()
-    return result, given.grad
+def training(quantizer, latents, steps):
+    """What each step gives, and the gradient of the latents."""
+    optimizer = torch.optim.SGD(quantizer.parameter_groups(1e-2) or [{"params": [torch.zeros(1)]}], lr=1e-2)
+    for step in steps:
+        quantizer.anneal(step, 10)
+        quantizer.zero_grad()
+        given = latents.clone().requires_grad_()
+        result = quantizer(given)
+        (result.loss + result.latents.square().mean()).backward()
+        yield result, given.grad
+        optimizer.step()
+        quantizer.after_step()
 
 
 @pytest.mark.parametrize("name", sorted(available()))
@@ -110,14 +112,10 @@ def test_a_method_evaluates_as_on_a_cpu(name):
 def test_a_method_trains(name):
     quantizer, latents = trained(name)
     quantizer.cuda()
-    optimizer = torch.optim.SGD(quantizer.parameter_groups(1e-2) or [{"params": [torch.zeros(1)]}], lr=1e-2)
-    for step in range(2, 5):
-        result, gradient = training_step(quantizer, latents.cuda(), step)
+    for result, gradient in training(quantizer, latents.cuda(), range(2, 5)):
         assert gradient.isfinite().all()
         assert result.latents.is_cuda
         assert result.latents.isfinite().all()
-        optimizer.step()
-        quantizer.after_step()
     tensors = [*quantizer.parameters(), *quantizer.buffers()]
     assert all(tensor.is_cuda for tensor in tensors)
     assert all(tensor.isfinite().all() for tensor in tensors if tensor.is_floating_point())

@@ -246,6 +246,15 @@ def test_times_and_memory_are_those_of_one_device(synthetic: Make):
     assert built.blocks[0].rows[0][1].text != "–"
 
 
+def test_two_machines_of_that_device_are_still_warned_of(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=3, artefacts=False)
+    made.edit("vq_vae", 256, 1, provenance={"device": "cpu", "cpu": "Other CPU", "threads": 1})
+    made.edit("vq_vae", 256, 2, provenance={"device": "Invented GPU", "cpu": "Invented CPU", "threads": 1})
+    built = table(made.folder)
+    assert built is not None
+    assert "those on the CPU alone. Times of different machines are not comparable." in built.notes[-1]
+
+
 def test_the_protocol_leaves_out_what_has_no_settings(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
     made.edit_plan(protocol={"training": {"steps": 1000}, "evaluation": {}})
