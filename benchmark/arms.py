@@ -14,34 +14,35 @@ from methods.errors import UsageError, did_you_mean
 from methods.registry import get, resolve_params
 
 
-def tuned_arms(document: Document, file: SuiteFile, choices: Choices | None) -> list[Arm]:
-    """The arms of the file with their tuned settings."""
+def named_arms(document: Document, file: SuiteFile) -> list[Arm]:
+    """The arms of the file, each with a name of its own."""
     arms: list[Arm] = []
     for index, arm in enumerate(file.methods):
-        where = document.where(("methods", index))
         if arm.arm in [other.arm for other in arms]:
+            where = document.where(("methods", index))
             raise UsageError(f"{where}: there are two arms called `{arm.arm}`; give one of them another `arm:` name")
-        try:
-            arms.append(apply_choice(arm, choices) if choices else arm)
-        except UsageError as error:
-            raise UsageError(f"{where}: {error}") from error
+        arms.append(arm)
     return arms
 
 
-def select_arms(arms: list[Arm], methods: list[str] | None, choices: Choices | None) -> list[Arm]:
+def select_arms(arms: list[Arm], methods: list[str] | None) -> list[Arm]:
     """Those called ``methods``, which may also be registered methods that are no arms of the suite; all for none."""
     if not methods:
         return arms
     by_name = {arm.arm: arm for arm in arms}
     for name in methods:
         get(by_name[name].method if name in by_name else name)
-    others = {name: Arm(arm=name, method=name) for name in methods if name not in by_name}
-    by_name |= {name: apply_choice(arm, choices) if choices else arm for name, arm in others.items()}
+    by_name |= {name: Arm(arm=name, method=name) for name in methods if name not in by_name}
     return [by_name[name] for name in methods]
 
 
-def arm_everywhere(document: Document, file: SuiteFile, arm: Arm, grid: list[Point]) -> list[Arm]:
-    """``arm`` at every point with resolved parameters, built once for each different set of them."""
+def arm_everywhere(
+    document: Document, file: SuiteFile, arm: Arm, choices: Choices | None, places: list[tuple[Point, int]]
+) -> list[Arm]:
+    """``arm`` at every place, a point and a codebook size each, with tuned settings and resolved parameters.
+
+    Each different set of parameters is built once.
+    """
     index = next((index for index, other in enumerate(file.methods) if other.arm == arm.arm), 0)
     checked: list[Arm] = []
     built: set[str] = set()
@@ -49,8 +50,9 @@ def arm_everywhere(document: Document, file: SuiteFile, arm: Arm, grid: list[Poi
     written = document.data.get("grid", {})
     axes = {name: [*values, *written.get(name, [])] for name, values in file.grid.axes.items()}
     try:
-        for point in grid:
-            checked.append(_resolved(arm_at(arm, point, axes), file, point, built))
+        for point, size in places:
+            tuned = apply_choice(arm, choices, size) if choices else arm
+            checked.append(_resolved(arm_at(tuned, point, axes), file, point, built))
     except UsageError as error:
         raise UsageError(f"{document.where(('methods', index))}: {error}") from error
     return checked

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.parallel import all_say, gather, is_first, rank
 from benchmark.records import write_output
@@ -40,6 +40,15 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
         "random": random,
         "random_cuda": random_cuda,
     }
+    _write(path, state)
+
+
+def save_weights(path: Path, system: nn.Module) -> None:
+    """Write the ``state_dict`` of a trained system alone, on the CPU; as `save_checkpoint` otherwise."""
+    _write(path, {name: value.cpu() for name, value in system.state_dict().items()})
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
     # Through memory: PyTorch's own writer may end the process where the disk is full.
     buffer = io.BytesIO()
     torch.save(state, buffer)

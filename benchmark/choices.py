@@ -1,5 +1,6 @@
 """The file of tuned choices: what `tune` writes and suites refer to."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,50 +14,74 @@ from methods import UsageError, get
 
 
 class Choice(Strict):
-    """What an arm was given, and the validation error that chose it."""
+    """What an arm was given at a codebook size, and the mean validation error that chose it.
 
+    ``at_end``: settings beyond which nothing was tried.
+    """
+
+    codebook_size: int
     learning_rate: float
     params: dict[str, Any] = Field(default_factory=dict)
     validation_error: float
+    at_end: list[str] = Field(default_factory=list)
 
 
 class Choices(Strict):
-    """The choices for one suite, and the budget that made them."""
+    """The choices for one suite, and the budget that made them, the same for every arm."""
 
     suite: str
     dataset: str
-    codebook_size: int
-    steps: int
-    trials: int = Field(description="of every arm")
-    seed: int
-    arms: dict[str, Choice]
+    schedule: str
+    codebook_sizes: list[int]
+    steps: list[int] = Field(description="of a short trial and of a long one")
+    trials: list[int] = Field(description="of every arm at every size, short and long")
+    seeds: list[int] = Field(description="of the long trials; the first is that of the short ones")
+    arms: dict[str, list[Choice]]
 
     @property
     def sentence(self) -> str:
         """For under a table."""
+        sizes = " and ".join(f"{size:,}" for size in self.codebook_sizes)
+        short, long = self.trials
         return (
-            f"{self.trials} trials an arm on {self.dataset} at K = {self.codebook_size:,}, "
-            f"{self.steps:,} steps, own seed, chosen by validation error"
+            f"{short} trials of {self.steps[0]:,} steps an arm on {self.dataset} at K = {sizes} with the schedule "
+            f"{self.schedule}, the best again for {self.steps[1]:,} steps ({long} trials, {len(self.seeds)} seeds), "
+            "seeds of their own, chosen by validation error"
+        )
+
+    def at(self, arm: str, codebook_size: int) -> Choice | None:
+        """The choice for ``arm`` at the tuned size nearest to ``codebook_size`` by ratio, the smaller of two."""
+        choices = self.arms.get(arm, [])
+        return min(
+            choices,
+            key=lambda choice: (abs(math.log(choice.codebook_size / codebook_size)), choice.codebook_size),
+            default=None,
         )
 
 
-def read_choices(path: Path) -> Choices:
-    """The choices in ``path``.
+def read_choices(path: Path, schedule: str | None = None) -> Choices:
+    """The choices in ``path``, made with ``schedule`` where that is given.
 
     Raises:
-        UsageError: it is missing or not what `tune` writes.
+        UsageError: it is missing, not what `tune` writes, or made for another schedule.
     """
     if not path.is_file():
         raise UsageError(f"the file of tuned choices {path} is missing; `python -m benchmark tune` writes it")
     try:
-        return Choices.model_validate(Document(path).data)
+        choices = Choices.model_validate(Document(path).data)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UsageError(f"{path}: `{key}` {first['msg'].lower()}; write it anew with `tune`") from error
+    if schedule is not None and choices.schedule != schedule:
+        raise UsageError(
+            f"{path} was chosen with the schedule {choices.schedule}, and the suite trains with {schedule}: what is "
+            "best for one is not for the other; write it anew with `tune`, or leave it out with --set tuned=null"
+        )
+    return choices
 
 
-def chosen_before(path: Path, budget: Choices) -> dict[str, Choice]:
+def chosen_before(path: Path, budget: Choices) -> dict[str, list[Choice]]:
     """The choices already in ``path``, beside which more of the same ``budget`` may stand.
 
     Raises:
@@ -79,9 +104,9 @@ def write_choices(path: Path, choices: Choices) -> None:
     write_atomic(path, heading + yaml.safe_dump(choices.model_dump(), sort_keys=False))
 
 
-def apply_choice(arm: Arm, choices: Choices) -> Arm:
-    """``arm`` with its tuned settings under whatever the suite says of it explicitly."""
-    choice = choices.arms.get(arm.arm)
+def apply_choice(arm: Arm, choices: Choices, codebook_size: int) -> Arm:
+    """``arm`` at a size with its tuned settings under whatever the suite says of it explicitly."""
+    choice = choices.at(arm.arm, codebook_size)
     if choice is None:
         return arm
     knob = get(arm.method).knob

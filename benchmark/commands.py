@@ -19,7 +19,7 @@ from benchmark.records import STATUSES
 from benchmark.reporting import write_reports
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
-from benchmark.tuning import at_the_end, budget_of, choices_path, choose, plan_trials
+from benchmark.tuning import Tuner, choices_path, write_response
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.errors import did_you_mean
@@ -54,24 +54,26 @@ def tune(options: argparse.Namespace) -> int:
     """Spend the same trials on every arm and write the choices by validation error."""
     _check_retry(options.retry)
     device = _device(options.device, options.launcher)
-    kind = torch.device(device).type
-    plan, trials = plan_trials(options.suite, overrides=options.set, methods=options.methods, device=kind)
-    store = Store(Path(options.results) / f"{plan.suite.split('@')[0]}@tuning")
-    path, budget = choices_path(options.suite, options.set), budget_of(plan, trials)
-    others = chosen_before(path, budget) if options.methods else {}
-    outcome = launch(plan, store, options, device)
-    if outcome.interrupted:
-        return 130
-    chosen = choose(plan, trials, store)
-    write_choices(path, budget.model_copy(update={"arms": {**others, **chosen}}))
-    for name, choice in chosen.items():
+    tuner = Tuner(options.suite, options.set, options.methods, torch.device(device).type)
+    path = choices_path(options.suite, options.set)
+    others = chosen_before(path, tuner.empty_choices()) if options.methods else {}
+    store = Store(Path(options.results) / f"{tuner.name}@tuning")
+    while (trials := tuner.next_plan()) is not None:
+        if launch(trials, store, options, device).interrupted:
+            return 130
+        tuner.learn(store)
+    choices = tuner.choices()
+    write_choices(path, choices.model_copy(update={"arms": {**others, **choices.arms}}))
+    write_response(path.with_suffix(".csv"), tuner.rows(choices))
+    for arm, choice in ((arm, choice) for arm, found in choices.arms.items() for choice in found):
         settings = ", ".join(f"{key} {value}" for key, value in choice.params.items())
-        ends = at_the_end(trials[name], choice)
-        end = f"  ({' and '.join(ends)} at the end of the range tried)" if ends else ""
+        end = f"  (nothing tried beyond this {' and '.join(choice.at_end)})" if choice.at_end else ""
         error = f"error {choice.validation_error:.4f}"
-        print(f"{name:<20} learning rate {choice.learning_rate:.3g} {settings}  {error}{end}")
-    print(f"{path} ({budget.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
-    return 0
+        print(f"{arm:<20} K = {choice.codebook_size:>7,}  rate {choice.learning_rate:.3g} {settings}  {error}{end}")
+    print(f"{path} ({choices.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
+    for arm in (untuned := [arm for arm in tuner.arms if arm not in choices.arms]):
+        print(f"{arm}: no setting ended well, so it has no choice; records are in {store.folder}", file=sys.stderr)
+    return int(bool(untuned))
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -86,8 +88,13 @@ def plan(options: argparse.Namespace) -> int:
     for (arm, size, point), cells in _by_place(planned).items():
         reasons = {cell.unavailable for cell in cells if cell.unavailable}
         records = [store.record(cell.run.key) if store and cell.run else None for cell in cells]
-        states = Counter("left" if record is None else record["status"] for record in records)
-        left += [cell.run for cell, record in zip(cells, records, strict=True) if cell.run and record is None]
+        states: Counter[str] = Counter()
+        for cell, record in zip(cells, records, strict=True):
+            if cell.run is not None and not cell.run.is_finished(record):
+                left.append(cell.run)
+                states["left"] += 1
+            elif record is not None:
+                states[record["status"]] += 1
         text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
         print(f"  {arm:<20} K = {size:>7,}  {''.join(f'{name} = {value}  ' for name, value in point)}{text}")
     runs = {run.key: run for run in left}

@@ -17,6 +17,8 @@ from benchmark.system import System
 from methods.statistics import all_reduce, alone
 
 SAMPLES = 8
+OF_CODES = ("unmapped", "training_codes")
+"""Options of an evaluation that are not the modality's."""
 
 
 @torch.no_grad()
@@ -29,15 +31,17 @@ def evaluate(
     folder: Path,
     *,
     unmapped: bool = False,
+    training_codes: bool = False,
 ) -> dict[str, Any]:
     """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``.
 
     ``quality`` are the modality's metrics, fresh from `quality_metrics`. Of several processes each passes its share
     of the items on; what they count is summed, all return the same, and the first one writes.
 
-    ``unmapped`` also measures the codewords before a method's map, where it has one.
+    ``unmapped`` also measures the codewords before a method's map, where it has one; ``training_codes`` also counts
+    the codes of the whole training set, into ``counts_train.npz``.
 
-    All metrics are of the test set but ``validation_error``, the objective's error an element on the
+    All other metrics are of the test set but ``validation_error``, the objective's error an element on the
     whole validation set, by which tuning chooses.
     """
     system.eval()
@@ -62,10 +66,28 @@ def evaluate(
     measured |= before.compute() if before is not None else {}
     measured |= quality.rates(measured)
     measured["validation_error"] = _validation_error(system, objective, dataset, device)
-    counts = {f"level_{level}": histogram for level, histogram in enumerate(codes.counts, 1)}  # summed by all
-    if quantizer.has_codes and writes:
-        write_arrays(folder / "counts.npz", counts)
+    _save_counts(codes, folder / "counts.npz")
+    if training_codes and quantizer.has_codes:
+        seen = _codes_of_training(system, dataset, device)
+        measured |= seen.compute_training()
+        _save_counts(seen, folder / "counts_train.npz")
     return {"metrics": measured, "details": quality.details()}
+
+
+def _save_counts(codes: CodeStatistics, path: Path) -> None:
+    counts = {f"level_{level}": histogram for level, histogram in enumerate(codes.counts, 1)}  # summed by all
+    if counts and is_first():
+        write_arrays(path, counts)
+
+
+def _codes_of_training(system: System, dataset: Dataset, device: torch.device) -> CodeStatistics:
+    """The codes of all training items, which are several times the test items: no decoder, no other metric."""
+    codes = CodeStatistics(system.quantizer.level_sizes, device)
+    with alone():
+        own = DeviceSplit(share(dataset.train), dataset.to_input, device)
+        for items in own.batches(dataset.evaluation_batch):
+            codes.update(system.quantizer.encode(system.encode(items)))
+    return codes
 
 
 def _validation_error(system: System, objective: Objective, dataset: Dataset, device: torch.device) -> float:
@@ -81,7 +103,7 @@ def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.dev
     """The metrics of the data set's modality, made before training so that missing weights cost no run."""
     return metrics.create(
         dataset.modality,
-        {name: value for name, value in options.items() if name != "unmapped"},
+        {name: value for name, value in options.items() if name not in OF_CODES},
         item_shape=dataset.item_shape,
         device=device,
         originals_key=dataset.test_sha256,

@@ -15,14 +15,15 @@ from typing import Any
 
 import torch
 
-from benchmark.checkpoint import BadCheckpointError
+from benchmark.checkpoint import BadCheckpointError, save_weights
 from benchmark.data import Dataset, datasets
-from benchmark.evaluation import evaluate, quality_metrics
+from benchmark.evaluation import OF_CODES, evaluate, quality_metrics
 from benchmark.history import write_history
 from benchmark.memory import PeakMemory
 from benchmark.parallel import all_say, is_first
 from benchmark.provenance import provenance
 from benchmark.records import UnwritableError
+from benchmark.run import WEIGHTS
 from benchmark.store import CHECKPOINT
 from benchmark.training import DivergedError, OutOfTimeError, Row, Trainer, is_converged
 from benchmark.verdict import is_out_of_memory, is_unwritable
@@ -78,10 +79,12 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
         write_history(folder / "history.csv", trainer.progress.history)
         trainer.snapshots.save(folder / "snapshots.npz")
     started = time.monotonic()
-    unmapped = config["evaluation"].get("unmapped", False)
-    evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, unmapped=unmapped)
+    of_codes = {name: config["evaluation"].get(name, False) for name in OF_CODES}
+    evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, **of_codes)
     if not math.isfinite(evaluation["metrics"]["validation_error"]):  # no loss was computed after the last update
         raise DivergedError(f"the validation error was not finite after step {trainer.progress.step:,}")
+    if job.run.keep and is_first():
+        save_weights(folder / WEIGHTS, trainer.trained)
     return {
         "status": "ok",
         **evaluation,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.config import Arm
-from benchmark.plan_record import SCHEMA, BadPlanError, read_plan
+from benchmark.plan_record import RESPONSE, SCHEMA, BadPlanError, read_plan
 from benchmark.records import write_atomic, writing
 from benchmark.store import Store
 from benchmark.suite import Plan
@@ -23,6 +23,7 @@ def write_plan(plan: Plan, store: Store) -> bool:
     Returns:
         Whether it differs from the one that was there.
     """
+    _write_response(plan, store)
     content = json.loads(json.dumps(_content(plan)))
     path = store.folder / "plan.json"
     with _locked(store.folder):
@@ -33,6 +34,17 @@ def write_plan(plan: Plan, store: Store) -> bool:
             return False
         write_atomic(path, json.dumps(content, indent=1) + "\n")
     return True
+
+
+def _write_response(plan: Plan, store: Store) -> None:
+    """Copy the trials behind the choices beside the plan, so that tables and plots need nothing but the folder."""
+    path = store.folder / RESPONSE
+    text = plan.response.read_text(encoding="utf-8") if plan.response and plan.response.is_file() else None
+    with writing(path):
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomic(path, text)
 
 
 def _content(plan: Plan) -> dict[str, Any]:
@@ -51,6 +63,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 **({"at": [variant.model_dump() for variant in arm.at]} if arm.at else {}),
                 "verified": bool(get(arm.method).card.evidence),
                 "tuned": _tuned(plan, arm),
+                **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
             }
             for arm in plan.arms
         ],
@@ -89,12 +102,25 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
-    """The settings of an arm that are as tuning chose them; what the suite says explicitly stands over its choice."""
-    choice = plan.choices.arms.get(arm.arm) if plan.choices else None
-    if choice is None:
-        return False
-    chosen, used = {"learning_rate": choice.learning_rate, **choice.params}, {**arm.training, **arm.params}
-    return {name: value for name, value in chosen.items() if used.get(name) == value} or False
+    """The settings of an arm that are as tuning chose them; what the suite says explicitly stands over its choice.
+
+    A setting that was chosen apart for several sizes is given by size.
+    """
+    own = next((own for own in plan.file.methods if own.arm == arm.arm), Arm(arm=arm.arm, method=arm.method))
+    explicit = {**own.training, **own.params}
+    found: dict[str, dict[str, Any]] = {}
+    for choice in plan.choices.arms.get(arm.arm, []) if plan.choices else []:
+        for name, value in {"learning_rate": choice.learning_rate, **choice.params}.items():
+            if name not in explicit:
+                found.setdefault(name, {})[f"K = {choice.codebook_size:,}"] = value
+    alike = {name: values if len(values) > 1 else next(iter(values.values())) for name, values in found.items()}
+    return alike or False
+
+
+def _ends(plan: Plan, arm: Arm) -> list[str]:
+    """Chosen settings beyond which nothing was tried."""
+    choices = plan.choices.arms.get(arm.arm, []) if plan.choices else []
+    return list(dict.fromkeys(name for choice in choices for name in choice.at_end))
 
 
 def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, plan: Plan) -> None:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark.records import KEY
 
 SCHEMA = 1
+RESPONSE = "tuning.csv"
+"""Beside the plan of a tuned suite: all trials, a row each."""
 _Whole = Annotated[int, Field(ge=0, lt=2**63)]
 _Value = bool | int | float | str
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
@@ -26,6 +28,7 @@ class _Arm(_Open):
     params: dict[str, Any] = {}
     verified: bool = False
     tuned: dict[str, Any] | Literal[False] = False
+    at_end: list[str] = []
 
 
 class _Cell(_Open):

@@ -5,12 +5,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+WEIGHTS = "weights.pt"
+"""The file of a run's trained weights, the averaged ones where it has an average."""
+
 
 @dataclass(frozen=True)
 class Run:
     """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths.
 
-    ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it.
+    ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it; ``keep`` says what of it
+    stays: its trained ``weights``, or nothing.
     """
 
     key: str
@@ -21,6 +25,13 @@ class Run:
     timeout: float | None = None
     devices: int = 1
     deterministic: bool = False
+    keep: str | None = None
+
+    def is_finished(self, record: dict[str, Any] | None) -> bool:
+        """Whether ``record`` of this run, which may be missing, is all that is wanted of it."""
+        if record is None:
+            return False
+        return record["status"] != "ok" or self.keep is None or WEIGHTS in record.get("files", {})
 
 
 def run_key(config: dict[str, Any]) -> str:

@@ -72,7 +72,13 @@ def run_plan(
     records, problems = store.survey(run.key for run in plan.runs)
     for problem in problems:
         display.note(f"{problem}; the run is done again")
-    outcome.ended = {key: record for key, record in records.items() if record["status"] not in settings.retry}
+    done = {run.key: run.is_finished(records.get(run.key)) for run in plan.runs}
+    without = [key for key in records if not done[key]]
+    if without:
+        display.note(f"{len(without)} finished runs did not keep their weights, and are done again")
+    outcome.ended = {
+        key: record for key, record in records.items() if done[key] and record["status"] not in settings.retry
+    }
     outcome.skipped = list(outcome.ended)
     jobs = [_job(run, store, settings) for run in plan.runs if run.key not in outcome.ended]
     if jobs:

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.arms import arm_everywhere, select_arms, tuned_arms
+from benchmark.arms import arm_everywhere, named_arms, select_arms
 from benchmark.axes import Point, options_at, points
 from benchmark.choices import Choices, read_choices
-from benchmark.config import Arm, Component, SuiteFile
+from benchmark.config import Arm, Component, SuiteFile, Training
 from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
@@ -20,8 +20,6 @@ from methods.errors import UsageError, did_you_mean
 from methods.registry import get
 
 SUITES = Path(__file__).parent.parent / "suites"
-NOT_SCIENTIFIC = ("timeout", "devices", "deterministic")
-"""Training settings that bound or place a run without changing what it computes beyond rounding."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,10 @@ class Cell:
 
 @dataclass
 class Plan:
-    """All cells of a suite. ``protocol`` is what all runs share: without the axes of the grid."""
+    """All cells of a suite. ``protocol`` is what all runs share: without the axes of the grid.
+
+    ``response``: the file of all trials behind ``choices``.
+    """
 
     suite: str
     file: SuiteFile
@@ -46,6 +47,7 @@ class Plan:
     seeds: list[int]
     protocol: dict[str, Any]
     choices: Choices | None = None
+    response: Path | None = None
     cells: list[Cell] = field(default_factory=list)
     key_at: Callable[[str, Point, int, int], str | None] = lambda *_: None
     """The key that an arm's run has, as the suite now is, at any point, codebook size and seed, planned or not."""
@@ -104,31 +106,36 @@ def plan_suite(
     grid = points(document, file)
     settings = [_settings(document, file, point, overrides or {}) for point in grid]
     _check_reports(document, file, grid[0])
-    choices = read_choices(path.parent / file.tuned) if file.tuned and tuned else None
-    known = tuned_arms(document, file, choices)
-    arms = select_arms(known, methods, choices)
-    variants = {arm.arm: arm_everywhere(document, file, arm, grid) for arm in [*known, *arms]}
-    shown = [variants[arm.arm][0].model_copy(update={"at": arm.at}) for arm in arms]
+    choices = read_choices(path.parent / file.tuned, file.training.schedule) if file.tuned and tuned else None
+    known = named_arms(document, file)
+    arms = select_arms(known, methods)
+    places = list(itertools.product(grid, file.grid.codebook_size))
+    variants = {arm.arm: arm_everywhere(document, file, arm, choices, places) for arm in [*known, *arms]}
     plan = Plan(
         suite_name(path, overrides or {}),
         file,
-        shown,
+        [variants[arm.arm][0].model_copy(update={"at": arm.at}) for arm in arms],
         seeds or list(range(file.seeds)),
         _without_axes(settings[0], file),
         choices,
+        (path.parent / file.tuned).with_suffix(".csv") if choices and file.tuned else None,
     )
-    _lay_out(plan, [variants[arm.arm] for arm in arms], list(zip(grid, settings, strict=True)), device)
+    at_point = dict(zip(map(repr, grid), settings, strict=True))
+    for arm in arms:
+        for variant, (point, size) in zip(variants[arm.arm], places, strict=True):
+            for seed in plan.seeds:
+                plan.cells.append(_cell(plan.suite, variant, point, at_point[repr(point)], size, seed, device))
     _check_distinct(plan, document)
     by_name = {arm.arm: arm for arm in arms}
 
     @cache
-    def at(arm: str, point: tuple[tuple[str, Any], ...]) -> tuple[Arm, "_Settings"]:
-        [variant] = arm_everywhere(document, file, by_name[arm], [dict(point)])
+    def at(arm: str, point: tuple[tuple[str, Any], ...], size: int) -> tuple[Arm, "_Settings"]:
+        [variant] = arm_everywhere(document, file, by_name[arm], choices, [(dict(point), size)])
         return variant, _settings(document, file, dict(point), overrides or {})
 
     def key_at(arm: str, point: Point, size: int, seed: int) -> str | None:
         try:
-            variant, settings = at(arm, tuple(point.items()))
+            variant, settings = at(arm, tuple(point.items()), size)
         except UsageError:
             return None
         run = _cell(plan.suite, variant, point, settings, size, seed, "any").run
@@ -136,14 +143,6 @@ def plan_suite(
 
     plan.key_at = key_at
     return plan
-
-
-def _lay_out(plan: Plan, arms: list[list[Arm]], grid: list[tuple[Point, "_Settings"]], device: str) -> None:
-    """Add the cells: arms, each as it is at every point, by points by sizes by seeds."""
-    for variants in arms:
-        for variant, (point, settings) in zip(variants, grid, strict=True):
-            for size, seed in itertools.product(plan.file.grid.codebook_size, plan.seeds):
-                plan.cells.append(_cell(plan.suite, variant, point, settings, size, seed, device))
 
 
 def _check_distinct(plan: Plan, document: Document) -> None:
@@ -194,7 +193,7 @@ def _settings(document: Document, file: SuiteFile, point: Point, overrides: dict
             raise UsageError(f"{document.where(key)}: {error}{needs}") from error
         checked[section] = {"name": component.name, **options}
     training = {**file.training.model_dump(), **options_at("training", point)}
-    checked["training"] = {key: value for key, value in training.items() if key not in NOT_SCIENTIFIC}
+    checked["training"] = Training.scientific(training)
     modality = datasets.trait(file.dataset.name, "modality")
     made_for = models.trait(file.model.name, "modality")
     if made_for and made_for != modality:
@@ -252,9 +251,9 @@ def _cell(suite: str, arm: Arm, point: Point, settings: _Settings, size: int, se
         "params": arm.params,
         "codebook_size": size if levels else None,
         **settings.protocol,
-        "training": {key: value for key, value in arm.training.items() if key not in NOT_SCIENTIFIC},
+        "training": Training.scientific(arm.training),
         "seed": seed,
     }
-    placing = {name: arm.training[name] for name in NOT_SCIENTIFIC}
+    placing = {name: arm.training[name] for name in Training.PLACING}
     run = Run(run_key(config), arm.arm, suite, config, settings.dataset_options, **placing)
     return Cell(arm.arm, size, seed, run, None, point)

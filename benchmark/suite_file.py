@@ -119,6 +119,7 @@ def validate(document: Document, overrides: dict[str, Any]) -> SuiteFile:
     data = dict(document.data)
     apply_overrides(data, overrides)
     _fill_in(data)
+    _check_length(document, data)
     try:
         return SuiteFile.model_validate(data)
     except ValidationError as error:
@@ -133,7 +134,17 @@ def _fill_in(data: dict[str, Any]) -> None:
         return
     for section, usual in MODALITY_DEFAULTS[datasets.trait(name, "modality")].items():
         own = data.get(section)
+        if section == "training" and isinstance(own, dict) and isinstance(own.get("steps"), int):
+            usual = {**usual, "warmup_steps": min(usual.get("warmup_steps", 0), own["steps"])}
         data[section] = dict(usual) if own is None else {**usual, **own} if isinstance(own, dict) else own
+
+
+def _check_length(document: Document, data: dict[str, Any]) -> None:
+    """Raise a `UsageError` where neither the training nor an axis of the grid says how long a run is."""
+    training, grid = data.get("training"), data.get("grid")
+    on_axis = isinstance(grid, dict) and "training.steps" in grid
+    if isinstance(training, dict) and training.get("steps") is None and not on_axis:
+        raise UsageError(f"{document.where(('training',))}: the key `training.steps` is missing")
 
 
 def validate_evaluation(

@@ -21,12 +21,16 @@ class Reconstruction(NamedTuple):
 
 
 class System(nn.Module):
-    """Encoder, quantizer and decoder. With ``bf16``, all but the quantizer run under autocast."""
+    """Encoder, quantizer and decoder. With ``bf16``, all but the quantizer run under autocast.
+
+    ``continuous``: latents pass by the quantizer, as before quantization starts.
+    """
 
     def __init__(self, model: Autoencoder, quantizer: Quantizer, precision: str = "fp32") -> None:
         super().__init__()
         self.model = model
         self.quantizer = quantizer
+        self.continuous = False
         self._bf16 = precision == "bf16"
 
     def encode(self, items: Tensor) -> Tensor:
@@ -39,10 +43,21 @@ class System(nn.Module):
         with torch.autocast(latents.device.type, dtype=torch.bfloat16, enabled=self._bf16):
             return self.model.decode(latents).float()
 
+    def quantize(self, latents: Tensor) -> Quantized:
+        """What the decoder sees of latents ``[B, *positions, D]``."""
+        if self.continuous:
+            return Quantized(latents, None, latents.new_zeros(()))
+        quantized: Quantized = self.quantizer(latents)
+        return quantized
+
+    def reconstruction_loss(self, errors: Tensor, numel: int) -> Tensor:
+        """Loss of summed errors ``[B]`` over ``numel`` elements an example, the quantizer's where there is one."""
+        return errors.mean() / numel if self.continuous else self.quantizer.reconstruction_loss(errors, numel)
+
     def forward(self, items: Tensor) -> Reconstruction:
         """Encode, quantize, decode."""
         latents = self.encode(items)
-        quantized = self.quantizer(latents)
+        quantized = self.quantize(latents)
         return Reconstruction(self.decode(quantized.latents), latents, quantized)
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from benchmark.averaging import averaged
 from benchmark.checkpoint import load_checkpoint, save_checkpoint
 from benchmark.codebook_features import cached_features
+from benchmark.config import Training
 from benchmark.data import Dataset
 from benchmark.data.batches import Batches, DeviceSplit
+from benchmark.optimization import build_optimizer
 from benchmark.parallel import average_gradients, average_terms, first_says, rank, share, weight
 from benchmark.probe import Probe, probe_items
 from benchmark.records import UnwritableError
@@ -62,7 +64,9 @@ class Trainer:
         self, config: dict[str, Any], dataset: Dataset, device: torch.device, timeout: float | None = None
     ) -> None:
         self.config = config
-        self.settings = config["training"]
+        training = Training.model_validate(config["training"])
+        self.settings = training.model_dump()
+        self.continuous_steps = training.continuous_steps
         self.dataset = dataset
         self.device = device
         self.timeout = timeout
@@ -73,9 +77,9 @@ class Trainer:
         probed = probe_items(self.settings["steps"] * self.settings["batch_size"], dataset.probe_items)
         self.snapshots = Snapshots(dataset, self.system.quantizer, self.settings["steps"])
         self.probe = Probe(dataset, self.objective, device, probed)
-        self.optimizer, self.scheduler = self._optimizer()
+        self.optimizer, self.scheduler = build_optimizer(self.settings, self.system.model, self.system.quantizer)
         decay = self.settings["ema_decay"]
-        self.average = AveragedModel(self.system, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self.average = averaged(self.system, decay) if decay else None
         self.progress = Progress()
         self.stopwatch = QuantizerStopwatch(device)
         self.bad_step = torch.full((), -1, device=device, dtype=torch.int64)
@@ -116,13 +120,20 @@ class Trainer:
         if resumed:
             load_checkpoint(checkpoint, self)
         else:
-            begun = time.monotonic()
             self.seed()
-            with alone():
-                self.system.quantizer.use_pretrained(partial(cached_features, self.dataset, device=self.device))
-            self.system.quantizer.initialise(self._untrained_latents())
-            self.progress.start_seconds = time.monotonic() - begun
+            if not self.continuous_steps:
+                self._start_quantizer()
             self.snapshots.take(0)
+
+    def _start_quantizer(self) -> None:
+        """Let the quantizer start from the encoder's latents as they now are; an average of weights begins anew."""
+        begun = time.monotonic()
+        with alone():
+            self.system.quantizer.use_pretrained(partial(cached_features, self.dataset, device=self.device))
+        self.system.quantizer.initialise(self._latents())
+        if self.average is not None:
+            self.average.n_averaged.zero_()
+        self.progress.start_seconds += time.monotonic() - begun
 
     def _loop(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         total = self.settings["steps"]
@@ -132,6 +143,10 @@ class Trainer:
         started = saved - self.progress.seconds
         resumed_at = self.progress.step
         while self.progress.step < total:
+            if 0 < self.continuous_steps == self.progress.step:
+                before = self.progress.start_seconds
+                self._start_quantizer()
+                started += self.progress.start_seconds - before
             terms = self.step(self.progress.step)
             self.progress.step += 1
             self.snapshots.take(self.progress.step)
@@ -176,19 +191,21 @@ class Trainer:
         """Train on the batch of ``step``, which counts from 0; the terms of its loss, and the quantizer's log."""
         self.stopwatch.begin(step)
         self.system.train()
-        self.system.quantizer.anneal(step, self.settings["steps"])
-        self.objective.anneal(step, self.settings["steps"])
+        self._enter_phase(step)
         items = self._items(step)
-        latents = self.stopwatch.enter(self.system.encode(items))
-        quantized = self.system.quantizer(latents)
+        frozen = self.settings["freeze_encoder"] and not self.system.continuous
+        with torch.set_grad_enabled(not frozen):
+            latents = self.system.encode(items)
+        latents = self.stopwatch.enter(latents)
+        quantized = self.system.quantize(latents)
         self.stopwatch.leave(quantized.latents)
         output = self.system.decode(quantized.latents)
-        errors = self.objective.errors(output, items)
-        reconstruction = self.system.quantizer.reconstruction_loss(errors, items[0].numel())
+        reconstruction = self.system.reconstruction_loss(self.objective.errors(output, items), items[0].numel())
         extra = self.objective.extra(output, items)
         loss = reconstruction + quantized.loss + sum(extra.values())
         self._descend(loss * weight(len(items), self.settings["batch_size"]))
-        self.system.quantizer.after_step()
+        if not self.system.continuous:
+            self.system.quantizer.after_step()
         learned = self.objective.learn(output.detach(), items)
         if self.average is not None:
             self.average.update_parameters(self.system)
@@ -198,6 +215,14 @@ class Trainer:
         self.stopwatch.end()
         terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss, **extra, **quantized.log}
         return {name: value.detach() for name, value in {**terms, **learned}.items()}
+
+    def _enter_phase(self, step: int) -> None:
+        """Whether ``step`` is quantized, and the schedules of quantizer and objective; a quantizer's run is its own."""
+        total = self.settings["steps"]
+        self.system.continuous = self.trained.continuous = step < self.continuous_steps
+        if not self.system.continuous:
+            self.system.quantizer.anneal(step - self.continuous_steps, total - self.continuous_steps)
+        self.objective.anneal(step, total)
 
     def _items(self, step: int) -> Tensor:
         """Inputs of one step, the same for every arm: rows of the training set, or fresh ones where it has none.
@@ -221,27 +246,12 @@ class Trainer:
         self.optimizer.step()
         self.scheduler.step()
 
-    def _optimizer(self) -> tuple[torch.optim.Optimizer | None, torch.optim.lr_scheduler.LambdaLR | None]:
-        lr = self.settings["learning_rate"]
-        weights = [parameter for parameter in self.system.model.parameters() if parameter.requires_grad]
-        groups: list[dict[str, Any]] = [{"params": weights, "lr": lr}] if weights else []
-        groups += self.system.quantizer.parameter_groups(lr)
-        if not groups:
-            return None, None
-        optimizer: torch.optim.Optimizer
-        if self.settings["optimizer"] == "sgd":
-            optimizer = torch.optim.SGD(groups, lr=lr, momentum=self.settings["momentum"])
-        else:
-            optimizer = torch.optim.Adam(groups, lr=lr, fused=True)
-        warmup = max(1, self.settings["warmup_steps"])
-        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / warmup))
-
     def _batches(self, purpose: str) -> Batches:
         return Batches(len(self.train), self.settings["batch_size"], derive_seed(purpose, self.config["seed"]))
 
     @torch.no_grad()
-    def _untrained_latents(self) -> Iterator[Tensor]:
-        """One epoch of latents of the untrained encoder, for quantizers that start from data."""
+    def _latents(self) -> Iterator[Tensor]:
+        """One epoch of latents of the encoder as it is, for quantizers that start from data."""
         batches = self._batches("initialise")
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
             yield self.system.encode(self.train.batch(share(batches.indices(step))))
@@ -257,7 +267,7 @@ class Trainer:
         lr = float(self.scheduler.get_last_lr()[0]) if self.scheduler else 0.0
         row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
         own = len(share(torch.empty(self.settings["batch_size"])))
-        return {**row, **average_terms(terms, own), **self.probe.measure(self.system)}
+        return {**row, **average_terms(terms, own), **self.probe.measure(self.trained)}
 
 
 @contextmanager

@@ -1,115 +1,231 @@
-"""The same tuning budget for every arm: learning rate by one declared knob, chosen by validation error."""
+"""The same tuning budget for every arm, by successive halving: short trials, the best few again, longer."""
 
-import itertools
+import csv
+import io
+import json
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmark.choices import Choice, Choices
 from benchmark.config import EVALUATIONS, Arm
 from benchmark.data import datasets
+from benchmark.proposals import Setting, at_the_end, first_settings, next_settings
+from benchmark.records import write_atomic
+from benchmark.run import Run
 from benchmark.store import Store
 from benchmark.suite import Plan, find_suite, plan_suite, suite_name
-from methods import UsageError, get
+from methods import Knob, get
 
 SEED = 1000
-"""Of all trials; no suite's own seeds reach it."""
-KNOB_VALUES = 3
+"""The first of all trials; no suite's own seeds reach it."""
+A_ROUND = 3
+"""Further trials of an arm at a time, before their results decide on more."""
+TEST_ITEMS = 500
+"""Test items of a trial, where the data set lets them be chosen: tuning looks at the validation set alone."""
+COLUMNS = (
+    "arm",
+    "codebook_size",
+    "rung",
+    "steps",
+    "seed",
+    "learning_rate",
+    "parameter",
+    "value",
+    "validation_error",
+    "chosen",
+)
 
 
-def plan_trials(
-    suite: str, *, overrides: dict[str, Any], methods: list[str], device: str
-) -> tuple[Plan, dict[str, list[Arm]]]:
-    """The runs of all trials as one plan, and the trials of each arm.
+@dataclass
+class Trial:
+    """One run of a setting. ``rung``: 1 for a short one, 2 for a long one; ``error``: infinite unless it ended well."""
 
-    An arm without a knob spreads as many learning rates over the same range.
-    """
-    base = plan_suite(suite, overrides=overrides, methods=methods, device=device, tuned=False)
-    tuning = base.file.tuning
-    trials: dict[str, list[Arm]] = {}
-    for arm in base.arms:
-        trials[arm.arm] = list(_trials(arm, tuning.learning_rates, tuning.steps))
-    budget = {
-        "methods": [trial.model_dump() for arms in trials.values() for trial in arms],
-        "grid": {"codebook_size": [tuning.codebook_size]},
-        "evaluation": EVALUATIONS[datasets.trait(base.file.dataset.name, "modality")].CHEAPEST,
-    }
-    plan = plan_suite(suite, overrides={**overrides, **budget}, seeds=[SEED], device=device, tuned=False)
-    return plan, trials
+    setting: Setting
+    rung: int
+    seed: int
+    run: Run | None = None
+    error: float = math.inf
 
 
-def _trials(arm: Arm, learning_rates: list[float], steps: int | None) -> Iterator[Arm]:
-    knob = get(arm.method).knob
-    length = {} if steps is None else {"steps": steps}
-    settings: list[tuple[float, dict[str, Any]]]
-    if knob is None:
-        settings = [(rate, {}) for rate in _spread(learning_rates, len(learning_rates) * KNOB_VALUES)]
-    else:
-        assert len(knob.values) == KNOB_VALUES, f"{arm.method}: a knob has {KNOB_VALUES} values"
-        settings = [(rate, {knob.parameter: value}) for rate, value in itertools.product(learning_rates, knob.values)]
-    for number, (rate, params) in enumerate(settings):
-        training = {**arm.training, **length, "learning_rate": rate}
-        yield Arm(arm=f"{arm.arm}_trial{number}", method=arm.method, params={**arm.params, **params}, training=training)
+class Tuner:
+    """The trials of one suite, round after round.
 
-
-def _spread(learning_rates: list[float], count: int) -> list[float]:
-    """``count`` learning rates over the range of ``learning_rates``, evenly in the logarithm."""
-    low, high = math.log(min(learning_rates)), math.log(max(learning_rates))
-    return [math.exp(low + (high - low) * index / (count - 1)) for index in range(count)]
-
-
-def budget_of(plan: Plan, trials: dict[str, list[Arm]]) -> Choices:
-    """What every arm is given, without any choice yet."""
-    tuning = plan.file.tuning
-    return Choices(
-        suite=plan.suite.split("@")[0],
-        dataset=plan.file.dataset.name,
-        codebook_size=tuning.codebook_size,
-        steps=tuning.steps or plan.file.training.steps,
-        trials=len(next(iter(trials.values()))),
-        seed=SEED,
-        arms={},
-    )
-
-
-def choose(plan: Plan, trials: dict[str, list[Arm]], store: Store) -> dict[str, Choice]:
-    """The trial of lowest validation error for every arm.
+    Args:
+        suite: a name or a file.
+        overrides: of the suite's content, as for `plan_suite`.
+        methods: arms to tune; all for none.
+        device: kind of device.
 
     Raises:
-        UsageError: an arm has no trial that ended well.
+        UsageError: anything a person typed wrong.
     """
-    chosen: dict[str, Choice] = {}
-    runs = {cell.arm: cell.run for cell in plan.cells if cell.run is not None}
-    for name, arms in trials.items():
-        results = []
-        for trial in arms:
-            record = store.record(runs[trial.arm].key) if trial.arm in runs else None
-            if record is not None and record["status"] == "ok" and record["metrics"]["validation_error"] is not None:
-                results.append((record["metrics"]["validation_error"], trial))
-        if not results and any(trial.arm in runs for trial in arms):
-            raise UsageError(f"no trial of the arm `{name}` ended well; `python -m benchmark status` says why")
-        if results:
-            error, best = min(results, key=lambda result: result[0])
-            knob = get(best.method).knob
-            params = {} if knob is None else {knob.parameter: best.params[knob.parameter]}
-            chosen[name] = Choice(
-                learning_rate=best.training["learning_rate"], params=params, validation_error=round(error, 6)
+
+    def __init__(self, suite: str, overrides: dict[str, Any], methods: list[str], device: str) -> None:
+        self._suite, self._overrides, self._device = suite, overrides, device
+        base = plan_suite(suite, overrides=overrides, methods=methods, device=device, tuned=False)
+        self.file = base.file
+        self.budget = base.file.tuning
+        self.name = base.suite.split("@")[0]
+        own = {arm.arm: arm for arm in base.file.methods}
+        self.arms = {arm.arm: own.get(arm.arm, Arm(arm=arm.arm, method=arm.method)) for arm in base.arms}
+        self.trials: dict[tuple[str, int], list[Trial]] = {
+            (arm, size): [] for size in self.budget.codebook_sizes for arm in self.arms
+        }
+        self._further = self.budget.further
+
+    def knob(self, arm: str) -> Knob | None:
+        """What is searched beside the learning rate: nothing where the suite sets the arm's knob itself."""
+        knob = get(self.arms[arm].method).knob
+        return None if knob is None or knob.parameter in self.arms[arm].params else knob
+
+    def next_plan(self) -> Plan | None:
+        """The runs of the next round, decided by the rounds before; None after the last."""
+        fresh = {at: self._next_trials(*at) for at in self.trials}
+        self._further = max(0, self._further - A_ROUND) if any(self.trials.values()) else self._further
+        if not any(fresh.values()):
+            return None
+        places = dict.fromkeys((size, trial.seed) for (_, size), trials in fresh.items() for trial in trials)
+        plans = [self._plan(size, seed, fresh) for size, seed in places]
+        for at, trials in fresh.items():
+            self.trials[at] += [trial for trial in trials if trial.run is not None]
+        plans[0].cells = [cell for plan in plans for cell in plan.cells]
+        return plans[0]
+
+    def learn(self, store: Store) -> None:
+        """Read what has become of the trials."""
+        for trials in self.trials.values():
+            for trial in trials:
+                record = store.record(trial.run.key) if trial.run else None
+                error = record["metrics"].get("validation_error") if record and record["status"] == "ok" else None
+                trial.error = math.inf if error is None else error
+
+    def choices(self) -> Choices:
+        """The setting of lowest mean error over the long trials, for every arm at every size where one ended well."""
+        arms: dict[str, list[Choice]] = {arm: [] for arm in self.arms}
+        for (arm, size), trials in self.trials.items():
+            means = _means(trials, rung=2)
+            best = min(means, key=lambda setting: (means[setting], setting), default=None)
+            if best is None or not math.isfinite(means[best]):
+                continue
+            knob = self.knob(arm)
+            tried = [trial.setting for trial in trials]
+            arms[arm].append(
+                Choice(
+                    codebook_size=size,
+                    learning_rate=best.learning_rate,
+                    params=best.params(knob),
+                    validation_error=round(means[best], 6),
+                    at_end=at_the_end(best, tried, knob),
+                )
             )
-    return chosen
+        return self.empty_choices().model_copy(update={"arms": {arm: found for arm, found in arms.items() if found}})
 
+    def empty_choices(self) -> Choices:
+        """The budget that every arm is given, without any choice yet."""
+        short = len(self.budget.learning_rates) * 3 + self.budget.further
+        return Choices(
+            suite=self.name,
+            dataset=self.file.dataset.name,
+            schedule=self.file.training.schedule,
+            codebook_sizes=self.budget.codebook_sizes,
+            steps=self.budget.steps,
+            trials=[short, self.budget.keep * self.budget.seeds],
+            seeds=self._seeds(rung=2),
+            arms={},
+        )
 
-def at_the_end(trials: list[Arm], choice: Choice) -> list[str]:
-    """Settings of ``choice`` that are the first or last of those tried, beyond which a better one may lie."""
-    rates = sorted({trial.training["learning_rate"] for trial in trials})
-    found = ["learning rate"] if choice.learning_rate in (rates[0], rates[-1]) else []
-    knob = get(trials[0].method).knob
-    if knob is not None and choice.params[knob.parameter] in (knob.values[0], knob.values[-1]):
-        found.append(knob.parameter)
-    return found
+    def rows(self, choices: Choices) -> list[dict[str, Any]]:
+        """Every trial as a row of the columns `COLUMNS`."""
+        rows = []
+        for (arm, size), trials in self.trials.items():
+            chosen = next((choice for choice in choices.arms.get(arm, []) if choice.codebook_size == size), None)
+            knob = self.knob(arm)
+            for trial in trials:
+                params, rate = trial.setting.params(knob), trial.setting.learning_rate
+                value = next(iter(params.values()), "")
+                is_chosen = chosen is not None and (rate, params) == (chosen.learning_rate, chosen.params)
+                where = [arm, size, trial.rung, self.budget.steps[trial.rung - 1], trial.seed, rate]
+                tried = [next(iter(params), ""), json.dumps(value) if isinstance(value, dict) else value]
+                rows.append(dict(zip(COLUMNS, [*where, *tried, _shown(trial.error), int(is_chosen)], strict=True)))
+        return rows
+
+    def _next_trials(self, arm: str, size: int) -> list[Trial]:
+        trials = self.trials[arm, size]
+        knob = self.knob(arm)
+        if not any(self.trials.values()):
+            return [Trial(setting, 1, SEED) for setting in first_settings(self.budget.learning_rates, knob)]
+        if not trials or any(trial.rung == 2 for trial in trials):
+            return []
+        errors = {trial.setting: trial.error for trial in trials}
+        if self._further:
+            settings = next_settings(errors, knob, min(A_ROUND, self._further))
+            return [Trial(setting, 1, SEED) for setting in settings]
+        best = sorted(errors, key=lambda setting: (errors[setting], setting))[: self.budget.keep]
+        return [Trial(setting, 2, seed) for setting in best for seed in self._seeds(rung=2)]
+
+    def _seeds(self, rung: int) -> list[int]:
+        return [SEED + index for index in range(self.budget.seeds if rung == 2 else 1)]
+
+    def _plan(self, size: int, seed: int, fresh: dict[tuple[str, int], list[Trial]]) -> Plan:
+        """The runs of ``fresh`` trials at ``size`` with ``seed``, each of which then knows its own."""
+        by_name: dict[str, Trial] = {}
+        arms: list[dict[str, Any]] = []
+        for (arm, at), trials in fresh.items():
+            for number, trial in enumerate(trials):
+                if (at, trial.seed) == (size, seed):
+                    by_name[f"{arm}_trial{number}"] = trial
+                    arms.append(self._arm(f"{arm}_trial{number}", self.arms[arm], trial))
+        overrides = {
+            **self._overrides,
+            "methods": arms,
+            "grid": {"codebook_size": [size]},
+            "training.steps": self.budget.steps[1],
+            "evaluation": EVALUATIONS[datasets.trait(self.file.dataset.name, "modality")].CHEAPEST,
+        }
+        if "test_items" in datasets.option_names(self.file.dataset.name):
+            overrides["dataset.test_items"] = TEST_ITEMS
+        plan = plan_suite(self._suite, overrides=overrides, seeds=[seed], device=self._device, tuned=False)
+        for cell in plan.cells:
+            by_name[cell.arm].run = cell.run
+        return plan
+
+    def _arm(self, name: str, arm: Arm, trial: Trial) -> dict[str, Any]:
+        steps = self.budget.steps[trial.rung - 1]
+        training = {**arm.training, "steps": steps, "learning_rate": trial.setting.learning_rate}
+        params = {**arm.params, **trial.setting.params(self.knob(arm.arm))}
+        return {"arm": name, "method": arm.method, "params": params, "training": training}
 
 
 def choices_path(suite: str, overrides: dict[str, Any]) -> Path:
     """Where the choices for a suite are written: ``tuned/`` beside it; for an overridden protocol a file of its own."""
     file = find_suite(suite)
     return file.parent / "tuned" / f"{suite_name(file, overrides)}.yaml"
+
+
+def write_response(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write all trials beside the choices; those of arms that are not among ``rows`` stay."""
+    arms = {row["arm"] for row in rows}
+    others: list[dict[str, Any]] = []
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as file:
+            others = [row for row in csv.DictReader(file) if row.get("arm") not in arms]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows([*others, *rows])
+    write_atomic(path, text.getvalue())
+
+
+def _means(trials: list[Trial], rung: int) -> dict[Setting, float]:
+    """Mean error of each setting over the trials of a rung."""
+    errors: dict[Setting, list[float]] = {}
+    for trial in trials:
+        if trial.rung == rung:
+            errors.setdefault(trial.setting, []).append(trial.error)
+    return {setting: sum(values) / len(values) for setting, values in errors.items()}
+
+
+def _shown(error: float) -> float | str:
+    return round(error, 6) if math.isfinite(error) else ""

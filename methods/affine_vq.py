@@ -62,7 +62,7 @@ class AffineVQ(CodebookQuantizer):
             "vqtorch's ReplaceLRU over 40 steps: the same 218 codewords fall due in the same steps",
         ),
     )
-    knob = Knob("affine_lr", (1.0, 2.0, 10.0))
+    knob = Knob("affine_lr", (1.0, 2.0, 10.0), below=(0.3, 0.1), above=(30.0, 100.0))
     velocity: Tensor
 
     def __init__(

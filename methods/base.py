@@ -49,10 +49,21 @@ class Card:
 
 @dataclass(frozen=True)
 class Knob:
-    """The one parameter of a method that `tune` searches beside the learning rate."""
+    """The one parameter of a method that `tune` searches beside the learning rate.
+
+    ``values``: three, tried for every arm, ascending. ``below`` and ``above``: what is tried further, in this order,
+    where the first or the last of them is best.
+    """
 
     parameter: str
     values: tuple[Any, ...]
+    below: tuple[Any, ...] = ()
+    above: tuple[Any, ...] = ()
+
+    @property
+    def ladder(self) -> tuple[Any, ...]:
+        """All values, ascending."""
+        return (*reversed(self.below), *self.values, *self.above)
 
 
 class Quantizer(nn.Module):

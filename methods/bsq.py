@@ -44,7 +44,7 @@ class BSQ(BinaryQuantizer):
             "latents of 10, 16 and 18 bits: output within 3e-8, codes equal, loss within 5e-7, gradients within 1.2e-7",
         ),
     )
-    knob = Knob("loss_weight", (0.03, 0.1, 0.3))
+    knob = Knob("loss_weight", (0.03, 0.1, 0.3), below=(0.01, 0.003), above=(1.0, 3.0))
     smallest_size = 4
     """On a sphere of one dimension, the points 1 and -1, there is no gradient."""
 

@@ -55,7 +55,7 @@ class CodebookReset(CodebookQuantizer):
             "the same with K = 512 of N = 256 and one set of noisy candidates for both: codebook within 2.4e-6",
         ),
     )
-    knob = Knob("beta", (0.02, 0.25, 1.0))
+    knob = Knob("beta", (0.02, 0.25, 1.0), below=(0.005,), above=(3.0, 10.0))
 
     def __init__(
         self,

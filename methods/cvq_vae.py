@@ -62,7 +62,7 @@ class CVQVAE(CodebookQuantizer):
             "41.54 % and 3,939 at step 100, published 1.5745, 41.51 % and 3,933",
         ),
     )
-    knob = Knob("beta", (0.1, 0.25, 1.0))
+    knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
     frequencies: Tensor
     anchored: Tensor
 

@@ -44,7 +44,7 @@ class DiVeQ(ErrorSubstitution):
         distributed="codebook and counters are the same on all processes; the noise of a latent is drawn by its own "
         "process, so half batches equal the whole in distribution only (exactly with noise=0)",
     )
-    knob = Knob("noise", (1e-4, 1e-3, 1e-2))
+    knob = Knob("noise", (1e-4, 1e-3, 1e-2), below=(1e-5, 1e-6), above=(3e-2, 1e-1))
     weighted = True
     version = 2
 

@@ -45,7 +45,7 @@ class FactorizedVQ(ProjectedQuantizer):
             "5e-7; the gradient of latents differs, as said under differences",
         ),
     )
-    knob = Knob("code_dim", (8, 16, 32))
+    knob = Knob("code_dim", (8, 16, 32), below=(4, 2), above=(64,))
 
     def __init__(self, codebook_size: int, dim: int, *, code_dim: int = 8, beta: float = 0.25) -> None:
         check_range("code_dim", code_dim, 1)

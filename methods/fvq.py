@@ -48,7 +48,7 @@ class FVQ(CodebookQuantizer):
             "the first steps from the start at 0, where codewords hardly differ",
         ),
     )
-    knob = Knob("beta", (0.1, 0.25, 1.0))
+    knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
     max_codebook_size_cpu = 65_536
     """Attention over K / 16 tokens: with N = 6,272 and D = 64 a step takes one core 3.5 s at this size, and sixteen
     times the attention at the next, 262,144."""

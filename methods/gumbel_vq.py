@@ -53,7 +53,7 @@ class GumbelVQ(Quantizer):
         distributed="each process draws the noise of its own latents, so half batches equal the whole in distribution "
         "only",
     )
-    knob = Knob("kl_weight", (5e-5, 5e-4, 5e-3))
+    knob = Knob("kl_weight", (5e-5, 5e-4, 5e-3), below=(5e-6, 5e-7), above=(5e-2,))
     # Logits, noise and two softmaxes of N x K a step: with 6,272 latents of 64 dimensions 2.1 CPU seconds at K = 4,096.
     # The paper's size is 8,192.
     max_codebook_size = 1 << 16

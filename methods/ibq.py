@@ -46,7 +46,7 @@ class IBQ(Quantizer):
             "equal, gradients of latents within 1.6e-7 of 0.04, of the codebook within 6e-8 of 0.18",
         ),
     )
-    knob = Knob("entropy_weight", (0.01, 0.05, 0.2))
+    knob = Knob("entropy_weight", (0.01, 0.05, 0.2), below=(0.002,), above=(1.0,))
     # Five products of N x K x D and two softmaxes of N x K a step: with 6,272 latents of 64 dimensions 1.3 CPU seconds
     # at K = 4,096 and 5.2 at 16,384. The authors' largest size is 262,144.
     max_codebook_size = 1 << 18

@@ -45,7 +45,7 @@ class NSVQ(ErrorSubstitution):
         distributed="codebook and counters are the same on all processes; the noise of a latent is drawn by its own "
         "process, so half batches equal the whole in distribution only",
     )
-    knob = Knob("replace_every", (100, 300, 1000))
+    knob = Knob("replace_every", (100, 300, 1000), below=(30, 10), above=(3000,))
     weighted = False
 
     def __init__(

@@ -48,7 +48,7 @@ class OptVQ(CodebookQuantizer):
             "the authors' sinkhorn on the same latents, with its rows scaled to sum to 1: plan within 3.1e-6",
         ),
     )
-    knob = Knob("epsilon", (3.0, 10.0, 30.0))
+    knob = Knob("epsilon", (3.0, 10.0, 30.0), below=(1.0,), above=(100.0, 300.0))
     max_codebook_size_cpu = 4096
     """Six passes over N x K distances a step: for N = 6,272 and D = 64 one core needs 0.7 s at this size, 4.5 s at
     16,384."""

@@ -61,7 +61,7 @@ class QINCo(Quantizer):
             "QINCo2's QincoSubstep: the same 8 candidates of 64 in the same order for 2,000 latents, the same loss",
         ),
     )
-    knob = Knob("beta", (0.1, 0.25, 1.0))
+    knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
     initialised: Tensor
 
     def __init__(

@@ -30,7 +30,7 @@ class ResidualSimVQ(ResidualVQ):
             "output and codes are those of simvq",
         ),
     )
-    knob = Knob("beta", (0.1, 0.25, 1.0))
+    knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 
     def __init__(
         self, codebook_size: int, dim: int, *, depth: int = 4, beta: float = 0.25, dropout: float = 0.0

@@ -61,7 +61,12 @@ class ResidualVQ(Quantizer):
             "bit; gradient of the output within 2.4e-7; its commitment gradient is zero from the second level on",
         ),
     )
-    knob = Knob("level_params", ({"beta": 0.1}, {"beta": 0.25}, {"beta": 1.0}))
+    knob = Knob(
+        "level_params",
+        ({"beta": 0.1}, {"beta": 0.25}, {"beta": 1.0}),
+        below=({"beta": 0.03},),
+        above=({"beta": 3.0}, {"beta": 10.0}),
+    )
 
     def __init__(
         self,

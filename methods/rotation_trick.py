@@ -39,7 +39,7 @@ class RotationTrick(VQVAEEMA):
             "codes, output within 4.6e-6, gradients within 1.7e-6 of at most 4.1, codebooks within a relative 2.3e-7",
         ),
     )
-    knob = Knob("decay", (0.8, 0.9, 0.99))
+    knob = Knob("decay", (0.8, 0.9, 0.99), below=(0.5,), above=(0.999,))
     estimate = staticmethod(rotate)
 
     def __init__(

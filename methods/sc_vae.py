@@ -48,7 +48,7 @@ class SCVAE(Quantizer):
             "there)",
         ),
     )
-    knob = Knob("beta", (0.01, 0.1, 1.0))
+    knob = Knob("beta", (0.01, 0.1, 1.0), below=(0.001,), above=(10.0,))
     has_codes = False
     max_codebook_size = 65_536
     """18 products of N x K by D a step, and as many again twice in the backward pass: 6e12 operations at this size for

@@ -52,7 +52,7 @@ class SimVQ(CodebookQuantizer):
             "2,864.5 at step 100, published 1.59258, 28.79 % and 2,864.4",
         ),
     )
-    knob = Knob("beta", (0.1, 0.25, 1.0))
+    knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 
     def __init__(
         self,

@@ -53,7 +53,7 @@ class SQVAE(CodebookQuantizer):
         distributed="noise and the logarithm of the reconstruction error are each process's own, so two processes "
         "differ from one",
     )
-    knob = Knob("initial_variance", (0.1, 1.0, 10.0))
+    knob = Knob("initial_variance", (0.1, 1.0, 10.0), below=(0.01,), above=(100.0,))
     max_codebook_size_cpu = 4096
 
     def __init__(

@@ -44,7 +44,7 @@ class VQVAE(CodebookQuantizer):
             "values of beta)",
         ),
     )
-    knob = Knob("beta", (0.1, 0.25, 1.0))
+    knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 
     def __init__(self, codebook_size: int, dim: int, *, beta: float = 0.25, init: str = "uniform") -> None:
         super().__init__(codebook_size, dim)

@@ -54,7 +54,7 @@ class VQVAEEMA(CodebookQuantizer):
             "without debiasing)",
         ),
     )
-    knob = Knob("decay", (0.9, 0.99, 0.999))
+    knob = Knob("decay", (0.9, 0.99, 0.999), below=(0.8, 0.5), above=(0.9999,))
     added = ("init",)
     estimate = staticmethod(straight_through)
 

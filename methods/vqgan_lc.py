@@ -57,7 +57,7 @@ class VQGANLC(CodebookQuantizer):
             "with features and map of `simvq` in place of its own it is `simvq`, bit for bit",
         ),
     )
-    knob = Knob("commitment_weight", (0.03, 0.1, 0.3))
+    knob = Knob("commitment_weight", (0.03, 0.1, 0.3), below=(0.01,), above=(1.0, 3.0))
     features: Tensor
 
     def __init__(

@@ -58,7 +58,7 @@ class WassersteinVQ(CodebookQuantizer):
             "4 step 1 agrees, step 100 does not (7.42, published 6.31), by which time 10 codewords are in use",
         ),
     )
-    knob = Knob("gamma", (0.1, 0.5, 2.0))
+    knob = Knob("gamma", (0.1, 0.5, 2.0), below=(0.03,), above=(10.0,))
     added = ("codebook_weight", "normalise", "init")
     queue: Tensor
     position: Tensor

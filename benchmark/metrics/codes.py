@@ -22,6 +22,7 @@ KEYS = (
     "entropy_bits",
     "bits_per_position",
 )
+TRAINING_KEYS = ("usage", "usage_tenth", "hit_once", "perplexity", "tokens", "ceiling")
 _CHUNK = 2**16
 
 
@@ -63,13 +64,32 @@ class CodeStatistics:
 
         All are None for a method without codes, and where no code was counted.
         """
-        levels = self.counts
-        if self._tuples is None:
-            return _describe(levels[0], self.level_sizes[0]) if levels else dict.fromkeys(KEYS)
-        measured = _describe(self._tuples.counts(), math.prod(self.level_sizes))
-        for level, (counts, size) in enumerate(zip(levels, self.level_sizes, strict=True), 1):
+        if not self.level_sizes:
+            return dict.fromkeys(KEYS)
+        measured = _describe(self._joint_counts(), math.prod(self.level_sizes))
+        levels = self.counts if self._tuples is not None else []
+        for level, (counts, size) in enumerate(zip(levels, self.level_sizes, strict=False), 1):
             measured |= {f"{key}_level_{level}": value for key, value in _describe(counts, size).items()}
         return measured
+
+    def compute_training(self) -> dict[str, Value]:
+        """Of the codes of a training set, many to a codeword: the metrics named in `TRAINING_KEYS`, ``_train`` behind.
+
+        ``usage_tenth``: share of codewords hit by at least a tenth of their uniform share N/K of the tokens, None where
+        that is below 2; ``hit_once``: share of codewords hit exactly once.
+        """
+        counts, size = self._joint_counts(), math.prod(self.level_sizes)
+        tenth = counts.sum() / (10 * size)
+        measured: dict[str, Value] = {
+            **_describe(counts, size),
+            "usage_tenth": int((counts >= tenth).sum()) / size if tenth >= 2 else None,
+            "hit_once": int((counts == 1).sum()) / size,
+        }
+        return {f"{key}_train": measured[key] for key in TRAINING_KEYS}
+
+    def _joint_counts(self) -> np.ndarray:
+        """Counts of the codes, or of the tuples of several levels' codes; those never seen may be left out."""
+        return self.counts[0] if self._tuples is None else self._tuples.counts()
 
 
 def ceiling(codebook_size: int, tokens: int) -> float:
