@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmark.display import Display
 from benchmark.launchers import Event, LocalLauncher
@@ -208,3 +209,28 @@ def test_only_good_runs_keep_their_checkpoints(tiny: dict[str, object], write_su
     statuses = {run.arm: record["status"] for run in plan.runs if (record := store.record(run.key))}
     assert statuses == {"vq_vae": "ok", "lost": "diverged"}
     assert kept == {"vq_vae": True, "lost": False}
+
+
+def test_weights_are_kept_where_they_are_wanted_and_codes_of_the_training_set_counted(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    tiny["training"] = {"steps": 3, "batch_size": 8, "ema_decay": 0.9}
+    tiny["methods"] = ["vq_vae"]
+    tiny["evaluation"] = {"features": None, "lpips": [], "training_codes": True}
+    store = Store(tmp_path / "results")
+    plan = plan_suite(write_suite(tiny))
+    [key] = [run.key for run in plan.runs]
+    record = _run(plan, store).ended[key]
+    counts = np.load(store.run_folder(key) / "counts_train.npz")["level_1"]
+    assert record["metrics"]["tokens_train"] == counts.sum() > record["metrics"]["tokens"]
+    assert record["metrics"]["usage_train"] == (counts > 0).mean()
+    assert not (store.run_folder(key) / "weights.pt").exists()
+    keeping = plan_suite(write_suite(tiny), overrides={"training.keep": "weights"})
+    assert [run.key for run in keeping.runs] == [key]
+    assert not _run(keeping, store).skipped  # it is finished, but its weights are gone
+    assert _run(keeping, store).skipped == _run(plan, store).skipped == [key]
+    weights = torch.load(store.run_folder(key) / "weights.pt", weights_only=True)
+    assert weights["quantizer.codebook"].shape == (8, 4)
+    again = store.record(key)
+    assert again is not None
+    assert (again["metrics"], set(again["files"])) == (record["metrics"], {*record["files"], "weights.pt"})

@@ -25,7 +25,8 @@ def test_speech_has_a_codec_a_mel_objective_and_a_warm_up(write_suite: Write) ->
     plan = plan_suite(write_suite(content()))
     assert plan.file.model.name == "codec"
     assert plan.file.objective.name == "mel_waveform"
-    assert plan.file.training.warmup_steps == 500
+    assert plan.file.training.warmup_steps == 10  # of the usual 500 as many as there are
+    assert plan_suite(write_suite(content(training={"steps": 800}))).file.training.warmup_steps == 500
     assert plan.runs[0].config["evaluation"] == {
         "speech": ["pesq", "stoi", "pitch", "dnsmos", "distillmos"],
         "clips": None,

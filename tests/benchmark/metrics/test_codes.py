@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.metrics.codes import KEYS, CodeStatistics, QuantizationError, ceiling, effective_rank
+from benchmark.metrics.codes import KEYS, TRAINING_KEYS, CodeStatistics, QuantizationError, ceiling, effective_rank
 from benchmark.metrics.tuples import TupleHistogram
 
 
@@ -176,3 +176,22 @@ def test_quantization_error_of_the_mean_is_one_and_of_constants_unknown():
     constant = QuantizationError("cpu")
     constant.update(torch.full((50, 4), 0.1), torch.zeros(50, 4))
     assert constant.compute() is None
+
+
+def test_training_codes_count_a_tenth_of_the_uniform_share_and_what_was_hit_once():
+    codes = CodeStatistics([4], "cpu")
+    counts = [50, 2, 1, 27]  # of 80 tokens a uniform share is 20, a tenth of it 2
+    codes.update(torch.arange(4).repeat_interleave(torch.tensor(counts))[:, None])
+    measured = codes.compute_training()
+    assert (measured["usage_train"], measured["usage_tenth_train"], measured["hit_once_train"]) == (1.0, 0.75, 0.25)
+    assert (measured["tokens_train"], set(measured)) == (80, {f"{key}_train" for key in TRAINING_KEYS})
+    codes = CodeStatistics([4], "cpu")
+    codes.update(torch.zeros(79, 1, dtype=torch.int64))
+    assert codes.compute_training()["usage_tenth_train"] is None
+
+
+def test_training_codes_of_several_levels_are_joint():
+    codes = CodeStatistics([2, 2], "cpu")
+    codes.update(torch.tensor([[0, 0]] * 79 + [[1, 1]]))
+    measured = codes.compute_training()
+    assert (measured["usage_train"], measured["usage_tenth_train"], measured["hit_once_train"]) == (0.5, 0.25, 0.25)
