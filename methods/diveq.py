@@ -37,8 +37,9 @@ class DiVeQ(ErrorSubstitution):
         "the run",
         differences=(
             "replacement ends after 0.9 of the run, as in the authors' example of NSVQ: where the learning rate falls "
-            "to 0, later copies stay on the codeword they came from; theirs goes on to the end, at a quarter of the "
-            "rate",
+            "to 0, later copies stay on the codeword they came from (Fashion-MNIST, K = 1,024, 300 steps, windows of "
+            "10: 553 codewords end within 1e-4 of another, 176 with 0.9, at the same error); theirs goes on to the "
+            "end, at a quarter of the rate",
             "`noise` is the standard deviation, as the authors' `noise_var` is in fact",
             "use is counted in training only, over all processes; the authors' forward also counts in eval mode",
             "codewords are replaced after the optimiser's step; theirs before the backward pass",
