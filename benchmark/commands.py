@@ -196,10 +196,16 @@ def show(options: argparse.Namespace) -> int:
     method = get(options.method)
     card = method.card
     print(f"{method.name} (version {method.version}): {card.idea}\n")
-    rows = [("paper", card.paper), ("authors' code", card.code), ("trains", card.trains), ("memory", card.memory)]
+    rows = [
+        ("paper", card.paper),
+        ("authors' code", card.code),
+        ("trains", card.trains),
+        ("memory", card.memory),
+        ("distributed", card.distributed),
+        ("over a run", card.schedule or "nothing changes but the run's learning rate"),
+    ]
     for label, text in rows:
         print(f"{label + ':':<15}{text}")
-    print(f"{'distributed:':<15}{card.distributed}")
     for title, entries, empty in (
         ("differences from the authors' code", card.differences, "none known"),
         ("evidence", card.evidence, "not verified"),

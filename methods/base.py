@@ -34,7 +34,8 @@ class Card:
     """What a method is, where it comes from, and what vouches for this implementation.
 
     ``evidence`` lists what it was compared with and the figure that came out; empty means
-    *not verified*, and the tables mark the method with a dagger.
+    *not verified*, and the tables mark the method with a dagger. ``schedule`` says what the method changes over
+    a run, in shares of it, and what it counts in steps and why; empty where only the run's learning rate changes.
     """
 
     idea: str
@@ -42,6 +43,7 @@ class Card:
     code: str = "none"
     trains: str = ""
     memory: str = ""
+    schedule: str = ""
     differences: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     distributed: str = "two processes with half batches equal one with the whole batch"
@@ -173,7 +175,7 @@ class Quantizer(nn.Module):
         """
 
     def anneal(self, step: int, total_steps: int) -> None:
-        """Set schedules before step ``step`` (from 0) of ``total_steps``."""
+        """Set schedules before step ``step`` (from 0) of ``total_steps``, by the share of the run that is over."""
 
     def after_step(self) -> None:
         """Inner updates after the optimiser's step."""

@@ -24,7 +24,8 @@ class BSQ(BinaryQuantizer):
         beta: commitment loss within the quantizer's loss; 0 in the authors' configurations.
         loss_weight: weight of the whole loss at the end of its ramp.
         ramp_start: factor on the weight at the first step, falling to 1 in a straight line.
-        ramp_steps: length of that ramp in steps; 0 for none.
+        ramp_share: length of that ramp as a share of the run; 0 for none. By default the authors' 2,000 of 1,000,000
+            steps (all their configurations of BSQ, configs/tokenizer).
     """
 
     card = Card(
@@ -34,7 +35,10 @@ class BSQ(BinaryQuantizer):
         code="zhaoyue-zephyrus/bsq-vit, transcoder/models/quantizer/bsq.py, BinarySphericalQuantizer",
         trains="projections D x log2 K and log2 K x D; no codebook",
         memory="N·log2 K",
+        schedule="the weight of the loss falls in a straight line from 3 times its final value to that over the first "
+        "0.2 % of the run (`ramp_share`), which in fewer than 500 steps is the first step alone",
         differences=(
+            "the ramp of the weight is a share of the run, 2,000 / 1,000,000; theirs 2,000 steps of their 1,000,000",
             "bit j is worth 2^j; the authors' first channel is the highest bit",
             "the mean over the batch is that of all processes; theirs is each process's own",
             "owns linear projections from D to the log2 K channels and back, as the authors' model does",
@@ -45,6 +49,7 @@ class BSQ(BinaryQuantizer):
         ),
     )
     knob = Knob("loss_weight", (0.03, 0.1, 0.3), below=(0.01, 0.003), above=(1.0, 3.0))
+    version = 2
     smallest_size = 4
     """On a sphere of one dimension, the points 1 and -1, there is no gradient."""
 
@@ -56,22 +61,23 @@ class BSQ(BinaryQuantizer):
         beta: float = 0.0,
         loss_weight: float = 0.1,
         ramp_start: float = 3.0,
-        ramp_steps: int = 2000,
+        ramp_share: float = 0.002,
     ) -> None:
         for name, value in (("beta", beta), ("loss_weight", loss_weight), ("ramp_start", ramp_start)):
             check_range(name, value, 0)
-        check_range("ramp_steps", ramp_steps, 0)
+        check_range("ramp_share", ramp_share, 0, 1)
         super().__init__(codebook_size, dim)
         self.magnitude = self.inner_dim**-0.5
         self.beta = beta
         self.loss_weight = loss_weight
         self.ramp_start = ramp_start
-        self.ramp_steps = ramp_steps
+        self.ramp_share = ramp_share
         self.weight = loss_weight
 
     def anneal(self, step: int, total_steps: int) -> None:
-        """The weight of the loss: from ``ramp_start`` times its end value to that, whatever the length of the run."""
-        left = max(0.0, 1 - step / self.ramp_steps) if self.ramp_steps else 0.0
+        """The weight of the loss: from ``ramp_start`` times its end value to that, over ``ramp_share`` of the run."""
+        length = self.ramp_share * total_steps
+        left = max(0.0, 1 - step / length) if length else 0.0
         self.weight = self.loss_weight * (1 + (self.ramp_start - 1) * left)
 
     def forward(self, latents: Tensor) -> Quantized:

@@ -37,6 +37,8 @@ def _section(name: str) -> str:
     if sizes:
         lines.append(f"Declared sizes: {sizes}.\n")
     lines.append(f"Several processes: {card.distributed}.\n")
+    if card.schedule:
+        lines.append(f"Over a run: {card.schedule}.\n")
     for title, entries, empty in (
         ("Deviations", card.differences, "none known"),
         ("Evidence", card.evidence, "not verified"),

@@ -42,6 +42,9 @@ class CodebookReset(CodebookQuantizer):
         code="openai/jukebox, jukebox/vqvae/bottleneck.py, BottleneckBlock",
         trains="nothing by gradient; codebook (K x D) by moving averages and redraws",
         memory="N·D + K·D",
+        schedule="nothing is annealed, and codewords are redrawn up to the last step; the moving averages look back "
+        "over 1 / (1 - decay) steps, by default 100, as a codeword's mean needs a number of latents (100·N/K) however "
+        "long the run",
         differences=(
             "the threshold is 0.01 of the uniform share N/K; theirs is 1 latent a step, with 256 to 4,096 latents a "
             "codeword in their largest models, and would redraw nearly every codeword for ever where N < K; "

@@ -45,6 +45,9 @@ class CVQVAE(CodebookQuantizer):
         code="lyndonzheng/CVQ-VAE, quantise.py, VectorQuantiser",
         trains="codebook (K x D), by the run's optimiser and by moves to anchors",
         memory="N·D + K·D",
+        schedule="nothing is annealed, and codewords move to anchors up to the last step; the average use looks back "
+        "over 1 / (1 - decay) steps, by default 100, as an unused codeword is told by how many latents could have "
+        "chosen it (100·N/K), however long the run",
         differences=(
             "a pool that a batch overfills keeps the rest in random places; theirs raises an error",
             "a pool smaller than the batch draws without replacement; theirs with replacement",

@@ -19,6 +19,7 @@ class DiVeQ(ErrorSubstitution):
     Args:
         noise: standard deviation of the noise; 0 is the authors' variant without noise (DIVEQDetach).
         replace_every: training steps after which unused codewords become copies of used ones; 0 never.
+        replace_share: share of the run after which nothing is replaced; 1 is the authors'.
         threshold: share of these steps in which a codeword must have been used to count as used.
         init: start of the codebook: ``uniform`` U(0, 1/K), ``normal`` N(0, 1/K²), or ``kmeans`` of the first
             batches' latents.
@@ -31,11 +32,17 @@ class DiVeQ(ErrorSubstitution):
         code="AaltoML/DiVeQ, vqvae_compression/diveq.py, DIVEQ",
         trains="codebook (K x D), by the gradient of the reconstruction alone",
         memory="N·D + K·D",
+        schedule="codewords are replaced in the first 90 % of the run (`replace_share`); `replace_every` is in steps, "
+        "as an unused codeword is told by how many latents could have chosen it (by default 100·N/K), however long "
+        "the run",
         differences=(
+            "replacement ends after 0.9 of the run, as in the authors' example of NSVQ: where the learning rate falls "
+            "to 0, later copies stay on the codeword they came from (Fashion-MNIST, K = 1,024, 300 steps, windows of "
+            "10: 553 codewords end within 1e-4 of another, 176 with 0.9, at the same error); theirs goes on to the "
+            "end, at a quarter of the rate",
             "`noise` is the standard deviation, as the authors' `noise_var` is in fact",
             "use is counted in training only, over all processes; the authors' forward also counts in eval mode",
-            "codewords are replaced after the optimiser's step, and not after a run's last; theirs before the backward "
-            "pass",
+            "codewords are replaced after the optimiser's step; theirs before the backward pass",
         ),
         evidence=(
             "authors' DIVEQ and DIVEQDetach, same noise, 20 Adam steps, K = 64, D = 16: output, gradients and codebook "
@@ -46,7 +53,7 @@ class DiVeQ(ErrorSubstitution):
     )
     knob = Knob("noise", (1e-4, 1e-3, 1e-2), below=(1e-5, 1e-6), above=(3e-2, 1e-1))
     weighted = True
-    version = 2
+    version = 3
 
     def __init__(
         self,
@@ -55,6 +62,7 @@ class DiVeQ(ErrorSubstitution):
         *,
         noise: float = 1e-3,
         replace_every: int = 100,
+        replace_share: float = 0.9,
         threshold: float = 0.01,
         init: str = "uniform",
     ) -> None:
@@ -63,6 +71,7 @@ class DiVeQ(ErrorSubstitution):
             dim,
             kmeans=init == "kmeans",
             replace_every=replace_every,
+            replace_share=replace_share,
             threshold=threshold,
             perturbation=1e-9,
         )

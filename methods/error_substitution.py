@@ -21,7 +21,8 @@ class ErrorSubstitution(CodebookQuantizer):
     Latents and codeword get their gradient through the length of the error, so that there is no loss beside the
     reconstruction's. A subclass fills ``codebook`` and says what v is. Codewords used in less than ``threshold``
     of the last ``replace_every`` training steps become copies of those in use, moved by
-    ``perturbation`` · N(0, I).
+    ``perturbation`` · N(0, I), as long as the share of the run that is over is at most ``replace_share``: a fresh
+    copy differs by rounding alone, and needs steps of some length to leave the codeword it came from.
     """
 
     weighted: ClassVar[bool]
@@ -34,34 +35,29 @@ class ErrorSubstitution(CodebookQuantizer):
         *,
         kmeans: bool,
         replace_every: int,
+        replace_share: float,
         threshold: float,
         perturbation: float,
     ) -> None:
         super().__init__(codebook_size, dim)
         check_range("replace_every", replace_every, 0)
+        check_range("replace_share", replace_share, 0, 1)
         check_range("threshold", threshold, 0, 1)
         check_range("perturbation", perturbation, 0)
         self.codebook = nn.Parameter(torch.empty(self.codebook_size, dim))
         self.activity = ActivityWindow(self.codebook_size, interval=replace_every, threshold=threshold)
         self.perturbation = perturbation
         self.register_buffer("initialised", torch.tensor(not kmeans))
-        self._replacing = True
+        self.replace_share = replace_share
+        self.replacing = True
 
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches, for ``init="kmeans"``."""
         self.start_from_kmeans(latents)
 
-    def last_replacement(self, total_steps: int) -> int:
-        """The last of ``total_steps`` steps (from 0) after which codewords are replaced.
-
-        Not the very last: fresh copies of a codeword differ by rounding alone, and would share its latents out by
-        chance.
-        """
-        return total_steps - 2
-
     def anneal(self, step: int, total_steps: int) -> None:
         """No replacement at the end of a run."""
-        self._replacing = step <= self.last_replacement(total_steps)
+        self.replacing = step + 1 <= self.replace_share * total_steps
 
     @classmethod
     def can_be_shared(cls, **params: Any) -> bool:
@@ -91,7 +87,7 @@ class ErrorSubstitution(CodebookQuantizer):
 
     def replace(self, inactive: Tensor, sources: Tensor) -> None:
         """Codewords ``sources [R]``, slightly moved, in place of ``inactive [R]``; nothing at the end of a run."""
-        if not self._replacing:
+        if not self.replacing:
             return
         rows = self.codebook[sources]
         self.codebook[inactive] = rows + self.perturbation * broadcast(torch.randn_like(rows))

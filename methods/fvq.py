@@ -37,9 +37,12 @@ class FVQ(CodebookQuantizer):
         code="yfChang-cv/FVQ, tokenizer/tokenizer_image/vq_model_qbridge_release.py and qbridge_ViT.py",
         trains="raw codebook (K x D) and the bridge (by default 2 blocks of width 256)",
         memory="N·D + K·D + K/patch²·width",
+        schedule="nothing of its own: what the paper calls learning annealing is that of the learning rate, here the "
+        "run's `training.schedule`, and nothing else is annealed in the authors' code",
         differences=(
-            "the learning rate follows the suite's schedule, the same for all methods; theirs warms up over 4 epochs "
-            "and falls linearly after the first 30 % of the rest",
+            "the learning rate is the suite's, the same for all methods; theirs (`sche_type` lin) rises from 0.005 of "
+            "its value over the first tenth of the run (4 of 40 epochs), stays for 30 % of the rest and falls in a "
+            "straight line to 0.01 of it, to which `schedule: linear` with a warm-up of a tenth is nearest",
             "fp32; theirs trains in bf16",
         ),
         evidence=(

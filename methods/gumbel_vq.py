@@ -40,6 +40,8 @@ class GumbelVQ(Quantizer):
         "unofficial)",
         trains="map to logits (D x K and bias) and codebook (K x D)",
         memory="N·D + K·D; N x K tensors a chunk at a time, recomputed in the backward pass",
+        schedule="the temperature falls from 1 to 1/16 over the first 5 % of the run (`anneal_share`), and the KL "
+        "weight rises from 0 over a thirtieth of that; then both stay",
         differences=(
             "eval mode takes the largest logit; the unofficial code adds Gumbel noise there too: its codes are random",
             "the schedules are shares of the run's steps, so that short runs get to their end",

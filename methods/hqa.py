@@ -30,7 +30,7 @@ class HQA(CodebookQuantizer):
             / number of target values is 0.00025 · mean in the first layer of their MNIST model.
         kl_weight: weight of the KL, mean over positions; likewise.
         temperature: of the Gumbel-softmax before the first step.
-        final_temperature: in the last; it falls linearly between.
+        final_temperature: in the last step; it falls linearly between.
         reset_every: steps between resets, the first step included: if the least used codeword since the last one
             was drawn less than 3 % as often as the most used, it becomes that one plus N(0, 0.01²); 0 never.
         init: start of the codebook: ``normal`` N(0, 1), ``uniform`` U(-1/K, 1/K), or ``kmeans`` of the first
@@ -44,10 +44,19 @@ class HQA(CodebookQuantizer):
         code="speechmatics/hqa, hqa.ipynb",
         trains="codebook (K x D)",
         memory="N·D + K·D; N x K tensors a chunk at a time, recomputed in the backward pass",
+        schedule="the temperature falls in a straight line from 0.667 before the first step to 0.001 in the last, as "
+        "the authors'; gradients grow as its reciprocal, so that the last steps need a learning rate that falls too, "
+        "or they undo what the run has learned; `reset_every` is in steps, as the idlest codeword is told by a number "
+        "of draws (by default 20·N/K a codeword), however long the run, and resets go on to its end",
         differences=(
             "one layer on the encoder and decoder that all methods share; theirs is a stack of five autoencoders, each "
             "trained on the latents of the one below",
             "eval mode takes the most probable code; theirs draws one, so that decoding is stochastic",
+            "learning rate and clipping are the suite's, the same for all methods; the authors' rate (as copies of "
+            "their notebook in others' repositories have it) stays for two thirds of the run and falls by a cosine to "
+            "a tenth, with gradients clipped at norm 1. PSNR at 90 % and at the end of 1,000 steps (Fashion-MNIST, K = "
+            "256, one seed): 18.65 and 16.03 dB at a constant rate, 18.40 and 17.26 with clipping too, 18.12 and 18.14 "
+            "with a cosine to 0, 18.65 and 18.77 with the authors' rate and clipping",
             "commitment and KL are means over positions with weights of their own; theirs are sums over positions, "
             "over the number of target values",
         ),

@@ -17,8 +17,9 @@ class NSVQ(ErrorSubstitution):
     2022. (Not the "non-stationary" quantizers of 2026 that bear the same letters.)
 
     Args:
-        replace_every: training steps after which unused codewords become copies of used ones; 0 never. The last
-            two such windows of a run replace nothing, so that every codeword has time to settle.
+        replace_every: training steps after which unused codewords become copies of used ones; 0 never.
+        replace_share: share of the run after which nothing is replaced, so that every codeword has time to settle;
+            by default the 18,000 of 20,000 steps of the authors' example.
         threshold: share of these steps in which a codeword must have been used to count as used.
         init: start of the codebook: ``normal`` N(0, 1), ``uniform`` U(-1/K, 1/K), or ``kmeans`` of the first
             batches' latents.
@@ -31,7 +32,12 @@ class NSVQ(ErrorSubstitution):
         code="MHVali/Noise-Substitution-in-Vector-Quantization, NSVQ.py, NSVQ",
         trains="codebook (K x D), by the gradient of the reconstruction alone",
         memory="N·D + K·D",
+        schedule="codewords are replaced in the first 90 % of the run (`replace_share`); `replace_every` is in steps, "
+        "as an unused codeword is told by how many latents could have chosen it (by default 100·N/K), however long "
+        "the run",
         differences=(
+            "replacement ends after 0.9 of the run; theirs two windows before its end, which is the same in their "
+            "example of 20,000 steps with windows of 1,000",
             "unused codewords copy used ones in random order; where there are enough, the authors' code copies the "
             "used ones of lowest index",
             "use is counted over all processes and saved with the model",
@@ -47,6 +53,7 @@ class NSVQ(ErrorSubstitution):
     )
     knob = Knob("replace_every", (100, 300, 1000), below=(30, 10), above=(3000,))
     weighted = False
+    version = 2
 
     def __init__(
         self,
@@ -54,6 +61,7 @@ class NSVQ(ErrorSubstitution):
         dim: int,
         *,
         replace_every: int = 100,
+        replace_share: float = 0.9,
         threshold: float = 0.01,
         init: str = "normal",
     ) -> None:
@@ -62,6 +70,7 @@ class NSVQ(ErrorSubstitution):
             dim,
             kmeans=init == "kmeans",
             replace_every=replace_every,
+            replace_share=replace_share,
             threshold=threshold,
             perturbation=1e-12,
         )
@@ -70,7 +79,3 @@ class NSVQ(ErrorSubstitution):
     def direction(self, error: Tensor) -> Tensor:
         """Gaussian noise, whatever the error."""
         return torch.randn_like(error)
-
-    def last_replacement(self, total_steps: int) -> int:
-        """None in the last two windows."""
-        return total_steps - 2 * self.activity.interval

@@ -24,6 +24,7 @@ class ResidualSimVQ(ResidualVQ):
         code="none by either paper's authors; lucidrains/vector-quantize-pytorch has one, ResidualSimVQ",
         trains="depth maps (D x D and bias); the codebooks are frozen",
         memory="N·D + ΣK_j·D",
+        schedule="nothing: its levels are `simvq`, which anneals nothing",
         differences=("those of `residual_vq` and `simvq`",),
         evidence=(
             "output, codes, loss and gradients are those of residual_vq with level=simvq, bit for bit; at depth 1 "

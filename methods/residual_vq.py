@@ -44,6 +44,8 @@ class ResidualVQ(Quantizer):
         code="kakaobrain/rq-vae-transformer, rqvae/models/rqvae/quantizations.py, RQBottleneck",
         trains="what its levels train: depth codebooks (K^(1/depth) x D), by default by moving averages",
         memory="N·D + ΣK_j·D",
+        schedule="that of its levels' method, `codebook_reset` by default; the moving averages of a shared codebook "
+        "decay at every level, so that they look back over 1 / depth as many steps",
         differences=(
             "follows RQ-VAE: mean of the commitment losses, residuals detached, restarted moving averages",
             "codebooks are not shared unless asked for (their class default; their published settings share one)",

@@ -27,6 +27,9 @@ class RotationTrick(VQVAEEMA):
         code="cfifty/rotation_trick, src/models/vq_vae.py, VQVAE",
         trains="nothing by gradient; codebook (K x D) by moving averages",
         memory="N·D + K·D",
+        schedule="nothing is annealed, and the codebook does not follow the run's learning rate; the moving averages "
+        "look back over 1 / (1 - decay) steps, by default 5, as a codeword's mean needs a number of latents (5·N/K) "
+        "however long the run",
         differences=(
             "the Euclidean codebook of the paper; its cosine variant is not here",
             "finite at antipodes (a reflection) and at latents of zero (straight through), where theirs divides zero "

@@ -36,6 +36,8 @@ class SQVAE(CodebookQuantizer):
         code="sony/sqvae, vision/quantizer.py, GaussianVectorQuantizer, and vision/model.py, GaussianSQVAE",
         trains="codebook (K x D), variance scalar; types II and III also a head (D x D and D) for the variance",
         memory="N·D + K·D; N x K tensors a chunk at a time, recomputed in the backward pass",
+        schedule="the temperature falls exponentially from 1 in the first step to 0.15 in the last; the variance has "
+        "no schedule, it is trained",
         differences=(
             "types II and III take l from the latents by a two-layer head that starts at zero; theirs from a second "
             "output of the encoder, averaged over channels",

@@ -42,6 +42,9 @@ class VQVAEEMA(CodebookQuantizer):
         code="google-deepmind/sonnet, sonnet/src/nets/vqvae.py, VectorQuantizerEMA",
         trains="nothing by gradient; codebook (K x D) by moving averages",
         memory="N·D + K·D",
+        schedule="nothing is annealed, and the codebook does not follow the run's learning rate; the moving averages "
+        "look back over 1 / (1 - decay) steps, by default 100, as a codeword's mean needs a number of latents "
+        "(100·N/K) however long the run",
         differences=("counts and sums are summed over all processes; each of sonnet's processes keeps its own",),
         evidence=(
             "sonnet's VectorQuantizerEMA (commit 26b0518, run in TensorFlow 2.21), five steps on the same 512 latents "

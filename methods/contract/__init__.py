@@ -9,7 +9,13 @@ import numpy as np
 import torch
 
 from methods.base import Quantizer
-from methods.contract import declaration, edges, output, training  # noqa: F401  (each adds its checks, in this order)
+from methods.contract import (  # noqa: F401  (each adds its checks, in this order)
+    declaration,
+    edges,
+    output,
+    schedules,
+    training,
+)
 from methods.contract.promises import CHECKS, Check, PromiseError
 from methods.contract.subject import Subject
 from methods.errors import UsageError

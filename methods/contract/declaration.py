@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from methods.base import Quantizer
 from methods.contract.promises import check, is_accepted, require
 from methods.contract.subject import Subject
 from methods.signature import options_of
@@ -31,6 +32,16 @@ def card(subject: Subject) -> None:
     knob = subject.cls.knob
     options = options_of(subject.cls.__init__, ("codebook_size", "dim"))
     require(knob is None or knob.parameter in options, f"the knob `{knob and knob.parameter}` is no parameter")
+
+
+@check("schedule")
+def schedule(subject: Subject) -> None:
+    """Where it defines `anneal`, its card's `schedule` says what changes over a run."""
+    said = getattr(getattr(subject.cls, "card", None), "schedule", "").strip()
+    require(
+        subject.cls.anneal is Quantizer.anneal or bool(said),
+        "it defines `anneal`, and its card's `schedule` is empty: say what changes over a run, in shares of it",
+    )
 
 
 @check("sizes")

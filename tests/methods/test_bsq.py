@@ -45,7 +45,7 @@ def test_gradient_is_scaled_by_one_over_the_root_of_the_bits():
 
 
 def test_loss_against_a_softmax_over_all_codes():
-    quantizer = build(loss_weight=0.7, beta=0.25, ramp_steps=0)
+    quantizer = build(loss_weight=0.7, beta=0.25, ramp_share=0)
     latents = draw(40)
     result = quantizer(latents)
     unit = normalize(latents.double(), dim=-1)
@@ -63,12 +63,27 @@ def test_loss_against_a_softmax_over_all_codes():
 
 
 def test_ramp_of_the_weight():
-    quantizer = build(loss_weight=0.1, ramp_start=3.0, ramp_steps=2000)
-    weights = []
-    for step in (0, 500, 1000, 2000, 9999):
-        quantizer.anneal(step, 10_000)
+    quantizer = build(loss_weight=0.1, ramp_start=3.0, ramp_share=0.2)
+    for total_steps in (100, 10_000):
+        weights = []
+        for step in (0, total_steps // 20, total_steps // 10, total_steps // 5, total_steps - 1):
+            quantizer.anneal(step, total_steps)
+            weights.append(quantizer.weight)
+        assert weights == pytest.approx([0.3, 0.25, 0.2, 0.1, 0.1])
+
+
+def test_ramp_by_default_is_the_authors_in_their_million_steps_and_the_first_step_of_a_short_run():
+    quantizer, weights = build(), []
+    for step, total_steps in ((0, 1_000_000), (1000, 1_000_000), (2000, 1_000_000), (0, 1), (0, 400), (1, 400)):
+        quantizer.anneal(step, total_steps)
         weights.append(quantizer.weight)
-    assert weights == pytest.approx([0.3, 0.25, 0.2, 0.1, 0.1])
+    assert weights == pytest.approx([0.3, 0.2, 0.1, 0.3, 0.3, 0.1])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, 2000])
+def test_a_ramp_that_is_no_share_is_refused(share):
+    with pytest.raises(UsageError, match=rf"ramp_share must be between 0 and 1, not {share}"):
+        build(ramp_share=share)
 
 
 def test_a_latent_of_zero_gets_code_zero():

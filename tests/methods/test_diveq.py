@@ -1,4 +1,4 @@
-"""DiVeQ: nearly the codeword in training, the authors' starts, replacement up to the last step but one."""
+"""DiVeQ: nearly the codeword in training, the authors' starts, replacement for a share of the run."""
 
 import math
 
@@ -40,8 +40,11 @@ def test_evaluation_is_not_counted() -> None:
     assert not quantizer.activity.steps_used.any()
 
 
-def test_replacement_goes_on_to_the_end_but_not_after_the_last_step() -> None:
-    quantizer, latents = build(replace_every=10), torch.zeros(1, D)
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.9, [9, 19, 29, 39]), (1.0, [9, 19, 29, 39, 49]), (0.5, [9, 19]), (0.0, [])]
+)
+def test_replacement_goes_on_for_a_share_of_the_run(share, expected) -> None:
+    quantizer, latents = build(replace_every=10, replace_share=share), torch.zeros(1, D)
     changed_at = []
     for step in range(50):
         with torch.no_grad():
@@ -53,7 +56,7 @@ def test_replacement_goes_on_to_the_end_but_not_after_the_last_step() -> None:
         quantizer.after_step()
         if not torch.equal(quantizer.codebook, before):
             changed_at.append(step)
-    assert changed_at == [9, 19, 29, 39]
+    assert changed_at == expected
 
 
 def test_starts_are_those_of_the_authors() -> None:

@@ -87,6 +87,8 @@ def test_temperature_falls_linearly() -> None:
         quantizer.anneal(step, 100)
         found.append(quantizer.temperature)
     assert found == pytest.approx([0.667 - 0.01 * 0.666, 0.334, 0.001])
+    quantizer.anneal(0, 1)
+    assert quantizer.temperature == pytest.approx(0.001)
 
 
 def test_the_idlest_codeword_becomes_a_neighbour_of_the_busiest() -> None:

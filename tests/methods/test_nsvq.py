@@ -1,4 +1,4 @@
-"""NSVQ: isotropic noise, the authors' starts, and the two last windows without replacement."""
+"""NSVQ: isotropic noise, the authors' starts, and the last tenth without replacement."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_nsvq_noise_is_isotropic() -> None:
     torch.testing.assert_close(covariance, torch.eye(D) / D, atol=0.01, rtol=0)
 
 
-def test_nothing_is_replaced_in_the_last_two_windows() -> None:
+def test_nothing_is_replaced_in_the_last_tenth() -> None:
     quantizer, latents = build(replace_every=10), torch.zeros(1, D)
     changed_at = []
     for step in range(50):
@@ -44,7 +44,15 @@ def test_nothing_is_replaced_in_the_last_two_windows() -> None:
         quantizer.after_step()
         if not torch.equal(quantizer.codebook, before):
             changed_at.append(step)
-    assert changed_at == [9, 19, 29]
+    assert changed_at == [9, 19, 29, 39]
+
+
+def test_replacement_ends_where_the_authors_example_ends_it() -> None:
+    quantizer, allowed = create("nsvq", K, D, replace_every=1000), []
+    for step in range(999, 20_000, 1000):
+        quantizer.anneal(step, 20_000)
+        allowed.append(quantizer.replacing)
+    assert allowed == [step <= 20_000 - 2 * 1000 for step in range(999, 20_000, 1000)]
 
 
 def test_starts_are_those_of_the_authors() -> None:
@@ -58,3 +66,5 @@ def test_starts_are_those_of_the_authors() -> None:
 def test_parameters_out_of_range_are_refused() -> None:
     with pytest.raises(UsageError, match="init must be one of"):
         create("nsvq", 8, 2, init="zeros")
+    with pytest.raises(UsageError, match="replace_share must be between 0 and 1, not 1.1"):
+        create("nsvq", 8, 2, replace_share=1.1)
