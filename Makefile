@@ -30,7 +30,7 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
          $(if $(strip $(RETRY)),--retry $(RETRY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan verify tables check list perf test test-all lint clean
+.PHONY: help setup bench plan tune verify tables check list perf test test-all lint clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ endif
 
 plan: $(READY)  ## what of SUITE is done, failed and left, and how long it may take
 	$(PY) -m benchmark plan $(SUITE) $(flags)
+
+tune: $(READY)  ## spend the same trials on every arm of SUITE and write the choices to suites/tuned
+	$(PY) -m benchmark tune $(SUITE) $(flags) $(where)
 
 verify: $(READY)  ## do RUN=... again and compare every number with its record
 	$(PY) -m benchmark verify $(RUN) --device $(DEVICE) $(foreach pair,$(SET),--set '$(pair)') $(plugin) --results $(RESULTS)
