@@ -30,10 +30,10 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
          $(if $(strip $(RETRY)),--retry $(RETRY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables check list perf test test-all lint clean
+.PHONY: help setup bench plan tune verify tables sensitivity check list perf test test-all lint clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nvariables\n'
 	@awk -F '[?=#]+ *' '/^[A-Z]+ +\?=/ {name=$$1; sub(/ +$$/, "", name); sub(/^[^#]*# */, ""); printf "  %-10s %s\n", name, $$0}' $(MAKEFILE_LIST)
 
@@ -63,6 +63,9 @@ verify: $(READY)  ## do RUN=... again and compare every number with its record
 
 tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
 	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)
+
+sensitivity: $(READY)  ## what known changes of images do to every metric, as a table (10,000 images, some ten minutes)
+	$(PY) -m benchmark sensitivity --results $(RESULTS)
 
 check: $(READY)  ## test METHOD=... (with PLUGIN=... your own) against the contract of a quantizer
 	$(PY) -m benchmark check $(METHOD) $(plugin)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands import check, list_all, plan, run, show, status, tables, tune, verify
+from benchmark.commands import check, list_all, plan, run, sensitivity, show, status, tables, tune, verify
 from benchmark.launching import LAUNCHERS
 from benchmark.suite_file import parse_value
 from methods import UsageError, load_plugin
@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": (verify, "run a record's configuration again and compare every number"),
     "tables": (tables, "write tables and plots from the records, training nothing"),
     "tune": (tune, "spend the same trials on every arm and write the choices by validation error"),
+    "sensitivity": (sensitivity, "write a table of what known changes of images do to every metric"),
     "list": (list_all, "list methods, suites, data sets, models"),
     "show": (show, "print a method's card and parameters"),
     "check": (check, "test that a method keeps the contract of a quantizer"),
@@ -68,8 +69,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
             command.add_argument("--set", action=_Override, default={}, metavar="dataset.KEY=VALUE", help="a path")
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
-        if name in ("run", "plan", "status", "tune", "tables", "verify"):
+        if name in ("run", "plan", "status", "tune", "tables", "verify", "sensitivity"):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
+        if name == "sensitivity":
+            command.add_argument("--data", metavar="DIR", help="folder with data sets")
         if name in ("run", "tune"):
             _add_run_options(command)
     return parser

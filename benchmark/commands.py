@@ -176,6 +176,15 @@ def tables(options: argparse.Namespace) -> int:
     return 0
 
 
+def sensitivity(options: argparse.Namespace) -> int:
+    """Write a table of what known changes of images do to every metric."""
+    from benchmark.sensitivity import write_sensitivity  # the reports, which other commands needn't wait for
+
+    for path in write_sensitivity(Path(options.results)):
+        print(path)
+    return 0
+
+
 def list_all(options: argparse.Namespace) -> int:
     """List methods, suites, data sets, models."""
     print("methods")

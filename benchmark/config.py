@@ -121,7 +121,7 @@ class ImageEvaluation(Strict):
 
     CHEAPEST: ClassVar[dict[str, Any]] = {"features": None, "lpips": []}
     ADDED: ClassVar[tuple[str, ...]] = ("unmapped", "training_codes")
-    features: Literal["efficientnet_lite0", "inception"] | None = "efficientnet_lite0"
+    features: Literal["efficientnet_lite0", "fashion_classifier", "inception"] | None = "efficientnet_lite0"
     lpips: list[Literal["alex", "vgg"]] = Field(["alex"], description="vgg costs thirty times as much")
     unmapped: bool = Field(False, description="also usage and rank of the codewords before a method's map")
     training_codes: bool = Field(False, description="also usage over all training items")

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,22 @@ CHECKSUMS = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
 }
+LABEL_CHECKSUMS = {
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+CLASSES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 DEBIAN_FOLDER = "usr/share/datasets/fashion-mnist"
 MACHINE = [Path("/") / DEBIAN_FOLDER]
 LAYOUTS = (".", "FashionMNIST/raw", "fashion-mnist", DEBIAN_FOLDER)  # where the files may lie in a folder
@@ -51,13 +68,38 @@ def fashion_mnist(*, test_items: int | None = None) -> Dataset:
     )
 
 
+class Labels(NamedTuple):
+    """Classes int64 ``[N]``, 0 to 9 in the order of `CLASSES`, of the images of each split."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
+def labels() -> Labels:
+    """The classes of the images of `fashion_mnist`, in their order; no data set holds them.
+
+    Raises:
+        UsageError: no source has them.
+    """
+    fetchers = {"the official download": fetch_official, "the Debian package": fetch_debian}
+    (train, test), _ = obtain(NAME, read_labels, MACHINE, fetchers, REMEDY.replace("images-idx3", "labels-idx1"))
+    return Labels(train[:-VALIDATION_ITEMS], train[-VALIDATION_ITEMS:], test)
+
+
 def read(folder: Path) -> tuple[Tensor, Tensor]:
     """Training and test images uint8 ``[N, 1, H, W]`` in ``folder``; UnavailableError if missing or damaged."""
-    train, test = (parse_idx(verified(folder, name)) for name in CHECKSUMS)
-    return train, test
+    train, test = (parse_idx(verified(folder, name, sha256)) for name, sha256 in CHECKSUMS.items())
+    return train.unsqueeze(1), test.unsqueeze(1)
 
 
-def verified(folder: Path, name: str) -> bytes:
+def read_labels(folder: Path) -> tuple[Tensor, Tensor]:
+    """Training and test labels int64 ``[N]`` in ``folder``; UnavailableError if missing or damaged."""
+    train, test = (parse_idx(verified(folder, name, sha256)) for name, sha256 in LABEL_CHECKSUMS.items())
+    return train.long(), test.long()
+
+
+def verified(folder: Path, name: str, sha256: str) -> bytes:
     """Content of the IDX file ``name``, packed or not, in any of the usual layouts."""
     candidates = [folder / layout / f"{name}{suffix}" for layout in LAYOUTS for suffix in ("", ".gz")]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
@@ -67,17 +109,18 @@ def verified(folder: Path, name: str) -> bytes:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnavailableError(f"{path.name} is damaged") from error
-    if hashlib.sha256(content).hexdigest() != CHECKSUMS[name]:
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise UnavailableError(f"{path.name} has the wrong checksum")
     return content
 
 
 def parse_idx(content: bytes) -> Tensor:
-    """Images uint8 ``[N, 1, H, W]`` of an IDX file: a magic number and three sizes, big-endian, then the bytes."""
-    magic, *shape = np.frombuffer(content, ">u4", 4).tolist()
-    assert magic == 0x0803, "not three-dimensional unsigned bytes"
-    pixels = np.frombuffer(bytearray(content), np.uint8, offset=16)
-    return torch.from_numpy(pixels).reshape(shape).unsqueeze(1)
+    """Unsigned bytes of an IDX file: a magic number that ends in their rank, the sizes, big-endian, then the bytes."""
+    magic = int.from_bytes(content[:4], "big")
+    assert magic >> 8 == 0x08, "not unsigned bytes"
+    shape = np.frombuffer(content, ">u4", magic & 0xFF, offset=4).tolist()
+    values = np.frombuffer(bytearray(content), np.uint8, offset=4 + 4 * len(shape))
+    return torch.from_numpy(values).reshape(shape)
 
 
 def fetch_official(folder: Path) -> None:

@@ -59,6 +59,12 @@ METRICS: dict[str, Metric] = {
         "SSIM", "structural similarity, 11×11 Gaussian window (σ 1.5), averaged over images", ".3f", "higher"
     ),
     "rfid": Metric("rFID", "Fréchet distance of Inception-v3 features, FID weights", ".2f", "lower"),
+    "class_agreement": Metric(
+        "Class agreement",
+        "share of images whose reconstruction a classifier of Fashion-MNIST puts into the same class as the original",
+        ".1%",
+        "higher",
+    ),
     "validation_error": Metric(
         "Validation error", "the objective's error a value on the whole validation set", ".4f", "lower"
     ),
@@ -91,7 +97,11 @@ METRICS: dict[str, Metric] = {
 """The metrics with a fixed name; `describe` knows the others too."""
 
 _NETWORKS = {"alex": "AlexNet", "vgg": "VGG16"}
-_EXTRACTORS = {"inception": "Inception-v3", "efficientnet_lite0": "EfficientNet-Lite0"}
+_EXTRACTORS = {
+    "inception": "Inception-v3",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "fashion_classifier": "Fashion-MNIST classifier",
+}
 _LEVEL = re.compile(r"(?P<base>.+)_level_(?P<level>\d+)")
 _UNDEFINED = re.compile(r"(?P<base>.+)_undefined")
 _LPIPS = re.compile(r"lpips_(?P<net>[a-z0-9]+)(?:_(?P<px>\d+)px)?")

@@ -1,4 +1,4 @@
-"""Fréchet and kernel distance between the features of originals and of their reconstructions."""
+"""Fréchet and kernel distance between features of originals and of their reconstructions, and agreement in class."""
 
 import warnings
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.metrics.base import Value
 from benchmark.metrics.cache import FeatureCache
-from benchmark.metrics.features import Extractor
+from benchmark.metrics.features import Classifier, Extractor
 from benchmark.metrics.pixels import in_chunks
 from benchmark.parallel import all_say, is_first
 from methods.statistics import gather_rows
@@ -66,7 +66,9 @@ def kernel_distance(originals: Tensor, reconstructions: Tensor) -> float:
 
 
 class FeatureDistances:
-    """One pass of one extractor feeds both distances; the originals' features are kept on disk.
+    """One pass of one extractor feeds both distances, and the agreement in class where it is a classifier.
+
+    The originals' features are kept on disk.
 
     Args:
         extractor: which features.
@@ -93,7 +95,10 @@ class FeatureDistances:
             self._originals.append(in_chunks(self.extractor, originals))
 
     def compute(self) -> dict[str, Value]:
-        """``rfid`` or ``fd_<extractor>``, and ``kid_<extractor>``; None where there are too few images."""
+        """``rfid`` or ``fd_<extractor>``, and ``kid_<extractor>``; None where there are too few images.
+
+        Of a classifier also ``class_agreement``.
+        """
         reconstructions = gather_rows(torch.cat(self._reconstructions))
         self._images = len(reconstructions)
         if self._cached is None:
@@ -102,10 +107,14 @@ class FeatureDistances:
                 self._cache.save(self._cached)
         originals = self._cached.to(reconstructions.device)
         assert len(originals) == self._images, "the key of the originals names other images"
-        return {
+        measured: dict[str, Value] = {
             self.extractor.distance: None if self.withheld else frechet_distance(originals, reconstructions),
             f"kid_{self.extractor.name}": kernel_distance(originals, reconstructions) if self._images > 1 else None,
         }
+        if isinstance(self.extractor, Classifier):  # images in the order of the test set, one a row
+            same = self.extractor.classify(originals) == self.extractor.classify(reconstructions)
+            measured["class_agreement"] = float(same.double().mean())
+        return measured
 
     @property
     def withheld(self) -> str | None:

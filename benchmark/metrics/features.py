@@ -1,4 +1,4 @@
-"""Feature extractors of images: Inception-v3 with the FID weights, and EfficientNet-Lite0, which needs no download."""
+"""Feature extractors of images: Inception-v3 with the FID weights, EfficientNet-Lite0, and one of Fashion-MNIST."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from benchmark.metrics.fashion_classifier import ITEM_SHAPE, NUM_FEATURES, SHA256, load
 from benchmark.metrics.pixels import enlarge, network_size
 from benchmark.metrics.weights import EFFICIENTNET_PACKAGES, checksum, inception_file, package_file
+from methods.errors import UsageError
 
 
 class Extractor:
@@ -28,6 +30,17 @@ class Extractor:
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Size at which images of this size enter the network."""
+        raise NotImplementedError
+
+    def check_shape(self, item_shape: tuple[int, ...]) -> None:
+        """Raise a UsageError unless images ``(C, H, W)``, grey ones before they were repeated, are of use to it."""
+
+
+class Classifier(Extractor):
+    """An extractor that also says which class an image belongs to."""
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Predicted classes ``[B]`` of features ``[B, num_features]``."""
         raise NotImplementedError
 
 
@@ -100,8 +113,42 @@ class EfficientNetLite0(Extractor):
         return network_size(height, width)
 
 
+class FashionClassifier(Classifier):
+    """The 64 pooled features of a classifier of Fashion-MNIST, which knows nothing but grey images of 28×28 pixels."""
+
+    name = "fashion_classifier"
+    distance = "fd_fashion_classifier"
+    num_features = NUM_FEATURES
+
+    def __init__(self, device: torch.device) -> None:
+        self._network = load(device)
+        self.weights = SHA256
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """``[B, 64]``; of three equal channels it sees one."""
+        return self._network.features(images[:, :1].float() / 127.5 - 1)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Numbers of `benchmark.data.fashion_mnist.CLASSES`."""
+        return self._network.head(features).argmax(1)
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Their own."""
+        return height, width
+
+    def check_shape(self, item_shape: tuple[int, ...]) -> None:
+        """Only those of Fashion-MNIST."""
+        if item_shape != ITEM_SHAPE:
+            found = "×".join(map(str, item_shape))
+            raise UsageError(
+                f"features `{self.name}` know Fashion-MNIST only, grey images of {'×'.join(map(str, ITEM_SHAPE))}, not "
+                f"{found}; measure these images with `efficientnet_lite0`"
+            )
+
+
 EXTRACTORS: dict[str, Callable[[torch.device], Extractor]] = {
     "efficientnet_lite0": EfficientNetLite0,
+    "fashion_classifier": FashionClassifier,
     "inception": Inception,
 }
 

@@ -1,4 +1,4 @@
-"""Metrics of reconstructed images: MSE, PSNR, SSIM, LPIPS, Fréchet and kernel distance."""
+"""Metrics of reconstructed images: MSE, PSNR, SSIM, LPIPS, Fréchet and kernel distance, agreement in class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ class ImageMetrics(ReconstructionMetrics):
     enlarged to 64, in which case LPIPS's column ends in ``_64px``. The features see images rounded to 8 bits.
 
     Args:
-        features: extractor of the Fréchet and kernel distance; None for neither.
+        features: extractor of the Fréchet and kernel distance and, if a classifier, of the class; None for none.
         lpips: networks of LPIPS, out of ``alex`` and ``vgg``.
         item_shape: ``(C, H, W)``.
         device: where the images are.
@@ -48,7 +48,7 @@ class ImageMetrics(ReconstructionMetrics):
 
     Raises:
         UsageError: unknown extractor or network, weights that can't be had, images that are neither
-            grey nor colour.
+            grey nor colour or that the extractor can't see.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class ImageMetrics(ReconstructionMetrics):
         self._columns = {network: f"lpips_{network}{enlarged}" for network in lpips}
         self._distances = None
         if features is not None:
-            self._distances = FeatureDistances(EXTRACTORS[features](device), originals_key, device)
+            extractor = EXTRACTORS[features](device)
+            extractor.check_shape(tuple(item_shape))
+            self._distances = FeatureDistances(extractor, originals_key, device)
         names = ["mse", "psnr", *(["ssim"] if self._has_ssim else []), *self._columns.values()]
         self._sums = {name: torch.zeros((), dtype=torch.float64, device=device) for name in names}
         self._images = 0
@@ -105,7 +107,7 @@ class ImageMetrics(ReconstructionMetrics):
 
     @torch.inference_mode()
     def compute(self) -> dict[str, Value]:
-        """``n_images``, ``mse``, ``psnr`` (dB), ``ssim``, ``lpips_*``, ``rfid`` or ``fd_*``, ``kid_*``."""
+        """``n_images``, ``mse``, ``psnr`` (dB), ``ssim``, ``lpips_*``, and what `FeatureDistances` computes."""
         assert self._images, "no images yet"
         images = int(all_reduce(self._sums["mse"].new_tensor(self._images)))
         measured: dict[str, Value] = {"n_images": images, "mse": None, "psnr": None, "ssim": None}
@@ -124,7 +126,8 @@ class ImageMetrics(ReconstructionMetrics):
         if self._distances is not None:
             extractor = self._distances.extractor
             entered = "×".join(map(str, extractor.input_size(self._height, self._width)))
-            found[extractor.distance] = {**self._distances.details(), "input": entered}
+            own = f"{self._height}×{self._width}"
+            found[extractor.distance] = {**self._distances.details(), "image_size": own, "input": entered}
         return found
 
     def save_samples(self, originals: Tensor, reconstructions: Tensor, folder: Path) -> None:

@@ -135,11 +135,18 @@ def measurement_notes(results: Results) -> list[str]:
     for key in results.ok["key"].unique():
         for name, detail in results.records[key]["details"].items():
             if name in results.runs and isinstance(detail, dict):
-                found[_measurement(column(name).label, detail)] = None
+                found[measurement_note(column(name).label, detail)] = None
     return list(found)
 
 
-def _measurement(label: str, detail: dict[str, Any]) -> str:
+def left_out_note(names: list[str]) -> list[str]:
+    """Which quantities were measured but do not suit the images, if any."""
+    labels = " and ".join(column(name).label for name in names)
+    return [f"Left to summary.csv: {labels}, for which these images had to be enlarged."] if names else []
+
+
+def measurement_note(label: str, detail: dict[str, Any]) -> str:
+    """With which network and weights a column was measured, from a record's ``details``; or why it is withheld."""
     if detail.get("withheld"):
         return f"{label} withheld: {detail['withheld']}."
     facts = [f"package `{detail['package']}`"] if "package" in detail else []

@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
+from benchmark.metrics.pixels import MIN_PIXELS
 from benchmark.report.columns import PRICE, Column, column
 from benchmark.report.frame import Results
 
 _FRECHET = re.compile(r"rfid|fd_\w+|kid_\w+")
+_MADE_FOR_LARGE = ("fd_efficientnet_lite0", "kid_efficientnet_lite0")
+"""Where images entered enlarged, these put invisible noise above a visible blur: `make sensitivity` shows it."""
+_PIXELS = {"fashion_mnist": 28, "cifar10": 32, "photos": 32}
+"""Sides of images in records that don't say what they measured."""
 _LPIPS = re.compile(r"lpips_\w+")
 _SPEECH = ("pesq", "stoi", "mel_distance", "si_sdr", "vuv_f1", "f0_error", "dnsmos", "distillmos", "utmos")
 _RATES = ("bandwidth_kbps", "entropy_rate_bps")
@@ -28,12 +34,20 @@ def main_columns(results: Results) -> list[Column]:
     """Of the main table: usage beside perplexity, rates, quality, price; LPIPS of one network."""
     lpips = _matching(results, _LPIPS)[:1]
     errors = ("psnr", "ssim") if results.has("psnr") else ("squared_error", "mse")
-    quality = (*_frechet(results), *lpips, *errors, *_SPEECH, *_undefined(results), "quantization_error")
+    quality = (
+        *_frechet(results),
+        "class_agreement",
+        *lpips,
+        *errors,
+        *_SPEECH,
+        *_undefined(results),
+        "quantization_error",
+    )
     return [column("usage"), column("perplexity"), *named(*_RATES, *quality)(results), *price_columns(results)]
 
 
 def distortion_columns(results: Results) -> list[Column]:
-    """Everything that says how far reconstructions or latents are from what they should be."""
+    """Everything that says how far reconstructions or latents are from what they should be, and may rank."""
     names = (
         "squared_error",
         "mse",
@@ -41,6 +55,7 @@ def distortion_columns(results: Results) -> list[Column]:
         "ssim",
         *_matching(results, _LPIPS),
         *_frechet(results),
+        "class_agreement",
         *_SPEECH,
         "quantization_error",
     )
@@ -54,12 +69,29 @@ def _undefined(results: Results) -> list[str]:
 
 
 def _frechet(results: Results) -> list[str]:
-    """Fréchet distances, each with the kernel distance of the same features behind it."""
+    """Fréchet distances that suit the images, each with the kernel distance of the same features behind it."""
 
     def place(name: str) -> tuple[str, bool]:
         return "inception" if name == "rfid" else name.partition("_")[2], name.startswith("kid_")
 
-    return sorted(_matching(results, _FRECHET), key=place)
+    unfit = summary_only(results)
+    return sorted((name for name in _matching(results, _FRECHET) if name not in unfit), key=place)
+
+
+def summary_only(results: Results) -> list[str]:
+    """Quantities for which images had to be enlarged: neither headlined nor ranked, shown where a table names them."""
+    records = [results.records[key] for key in results.ok["key"].unique()]
+    small = any((side := _shorter_side(record)) is not None and side < MIN_PIXELS for record in records)
+    return [name for name in _MADE_FOR_LARGE if small and results.has(name)]
+
+
+def _shorter_side(record: dict[str, Any]) -> int | None:
+    """Of the images of a run, in pixels; None where its record does not tell."""
+    measured = record["details"].get(_MADE_FOR_LARGE[0], {})
+    if "image_size" in measured:
+        return min(map(int, measured["image_size"].split("×")))
+    dataset = record["config"].get("dataset", {})
+    return dataset.get("size", _PIXELS.get(dataset.get("name")))
 
 
 def _matching(results: Results, pattern: re.Pattern[str]) -> list[str]:

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from benchmark.data import Dataset
 from benchmark.evaluation import evaluate, quality_metrics
 from benchmark.metrics.distances import FeatureDistances
-from benchmark.metrics.features import Extractor
+from benchmark.metrics.features import Classifier
 from benchmark.metrics.latents import LatentMetrics
 from benchmark.parallel import average_gradients, average_terms, share
 from benchmark.training import DivergedError, Trainer
@@ -77,17 +77,20 @@ def train(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"state": trainer.trained.state_dict(), "metrics": measured, "history": history}
 
 
-class ThreeMeans(Extractor):
-    """The mean of each channel."""
+class ThreeMeans(Classifier):
+    """The mean of each channel; the class is a number that has little to do with anything, so that order matters."""
 
     name, distance, num_features, weights = "means", "fd_means", 3, "none"
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         return images.float().mean((2, 3)) / 255
 
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        return (40 * features[:, 0]).long() % 3
+
 
 def distances(data: Dataset) -> dict[str, Any]:
-    """Fréchet and kernel distance between the test set, of which each process has its share, and a copy of it."""
+    """Distances and agreement in class between the test set, of which each process has its share, and a darker copy."""
     measured = FeatureDistances(ThreeMeans(), "test_parallel", CPU)
     mine = share(data.test)
     measured.update(mine, mine // 2)
@@ -198,6 +201,7 @@ def test_two_processes_train_and_measure_what_one_does(
         assert torch.equal(value, halves[1][name]["state"][key]), f"{key} differs between the processes"
     assert halves[0][name]["metrics"] == halves[1][name]["metrics"]
     assert halves[0][name]["metrics"]["n_images"] == 30
+    assert 0 < halves[0][name]["metrics"]["class_agreement"] < 1
     if name.startswith("sq_vae"):
         return  # each process draws noise of its own
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -10,6 +10,7 @@ from benchmark.report.notes import (
     best_note,
     definition_note,
     interval_note,
+    left_out_note,
     machine_note,
     mark_notes,
     measurement_notes,
@@ -18,7 +19,7 @@ from benchmark.report.notes import (
     tuning_note,
 )
 from benchmark.report.places import Place
-from benchmark.report.quantities import main_columns
+from benchmark.report.quantities import main_columns, summary_only
 from benchmark.report.table import Block, Cell, Footnotes, Table
 
 
@@ -36,7 +37,8 @@ def main_table(results: Results, grid: Grid) -> Table | None:
     blocks += _size_free_blocks(grid, columns, footnotes)
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
-    notes += [definition_note(columns), *measurement_notes(results), *filter(None, [machine_note(results)])]
+    notes += [definition_note(columns), *measurement_notes(results), *left_out_note(summary_only(results))]
+    notes += [*filter(None, [machine_note(results)])]
     return Table(
         results.plan["suite"],
         "main",

@@ -15,16 +15,20 @@ from methods.errors import UsageError
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
 TEST = np.random.default_rng(1).integers(0, 256, (5, 28, 28), np.uint8)
+LABELS = {
+    "train-labels-idx1-ubyte": np.arange(12, dtype=np.uint8) % 10,
+    "t10k-labels-idx1-ubyte": np.array([9, 2, 1, 1, 6], np.uint8),
+}
 FILES = {"train-images-idx3-ubyte": TRAIN, "t10k-images-idx3-ubyte": TEST}
 
 
-def idx(images: np.ndarray) -> bytes:
-    return b"\x00\x00\x08\x03" + np.array(images.shape, ">u4").tobytes() + images.tobytes()
+def idx(values: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes() + values.tobytes()
 
 
-def write(folder: Path, packed: bool) -> None:
+def write(folder: Path, packed: bool, files: dict[str, np.ndarray] = FILES) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, images in FILES.items():
+    for name, images in files.items():
         if packed:
             (folder / f"{name}.gz").write_bytes(gzip.compress(idx(images)))
         else:
@@ -42,6 +46,7 @@ def sources(tmp_path, monkeypatch):
     monkeypatch.setattr(fashion, "MACHINE", [tmp_path / "machine"])
     monkeypatch.setattr(fashion, "VALIDATION_ITEMS", 4)
     monkeypatch.setattr(fashion, "CHECKSUMS", {n: hashlib.sha256(idx(i)).hexdigest() for n, i in FILES.items()})
+    monkeypatch.setattr(fashion, "LABEL_CHECKSUMS", {n: hashlib.sha256(idx(i)).hexdigest() for n, i in LABELS.items()})
     monkeypatch.setattr(fashion, "fetch_official", no_network)
     monkeypatch.setattr(fashion, "fetch_debian", no_network)
 
@@ -105,3 +110,30 @@ def test_fewer_test_items(tmp_path):
     np.testing.assert_array_equal(data.test[:, 0].numpy(), TEST[[0, 2]])
     with pytest.raises(UsageError, match=r"^data set `fashion_mnist`: test_items must be a whole number from 1 to 5"):
         datasets.create("fashion_mnist", {"test_items": 6})
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_labels_lie_beside_the_images(tmp_path, packed):
+    write(tmp_path / "fashion-mnist", packed, LABELS)
+    found = fashion.labels()
+    assert found.train.tolist() == list(range(8))
+    assert found.validation.tolist() == [8, 9, 0, 1]
+    assert found.test.tolist() == [9, 2, 1, 1, 6]
+    assert found.test.dtype == torch.int64
+
+
+def test_labels_come_from_elsewhere_where_a_folder_has_images_only(tmp_path, monkeypatch):
+    write(tmp_path, packed=True)
+    monkeypatch.setattr(fashion, "fetch_debian", lambda folder: write(folder, True, FILES | LABELS))
+    assert fashion.labels().test.tolist() == [9, 2, 1, 1, 6]
+    data = datasets.create("fashion_mnist", {})
+    assert data.provenance["source"] == "the user's folder"
+    assert set(data.provenance["sha256"]) == set(FILES)
+
+
+def test_labels_nowhere(tmp_path):
+    write(tmp_path, packed=True)
+    with pytest.raises(
+        UsageError, match="no train-labels-idx1-ubyte.* else put train-labels-idx1-ubyte and t10k-labels"
+    ):
+        fashion.labels()

@@ -23,6 +23,8 @@ def test_no_direction_for_what_describes_the_codes(name):
         ("lpips_vgg", "LPIPS (VGG16)", "lower"),
         ("fd_efficientnet_lite0", "FD (EfficientNet-Lite0)", "lower"),
         ("kid_inception", "KID (Inception-v3)", "lower"),
+        ("fd_fashion_classifier", "FD (Fashion-MNIST classifier)", "lower"),
+        ("class_agreement", "Class agreement", "higher"),
         ("kid_other", "KID (other)", "lower"),
         ("usage_level_3", "Usage, level 3", "none"),
     ],

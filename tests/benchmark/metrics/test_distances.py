@@ -7,7 +7,7 @@ import torch
 from benchmark.metrics import distances
 from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.distances import FeatureDistances, frechet_distance, kernel_distance
-from benchmark.metrics.features import Extractor
+from benchmark.metrics.features import Classifier, Extractor
 
 CPU = torch.device("cpu")
 
@@ -29,6 +29,15 @@ class FourMeans(Extractor):
 
     def input_size(self, height, width):
         return height, width
+
+
+class BrightestQuadrant(FourMeans, Classifier):
+    """The toy extractor with a class: which quadrant is brightest."""
+
+    name = "quadrants"
+
+    def classify(self, features):
+        return features.argmax(1)
 
 
 def byte_images(count: int, seed: int) -> torch.Tensor:
@@ -165,3 +174,15 @@ def test_a_key_that_names_other_images_is_noticed():
     measure(byte_images(20, 0), byte_images(20, 1), FourMeans())
     with pytest.raises(AssertionError, match="the key of the originals names other images"):
         measure(byte_images(15, 0), byte_images(15, 1), FourMeans())
+
+
+def test_class_agreement_is_the_share_of_pairs_in_one_class():
+    originals = torch.zeros(12, 3, 4, 4, dtype=torch.uint8)
+    originals[:, :, :2, :2] = 200
+    reconstructions = originals.clone()
+    reconstructions[:3] = originals[:3].flip(3)
+    reconstructions[3:6] //= 2  # darker, in the same class
+    for _ in range(2):  # the second time with features of the originals out of the cache
+        measured, _ = measure(originals, reconstructions, BrightestQuadrant())
+        assert measured["class_agreement"] == 0.75
+    assert "class_agreement" not in measure(originals, reconstructions, FourMeans(), "another key")[0]

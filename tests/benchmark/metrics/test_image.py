@@ -116,6 +116,29 @@ def test_images_too_small_for_the_window_have_no_ssim():
     assert measure(smallest, smallest)["ssim"] == pytest.approx(1)
 
 
+def test_features_of_fashion_mnist():
+    originals = photographs(130, 28)[:, :1]
+    same = measure(originals, originals, batch=50, features="fashion_classifier")
+    assert same["fd_fashion_classifier"] == pytest.approx(0, abs=1e-6)
+    assert same["class_agreement"] == 1
+    half = originals.clone()
+    half[:65] *= -1
+    changed = measure(originals, half, batch=50, features="fashion_classifier")
+    assert changed["fd_fashion_classifier"] > 0.01
+    assert changed["kid_fashion_classifier"] > 0.01
+    assert 0.5 <= changed["class_agreement"] < 0.9
+
+
+def test_details_of_features_at_the_images_own_size():
+    originals = photographs(2, 28)[:, :1]
+    measured = create(originals, features="fashion_classifier")
+    measured.update(originals, originals)
+    measured.compute()
+    details = measured.details()["fd_fashion_classifier"]
+    assert (details["image_size"], details["input"], details["num_features"]) == ("28×28", "28×28", 64)
+    assert details["withheld"] == "2 images are fewer than twice the 64 features"
+
+
 def test_details_name_networks_weights_sizes_and_what_is_withheld():
     originals = photographs(2)
     measured = create(originals, features="efficientnet_lite0", lpips=["alex"])
@@ -127,7 +150,7 @@ def test_details_name_networks_weights_sizes_and_what_is_withheld():
     assert features["weights_sha256"] == "579344248a93"
     assert (features["extractor"], features["num_features"], features["images"]) == ("efficientnet_lite0", 1280, 2)
     assert features["withheld"] == "2 images are fewer than twice the 1,280 features"
-    assert features["input"] == "64×64"
+    assert (features["image_size"], features["input"]) == ("32×32", "64×64")
 
 
 def test_mixed_precision_around_the_evaluation_changes_nothing():
@@ -162,6 +185,12 @@ def test_samples_show_originals_over_reconstructions(tmp_path):
         ((4, 8, 8), {}, "need grey or colour images, of 1 or 3 channels, not 4"),
         ((3, 8, 8), {"features": "inceptoin"}, r"features must be one of .*\(did you mean `inception`\?\)"),
         ((3, 8, 8), {"lpips": ["alexnet"]}, r"lpips must be one of `alex`, `vgg`, not `alexnet`"),
+        (
+            (3, 32, 32),
+            {"features": "fashion_classifier"},
+            "^features `fashion_classifier` know Fashion-MNIST only, grey images of 1×28×28, not 3×32×32; "
+            "measure these images with `efficientnet_lite0`$",
+        ),
         ((3, 8, 8), {"lpip": []}, r"has no parameter `lpip` \(did you mean `lpips`\?\)"),
     ],
 )
