@@ -51,6 +51,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 **({"at": [variant.model_dump() for variant in arm.at]} if arm.at else {}),
                 "verified": bool(get(arm.method).card.evidence),
                 "tuned": _tuned(plan, arm),
+                **({} if get(arm.method).ranked else {"ranked": False}),
             }
             for arm in plan.arms
         ],

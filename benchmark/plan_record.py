@@ -26,6 +26,7 @@ class _Arm(_Open):
     params: dict[str, Any] = {}
     verified: bool = False
     tuned: dict[str, Any] | Literal[False] = False
+    ranked: bool = True
 
 
 class _Cell(_Open):
