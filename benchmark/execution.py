@@ -25,7 +25,7 @@ from benchmark.provenance import provenance
 from benchmark.records import UnwritableError
 from benchmark.run import WEIGHTS
 from benchmark.store import CHECKPOINT
-from benchmark.training import DivergedError, OutOfTimeError, Row, Trainer, is_converged
+from benchmark.training import DivergedError, OutOfTimeError, Row, Trainer
 from benchmark.verdict import is_out_of_memory, is_unwritable
 from benchmark.worker_job import Job
 from methods import load_plugin
@@ -88,7 +88,6 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
     return {
         "status": "ok",
         **evaluation,
-        "converged": is_converged(trainer.progress.history),
         "level_sizes": list(trainer.system.quantizer.level_sizes),
         "timings": {
             "start_seconds": trainer.progress.start_seconds,

@@ -64,6 +64,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "verified": bool(get(arm.method).card.evidence),
                 "tuned": _tuned(plan, arm),
                 **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
+                **({} if get(arm.method).ranked else {"ranked": False}),
             }
             for arm in plan.arms
         ],

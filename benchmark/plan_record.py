@@ -29,6 +29,7 @@ class _Arm(_Open):
     verified: bool = False
     tuned: dict[str, Any] | Literal[False] = False
     at_end: list[str] = []
+    ranked: bool = True
 
 
 class _Cell(_Open):

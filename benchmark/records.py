@@ -49,7 +49,7 @@ class _Record(BaseModel):
     metrics: _Numbers
     details: dict[str, Any]
     level_sizes: list[_Whole]
-    converged: bool | None
+    converged: bool | None = None  # of records made before the tables computed how far from done a run is
     timings: _Numbers
     memory: _Numbers
     provenance: dict[str, Any]

@@ -281,12 +281,3 @@ def _ended_if_hung(timeout: float | None) -> Iterator[None]:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-def is_converged(history: list[Row]) -> bool | None:
-    """Whether the validation error fell by at most 1 % over the last fifth of the training."""
-    if len(history) < 5:
-        return None
-    last = history[-1]
-    before = [row for row in history if row["step"] <= 0.8 * last["step"]][-1]
-    return last["validation_error"] >= 0.99 * before["validation_error"]

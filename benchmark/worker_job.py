@@ -54,7 +54,6 @@ def empty_record(run: Run) -> dict[str, Any]:
         "metrics": {},
         "details": {},
         "level_sizes": [],
-        "converged": None,
         "timings": {},
         "memory": {},
         "provenance": {},

@@ -82,6 +82,8 @@ class Quantizer(nn.Module):
     knob: ClassVar[Knob | None] = None
     has_codes: ClassVar[bool] = True
     """False for a method whose latents are not discrete; the tables show a dash for its codes."""
+    ranked: ClassVar[bool] = True
+    """False where what is here is not the whole method of its paper: shown, never ranked."""
     independent_rows: ClassVar[bool] = True
     """False where a code depends on the batch it is computed in (balanced assignments)."""
     max_codebook_size: ClassVar[int | None] = None

@@ -68,6 +68,7 @@ class HQA(CodebookQuantizer):
         distributed="codebook and counters are the same on all processes; each draws the noise of its own latents, so "
         "half batches equal the whole in distribution only",
     )
+    ranked = False  # one layer of a stack
     knob = Knob("commitment_weight", (2.5e-4, 1e-3, 1e-2), below=(6e-5,), above=(0.1, 1.0))
     max_codebook_size_cpu = 4096
     """The posterior is N x K: for N = 6,272 and D = 64 a step takes one core 2.1 s at this size, 9.4 s at 16,384."""

@@ -36,6 +36,23 @@ METRICS: dict[str, Metric] = {
     "dead": Metric("Dead", "codewords never hit on the whole test set", ",d", unit="codes"),
     "tokens": Metric("N", "codes counted on the whole test set", ",d", unit="codes"),
     "ceiling": Metric("Ceiling", "expected usage of a uniform source with as many tokens: 1 − (1 − 1/K)^N", ".1%"),
+    "usage_train": Metric("Usage (training)", "share of codewords hit at least once on all training items", ".1%"),
+    "usage_tenth_train": Metric(
+        "Used at a tenth (training)",
+        "share of codewords that draw at least a tenth of a uniform share of the training tokens; withheld where that "
+        "tenth is below 2 tokens",
+        ".1%",
+    ),
+    "hit_once_train": Metric(
+        "Hit once (training)", "share of codewords hit exactly once by the training tokens", ".1%"
+    ),
+    "perplexity_train": Metric(
+        "Perplexity (training)", "exp of the entropy of code frequencies on all training items", ",.1f", unit="codes"
+    ),
+    "tokens_train": Metric("N (training)", "codes counted on all training items", ",d", unit="codes"),
+    "ceiling_train": Metric(
+        "Ceiling (training)", "expected usage of a uniform source with as many tokens as all training items have", ".1%"
+    ),
     "entropy_bits": Metric("Entropy", "entropy of code frequencies", ".2f", unit="bits"),
     "bits_per_position": Metric("Bits", "log2 of the codebook size", ".1f", unit="bits/position"),
     "effective_rank": Metric(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from benchmark.metrics.catalogue import Metric, describe
+from benchmark.report.progress import PROGRESS
 from benchmark.report.statistics import Interval
 
 NO_VALUE = "–"
@@ -65,12 +66,13 @@ class Column:
 
 
 def column(name: str) -> Column:
-    """The column of a metric or a price.
+    """The column of a metric, a price, or of how far from done a run is.
 
     Raises:
         UsageError: there is no such quantity.
     """
-    metric = PRICE[name] if name in PRICE else describe(name)
+    own = {**PRICE, **PROGRESS}
+    metric = own[name] if name in own else describe(name)
     kind = metric.format[-1]
     decimals = 0 if kind == "d" else int(metric.format.strip(",.%fd"))
     unit = "%" if kind == "%" else "" if metric.unit == "codes" else metric.unit

@@ -16,23 +16,27 @@ from benchmark.plan_record import BadPlanError, read_plan
 from benchmark.records import BadRecordError, read_record
 from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
+from benchmark.report.progress import ABOVE_BEST, GAIN, progress
+from benchmark.report.strangers import sentences, training_setting
 from methods.errors import UsageError
 
 REFERENCES = ("no_quantization", "kmeans")
 """Methods that are no remedy but a yardstick: set apart in tables, never ranked, never marked best."""
 
 _LOG = logging.getLogger(__name__)
-_LABELS = ("key", "arm", "method", "codebook_size", "level_sizes", "seed", "status", "reason", "converged")
+_TRAINING = ("steps", "schedule", "learning_rate")
+_LABELS = ("key", "arm", "method", "codebook_size", "level_sizes", "seed", *_TRAINING, "planned", "status", "reason")
 
 
 @dataclass
 class Results:
     """What a results folder holds.
 
-    ``runs``: one row a whole record, indexed by key: what it is, how it ended, metrics, timings, memory.
+    ``runs``: one row a whole record, indexed by key: what it is, whether the plan has it, how it ended, how far from
+    done it is, metrics, timings, memory.
     ``cells``: one row a cell of the plan (arm, codebook_size, seed, key, unavailable, the index of its place
     among ``places``) with the columns of its run; ``status`` is missing where there is no record.
-    ``records``: the whole records by key.
+    ``records``: the whole records by key. ``histories``: their curves, None where they can't be read.
     ``problems``: one sentence for each record that is there but can't be used.
     ``timed_on``: the device whose times and memory ``cells`` hold, where the runs were made on several.
     """
@@ -42,6 +46,7 @@ class Results:
     runs: pd.DataFrame
     cells: pd.DataFrame
     records: dict[str, dict[str, Any]]
+    histories: dict[str, pd.DataFrame | None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     axes: list[Axis] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
@@ -66,6 +71,15 @@ class Results:
         """Whether an arm is a yardstick rather than a remedy."""
         return self.arm(arm)["method"] in REFERENCES
 
+    def is_ranked(self, arm: str) -> bool:
+        """Whether an arm is the whole method of its paper; what is not is shown beside those that are."""
+        return bool(self.arm(arm).get("ranked", True))
+
+    @property
+    def is_untuned(self) -> bool:
+        """Whether arms that could have been tuned were not, so that how they compare may be a matter of defaults."""
+        return self.plan["tuned"] is False and not all(map(self.is_reference, self.arms))
+
     def is_size_free(self, arm: str) -> bool:
         """Whether the codebook size means nothing to an arm: one run serves every size."""
         cells = self.cells[(self.cells["arm"] == arm) & self.cells["key"].notna()]
@@ -84,13 +98,10 @@ class Results:
         return metric in self.ok and bool(self.ok[metric].notna().any())
 
     def history(self, key: str) -> pd.DataFrame | None:
-        """The curves of a run; None, and a warning, where they can't be read."""
-        path = self.folder / "runs" / key / "history.csv"
-        try:
-            history = pd.read_csv(path, dtype=float)
-            return history if "step" in history else unusable(path, "no column `step`")
-        except (OSError, ValueError) as error:
-            return unusable(path, error)
+        """The curves of a run; None, and a warning, where there are none."""
+        if key not in self.histories:
+            return unusable(_history_path(self.folder, key), "there is no such file")
+        return self.histories[key]
 
     def counts(self, key: str) -> list[np.ndarray] | None:
         """Histograms of the codes of a run, one a level; None, and a warning, where they can't be read."""
@@ -136,7 +147,9 @@ def read(folder: Path) -> Results:
     """
     plan = _read_plan(folder / "plan.json")
     records, problems = _read_records(folder / "runs")
-    runs = pd.DataFrame([_row(record) for record in records])
+    histories = _read_histories(folder, records)
+    planned = {cell["key"] for cell in plan["cells"]}
+    runs = pd.DataFrame([_row(record, histories.get(record["key"]), planned) for record in records])
     runs = (runs if len(runs) else pd.DataFrame(columns=list(_LABELS))).set_index("key", drop=False)
     axes = axes_of(plan)
     places = places_of(axes)
@@ -147,15 +160,15 @@ def read(folder: Path) -> Results:
     cells = cells.join(runs[own], on="key")
     by_key = {record["key"]: record for record in records}
     timed_on = _keep_prices_of_one_device(cells, by_key)
-    strangers = len(set(runs.index) - set(cells["key"]))
-    if strangers:
-        problems.append(f"{folder}: {strangers} records belong to no cell of plan.json; summary.csv alone has them")
+    strangers = (record for record in records if record["key"] not in planned)
+    problems += [f"{folder}: {sentence}" for sentence in sentences(strangers, plan)]
     return Results(
         folder,
         plan,
         runs,
         cells,
         by_key,
+        histories,
         problems,
         axes,
         places,
@@ -206,8 +219,27 @@ def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return records, problems
 
 
-def _row(record: dict[str, Any]) -> dict[str, Any]:
+def _read_histories(folder: Path, records: list[dict[str, Any]]) -> dict[str, pd.DataFrame | None]:
+    """The curves of the runs that have some; None, and a warning, where they can't be read."""
+    paths = {record["key"]: _history_path(folder, record["key"]) for record in records}
+    return {key: _read_history(path) for key, path in paths.items() if path.exists()}
+
+
+def _history_path(folder: Path, key: str) -> Path:
+    return folder / "runs" / key / "history.csv"
+
+
+def _read_history(path: Path) -> pd.DataFrame | None:
+    try:
+        history = pd.read_csv(path, dtype=float)
+        return history if "step" in history else unusable(path, "no column `step`")
+    except (OSError, ValueError) as error:
+        return unusable(path, error)
+
+
+def _row(record: dict[str, Any], history: pd.DataFrame | None, planned: set[str]) -> dict[str, Any]:
     config = record["config"]
+    gain, above_best = progress(history)
     return {
         "key": record["key"],
         "arm": record["arm"],
@@ -215,12 +247,16 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
         "codebook_size": config.get("codebook_size"),
         "level_sizes": "x".join(str(size) for size in record["level_sizes"]),
         "seed": config.get("seed"),
+        **{name: training_setting(config, name) for name in _TRAINING},
+        "planned": int(record["key"] in planned),
         "status": record["status"],
         "reason": record.get("reason"),
-        "converged": record["converged"],
         **{
             name: float(value) if isinstance(value, int | float) else float("nan")
-            for section in ("metrics", "timings", "memory")
-            for name, value in record[section].items()
+            for section in (
+                {GAIN: gain, ABOVE_BEST: above_best},
+                *(record[name] for name in ("metrics", "timings", "memory")),
+            )
+            for name, value in section.items()
         },
     }

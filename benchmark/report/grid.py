@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchmark.report.frame import Results
 from benchmark.report.places import Axis, Place
+from benchmark.report.progress import ABOVE_BEST, ABOVE_BEST_DB
 from benchmark.report.statistics import Comparison, Interval, compare, t_interval
 
 _WORDS = {"out_of_memory": "out of memory", "timeout": "timed out"}
@@ -27,8 +28,10 @@ class Grid:
         self.size_free = [arm for arm in self.arms if results.is_size_free(arm)]
         self.codeless = [arm for arm in self.arms if not results.is_reference(arm) and results.is_codeless(arm)]
         # One run that serves every size would enter a comparison once a size; without codes nothing bounds the bits.
-        unranked = {*self.size_free, *self.codeless}
-        self.remedies = [arm for arm in self.arms if not results.is_reference(arm) and arm not in unranked]
+        apart = {*self.size_free, *self.codeless}
+        self._coded = [arm for arm in self.arms if not results.is_reference(arm) and arm not in apart]
+        self.partial = [arm for arm in self.arms if not results.is_ranked(arm)]
+        self.remedies = [arm for arm in self._coded if arm not in self.partial]
         self._index = {place: number for number, place in enumerate(results.places)}
         self._cells = dict(list(results.cells.groupby(["arm", "place"])))
         self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
@@ -118,13 +121,18 @@ class Grid:
     def shared(self, place: Place, metric: str) -> float | None:
         """A quantity that the arms share at a place (tokens, ceiling): the median over runs."""
         runs = self.results.ok
-        runs = runs[(runs["place"] == self._index[place]) & runs["arm"].isin(self.remedies)]
+        runs = runs[(runs["place"] == self._index[place]) & runs["arm"].isin(self._coded)]
         values = runs[metric].dropna() if metric in runs else pd.Series(dtype=float)
         return float(values.median()) if len(values) else None
 
-    def not_converged(self, arm: str, place: Place) -> bool:
-        """Whether the validation error of any run was still falling at its end."""
-        return bool((self.ok(arm, place)["converged"] == False).any())  # noqa: E712 - None is neither
+    def ends_above_best(self, arm: str, place: Place) -> bool:
+        """Whether any run ended well above the lowest validation error it had."""
+        return bool((self.values(arm, place, ABOVE_BEST) > ABOVE_BEST_DB).any())
+
+    def learning_rate(self, arm: str, place: Place) -> float | None:
+        """The learning rate that the runs of an arm have at a place; None where none was made."""
+        rates = self._cells[arm, self._index[place]]["learning_rate"].dropna()
+        return float(rates.iloc[0]) if len(rates) else None
 
     def state(self, arm: str, place: Place) -> str | None:
         """None where a run ended well; otherwise what became of most, in a word or two."""

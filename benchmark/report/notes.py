@@ -1,25 +1,28 @@
 """What stands under a table: how to read it, on what terms the arms met, and on which machines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmark.report.columns import Column, column
 from benchmark.report.frame import Results, device_of
 from benchmark.report.grid import Grid
+from benchmark.report.listed import Listed
 from benchmark.report.places import Place
+from benchmark.report.progress import ABOVE_BEST_DB
 from benchmark.report.statistics import LEVEL
 
 UNVERIFIED = "†"
-NOT_CONVERGED = "‡"
+ENDS_ABOVE = "‡"
 _MACHINES_SHOWN = 3
 _MANY_ARMS = 4
 """Arms of one method from which on what most of them have in common is said once."""
 
 
 def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
-    """Raised marks of an arm: † not verified, ‡ not converged at any of ``places``."""
+    """Raised marks of an arm: † not verified, ‡ a run at one of ``places`` ended above its own best."""
     unverified = not grid.results.arm(arm)["verified"]
-    falling = any(grid.not_converged(arm, place) for place in places)
-    return (UNVERIFIED if unverified else "") + (NOT_CONVERGED if falling else "")
+    above = any(grid.ends_above_best(arm, place) for place in places)
+    return (UNVERIFIED if unverified else "") + (ENDS_ABOVE if above else "")
 
 
 def mark_notes(grid: Grid) -> list[str]:
@@ -30,14 +33,34 @@ def mark_notes(grid: Grid) -> list[str]:
         notes.append(
             f"Neither ranked nor marked best, since without codes nothing bounds its bits: {_names(grid.codeless)}."
         )
+    if grid.partial:
+        notes.append(
+            "Neither ranked nor marked best, since what is here is not the whole method of its paper: "
+            f"{_names(grid.partial)}."
+        )
     if UNVERIFIED in marks:
         notes.append(f"{UNVERIFIED} not verified: the method's card names nothing it was compared with.")
-    if NOT_CONVERGED in marks:
+    if ENDS_ABOVE in marks:
         notes.append(
-            f"{NOT_CONVERGED} not converged: the validation error of a run still fell by more than 1 % over its last "
-            "fifth."
+            f"{ENDS_ABOVE} a run of the arm ends more than {ABOVE_BEST_DB:g} dB above its own best: above the lowest "
+            "validation error of its history."
         )
     return notes
+
+
+def progress_note() -> str:
+    """What a gain is, and is not."""
+    return (
+        "Gain: slope of the least-squares line through 10·log10(validation error) over log2(step) in the last 40 % of "
+        "a run; positive where the error still falls. Under a schedule that ends at zero it includes the fall of the "
+        "learning rate, and a small gain is no proof of convergence: what longer training really gains is measured by "
+        "the suite `training_length`."
+    )
+
+
+def titled(results: Results, title: str) -> str:
+    """``title``, with a word where the arms are untuned."""
+    return f"{title} (untuned)" if results.is_untuned else title
 
 
 def interval_note(grid: Grid) -> str:
@@ -49,7 +72,7 @@ def interval_note(grid: Grid) -> str:
 
 def best_note(grid: Grid, columns: list[Column]) -> list[str]:
     """When a value is bold, where one could be."""
-    if grid.most_seeds < 2 or not any(column.direction for column in columns):
+    if grid.most_seeds < 2 or grid.results.is_untuned or not any(column.direction for column in columns):
         return []
     return [
         "Bold: best beyond chance (paired t-test over seeds against every other arm, Holm-corrected, "
@@ -62,7 +85,8 @@ def tuning_note(results: Results) -> str:
     tuned = [f"`{arm['arm']}` {_pairs(arm['tuned'])}" for arm in results.plan["arms"] if arm["tuned"]]
     untuned = [arm["arm"] for arm in results.plan["arms"] if not arm["tuned"]]
     if not tuned:
-        return "Untuned: every arm at the suite's settings and its method's defaults."
+        ranked = "; none is ranked" if results.is_untuned else ""
+        return f"Untuned: every arm at the suite's settings and its method's defaults{ranked}."
     rest = f"; untuned: {_names(untuned)}" if untuned else ""
     return f"Tuned ({results.plan['tuned']}): {'; '.join(tuned)}{rest}."
 
@@ -124,7 +148,7 @@ def _training(grid: Grid, arm: str) -> dict[str, Any]:
     return next((record["config"].get("training", {}) for record in records if record), {})
 
 
-def definition_note(columns: list[Column]) -> str:
+def definition_note(columns: Sequence[Column | Listed]) -> str:
     """What each column measures."""
     return "Columns: " + "; ".join(f"{column.label}: {column.description}" for column in columns) + "."
 

@@ -7,6 +7,7 @@ from typing import Any
 from benchmark.metrics.pixels import MIN_PIXELS
 from benchmark.report.columns import PRICE, Column, column
 from benchmark.report.frame import Results
+from benchmark.report.progress import GAIN
 
 _FRECHET = re.compile(r"rfid|fd_\w+|kid_\w+")
 _MADE_FOR_LARGE = ("fd_efficientnet_lite0", "kid_efficientnet_lite0")
@@ -16,6 +17,7 @@ _PIXELS = {"fashion_mnist": 28, "cifar10": 32, "photos": 32}
 _LPIPS = re.compile(r"lpips_\w+")
 _SPEECH = ("pesq", "stoi", "mel_distance", "si_sdr", "vuv_f1", "f0_error", "dnsmos", "distillmos", "utmos")
 _RATES = ("bandwidth_kbps", "entropy_rate_bps")
+USAGE_TRAIN = ("usage_train", "usage_tenth_train")
 Choice = Callable[[Results], list[Column]]
 
 
@@ -30,8 +32,13 @@ def price_columns(results: Results) -> list[Column]:
     return [column for column in named(*PRICE)(results) if starts or column.name != "start_seconds"]
 
 
-def main_columns(results: Results) -> list[Column]:
-    """Of the main table: usage beside perplexity, rates, quality, price; LPIPS of one network."""
+def code_columns(results: Results) -> list[Column]:
+    """Of the main table: usage beside perplexity, on the test set and, where it was measured, on the training set."""
+    return [column("usage"), column("perplexity"), *named(*USAGE_TRAIN, "hit_once_train")(results)]
+
+
+def quality_columns(results: Results) -> list[Column]:
+    """Of the main table beside the codes: rates, quality, how far from done, price; LPIPS of one network."""
     lpips = _matching(results, _LPIPS)[:1]
     errors = ("psnr", "ssim") if results.has("psnr") else ("squared_error", "mse")
     quality = (
@@ -43,7 +50,7 @@ def main_columns(results: Results) -> list[Column]:
         *_undefined(results),
         "quantization_error",
     )
-    return [column("usage"), column("perplexity"), *named(*_RATES, *quality)(results), *price_columns(results)]
+    return [*named(*_RATES, *quality, GAIN)(results), *price_columns(results)]
 
 
 def distortion_columns(results: Results) -> list[Column]:

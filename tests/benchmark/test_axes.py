@@ -115,7 +115,7 @@ def test_the_plan_keeps_finished_cells_of_a_wider_grid(write_suite: Write, tmp_p
     record: dict[str, object] = {
         name: {} for name in ("metrics", "details", "timings", "memory", "provenance", "config")
     }
-    record |= {"arm": "vq_vae", "suite": "tiny", "status": "ok", "level_sizes": [], "converged": None}
+    record |= {"arm": "vq_vae", "suite": "tiny", "status": "ok", "level_sizes": []}
     store.write_record(finished.run.key, record)
     write_plan(plan_suite(file, methods=["vq_vae"], overrides={"grid.dataset.shift": [0]}), store)
     plan = json.loads((store.folder / "plan.json").read_text())

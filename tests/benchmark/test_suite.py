@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.plan_file import write_plan
+from benchmark.plan_record import read_plan
 from benchmark.run import run_key
+from benchmark.store import Store
 from benchmark.suite import available_suites, find_suite, plan_suite
 from methods import UsageError, available, get
 
@@ -218,6 +221,18 @@ def test_remedies_are_all_methods_at_equal_bits_per_position() -> None:
     for arm in plan.arms:
         levels = get(arm.method).resolve_size(256, **arm.params)
         assert not levels or math.log2(math.prod(levels)) == pytest.approx(8, rel=0.05), arm.arm
+
+
+def test_one_layer_of_a_method_is_called_so_and_not_ranked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    write_plan(plan_suite("remedies", methods=["vq_vae", "hqa_layer"]), store)
+    arms = read_plan(store.folder / "plan.json")["arms"]
+    assert [(arm["arm"], arm["method"], arm.get("ranked", True)) for arm in arms] == [
+        ("vq_vae", "vq_vae", True),
+        ("hqa_layer", "hqa", False),
+    ]
+    assert "ranked" not in arms[0]
+    assert arms[1]["tuned"]
 
 
 def test_key_depends_on_every_part() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.checkpoint import BadCheckpointError, save_checkpoint
 from benchmark.data import Dataset
 from benchmark.stopwatch import QuantizerStopwatch
-from benchmark.training import DivergedError, OutOfTimeError, Trainer, is_converged
+from benchmark.training import DivergedError, OutOfTimeError, Trainer
 
 CPU = torch.device("cpu")
 
@@ -140,18 +140,6 @@ def test_bf16_leaves_the_quantizer_in_fp32(dataset: Dataset) -> None:
     trainer.system.quantizer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
     trainer.step(0)
     assert seen == [torch.float32]
-
-
-def test_convergence_is_judged_over_the_last_fifth() -> None:
-    def history(last: float) -> list[dict[str, float]]:
-        return [{"step": step, "validation_error": 1.0} for step in (20, 40, 60, 80)] + [
-            {"step": 100, "validation_error": last}
-        ]
-
-    assert is_converged(history(0.995)) is True
-    assert is_converged(history(0.98)) is False
-    assert is_converged(history(1.2)) is True
-    assert is_converged(history(1.0)[:3]) is None
 
 
 def test_the_stopwatch_times_forward_and_backward_of_the_quantizer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,10 @@ from benchmark.report.plots.by_size import BySize
 from benchmark.report.plots.codewords import CodewordsMoving
 from benchmark.report.plots.rank_frequency import RankFrequency
 from benchmark.report.plots.reconstructions import Reconstructions
+from benchmark.report.plots.response import Response
 from benchmark.report.plots.scatter import CollapseInDisguise, RateDistortion
 from benchmark.report.plots.speech import Speech
-from benchmark.report.plots.training import OverTraining
+from benchmark.report.plots.training import ErrorOverTraining, OverTraining
 from benchmark.report.quantities import distortion_columns, named, price_columns
 
 PLOTS: dict[str, Plot] = {
@@ -18,6 +19,8 @@ PLOTS: dict[str, Plot] = {
         BySize("distortion", distortion_columns),
         BySize("price", price_columns),
         OverTraining(),
+        ErrorOverTraining(),
+        Response(),
         RankFrequency(),
         CollapseInDisguise(),
         RateDistortion(),

@@ -1,4 +1,4 @@
-"""Usage and perplexity over training, from the histories."""
+"""Curves over training, from the histories: usage and perplexity, and the validation error."""
 
 import numpy as np
 import pandas as pd
@@ -8,12 +8,25 @@ from matplotlib.figure import Figure
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import BAND_ALPHA, Plot, arm_handles, legend, make_logarithmic, panels, set_title
+from benchmark.report.plots.base import (
+    BAND_ALPHA,
+    PANELS_A_ROW,
+    Plot,
+    arm_handles,
+    legend,
+    make_logarithmic,
+    panels,
+    set_title,
+    wrapped,
+)
 from benchmark.report.statistics import t_interval
 from benchmark.report.style import Style
 
 _ROWS = (("usage", "Usage of the probe set, %", 100.0), ("perplexity", "Perplexity of the probe set", 1.0))
+_BOUNDS = {"usage": (0.0, 100.0), "perplexity": (1.0, np.inf)}
 
+Curves = dict[tuple[str, Place], pd.DataFrame]
+"""Of an arm at a place: the step, and a column a quantity, of all seeds."""
 
 MOST_BANDS = 8
 """More arms than these would hide each other behind their intervals."""
@@ -26,10 +39,8 @@ class OverTraining(Plot):
 
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no history has a usage."""
-        curves = {
-            (arm, place): c for arm in grid.arms for place in grid.places if len(c := _curve(results, grid, arm, place))
-        }
-        places = [place for place in grid.places if any(at == place for _, at in curves)]
+        curves = _curves(results, grid, ["usage", "perplexity"])
+        places = _places(grid, curves)
         if not curves:
             return None
         figure, rows = panels(
@@ -38,28 +49,80 @@ class OverTraining(Plot):
         for axes, (name, label, scale) in zip(rows, _ROWS, strict=True):
             axes[0].set_ylabel(label)
             for axis, place in zip(axes, places, strict=True):
-                for arm in grid.arms:
-                    if (arm, place) in curves:
-                        _draw(axis, curves[arm, place], name, scale, styles[arm], bands=len(grid.arms) <= MOST_BANDS)
+                _panel(axis, curves, grid, place, name, scale, styles)
         for axis, place in zip(rows[0], places, strict=True):
             set_title(axis, grid.title(place))
             axis.set_ylim(-3, 104)
         for axis in rows[1]:
             make_logarithmic(axis.yaxis)
             axis.set_xlabel("Step")
-        legend(figure, arm_handles([arm for arm in grid.arms if any(at == arm for at, _ in curves)], styles))
+        legend(figure, arm_handles(_arms(grid, curves), styles))
         return figure
 
 
-def _curve(results: Results, grid: Grid, arm: str, place: Place) -> pd.DataFrame:
-    """Rows (step, usage, perplexity) of all seeds; empty where there is no history of them."""
-    histories = [results.history(key) for key in grid.ok(arm, place)["key"]]
-    found = [
-        history[["step", "usage", "perplexity"]].dropna()
-        for history in histories
-        if history is not None and {"usage", "perplexity"} <= set(history.columns)
-    ]
-    return pd.concat(found) if found else pd.DataFrame()
+class ErrorOverTraining(Plot):
+    """A panel a place: validation error in dB over steps, a doubling as wide everywhere; mean over seeds."""
+
+    name = "error_over_training"
+
+    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+        """The figure; None where no history has an error that a logarithm can show."""
+        curves = {at: _decibels(curve) for at, curve in _curves(results, grid, ["validation_error"]).items()}
+        curves = {at: curve for at, curve in curves.items() if len(curve)}
+        places = _places(grid, curves)
+        if not curves:
+            return None
+        shape = wrapped(len(places), PANELS_A_ROW)
+        figure, rows = panels(*shape, width=3.0 if len(places) > 1 else 4.8, height=2.8, sharex=True, sharey=True)
+        axes = [axis for row in rows for axis in row]
+        for axis, place in zip(axes, places, strict=False):
+            _panel(axis, curves, grid, place, "validation_error", 1.0, styles)
+            make_logarithmic(axis.xaxis, narrow=True)
+            set_title(axis, grid.title(place))
+        for axis in axes[len(places) :]:
+            axis.remove()
+        for axis in axes[: len(places)][-shape[1] :]:
+            axis.set_xlabel("Step")
+            axis.xaxis.set_tick_params(labelbottom=True)
+        for row in rows:
+            row[0].set_ylabel("Validation error, dB")
+        legend(figure, arm_handles(_arms(grid, curves), styles))
+        return figure
+
+
+def _curves(results: Results, grid: Grid, names: list[str]) -> Curves:
+    """The curves of the quantities ``names``; a row that lacks one, as before the quantizer starts, is left out."""
+    curves: Curves = {}
+    for arm in grid.arms:
+        for place in grid.places:
+            histories = [results.history(key) for key in grid.ok(arm, place)["key"]]
+            found = [h[["step", *names]].dropna() for h in histories if h is not None and {*names} <= set(h.columns)]
+            found = [curve for curve in found if len(curve)]
+            if found:
+                curves[arm, place] = pd.concat(found)
+    return curves
+
+
+def _decibels(curve: pd.DataFrame) -> pd.DataFrame:
+    """10·log10 of the errors, without the first step, which is where the weights started."""
+    curve = curve[(curve["validation_error"] > 0) & (curve["step"] > 1)]
+    return curve.assign(validation_error=10 * np.log10(curve["validation_error"]))
+
+
+def _places(grid: Grid, curves: Curves) -> list[Place]:
+    return [place for place in grid.places if any(at == place for _, at in curves)]
+
+
+def _arms(grid: Grid, curves: Curves) -> list[str]:
+    return [arm for arm in grid.arms if any(at == arm for at, _ in curves)]
+
+
+def _panel(
+    axis: Axes, curves: Curves, grid: Grid, place: Place, name: str, scale: float, styles: dict[str, Style]
+) -> None:
+    for arm in grid.arms:
+        if (arm, place) in curves:
+            _draw(axis, curves[arm, place], name, scale, styles[arm], bands=len(grid.arms) <= MOST_BANDS)
 
 
 def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style, *, bands: bool) -> None:
@@ -71,6 +134,6 @@ def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style
     axis.plot(steps[-1:], mean[-1:], linestyle="none", clip_on=False, **style.point())
     if bands:
         half = scale * np.array([interval.half_width or 0.0 for _, interval in found])
-        low, high = (mean - half).clip(min=0 if name == "usage" else 1), mean + half
-        high = high.clip(max=100) if name == "usage" else high
-        axis.fill_between(steps, low, high, color=style.colour, alpha=BAND_ALPHA, lw=0)
+        low, high = _BOUNDS.get(name, (-np.inf, np.inf))
+        band = (mean - half).clip(low, high), (mean + half).clip(low, high)
+        axis.fill_between(steps, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from benchmark.report.columns import NO_VALUE, Column
+from benchmark.report.columns import Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.listed import Listed, level_columns, rate_columns
 from benchmark.report.notes import (
     arm_marks,
     best_note,
@@ -14,35 +15,43 @@ from benchmark.report.notes import (
     machine_note,
     mark_notes,
     measurement_notes,
+    progress_note,
     protocol_note,
     settings_note,
+    titled,
     tuning_note,
 )
 from benchmark.report.places import Place
-from benchmark.report.quantities import main_columns, summary_only
+from benchmark.report.progress import GAIN
+from benchmark.report.quantities import code_columns, quality_columns, summary_only
 from benchmark.report.table import Block, Cell, Footnotes, Table
+
+Shown = Column | Listed
 
 
 def main_table(results: Results, grid: Grid) -> Table | None:
     """One block a place, one row an arm; yardsticks without a size in blocks of their own."""
-    columns = main_columns(results)
+    codes, quality = code_columns(results), quality_columns(results)
+    columns: list[Shown] = [*codes, *level_columns(grid), *quality, *rate_columns(grid)]
+    measured = [*codes, *quality]
     footnotes = Footnotes()
     sized = [arm for arm in grid.arms if arm not in grid.size_free]
     blocks = []
     for place in grid.places:
-        best = best_arms(grid, columns, [place])
+        best = best_arms(grid, measured, [place])
         arms = [arm for arm in sized if grid.planned(arm, place)]
         rows = [_row(grid, arm, place, columns, footnotes, best) for arm in arms]
         blocks.append(Block(place_heading(grid, place), rows))
     blocks += _size_free_blocks(grid, columns, footnotes)
-    notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
+    notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, measured), *mark_notes(grid), *level_notes(grid)]
+    notes += [progress_note()] if results.has(GAIN) else []
     notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
     notes += [definition_note(columns), *measurement_notes(results), *left_out_note(summary_only(results))]
     notes += [*filter(None, [machine_note(results)])]
     return Table(
         results.plan["suite"],
         "main",
-        results.plan["question"],
+        titled(results, results.plan["question"]),
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),
@@ -50,7 +59,7 @@ def main_table(results: Results, grid: Grid) -> Table | None:
     )
 
 
-def _size_free_blocks(grid: Grid, columns: list[Column], footnotes: Footnotes) -> list[Block]:
+def _size_free_blocks(grid: Grid, columns: list[Shown], footnotes: Footnotes) -> list[Block]:
     blocks: dict[str, list[list[Cell]]] = {}
     for arm in grid.size_free:
         for place in grid.size_free_places(arm):
@@ -61,11 +70,15 @@ def _size_free_blocks(grid: Grid, columns: list[Column], footnotes: Footnotes) -
 
 
 def place_heading(grid: Grid, place: Place) -> str:
-    """The place with the number of test tokens and the usage that a uniform source would reach with them."""
-    tokens, ceiling = grid.shared(place, "tokens"), grid.shared(place, "ceiling")
+    """The place with the numbers of tokens counted and the usage that a uniform source would reach with them."""
+    tokens, ceiling, in_training, ceiling_in_training = (
+        grid.shared(place, name) for name in ("tokens", "ceiling", "tokens_train", "ceiling_train")
+    )
     parts = [f"Codebook size {place.size:,}", *filter(None, [grid.title(place, without=grid.axes[0])])]
     parts += [] if tokens is None else [f"N = {tokens:,.0f} test tokens"]
     parts += [] if ceiling is None else [f"usage ceiling {100 * ceiling:.1f} %"]
+    if in_training is not None and ceiling_in_training is not None:
+        parts.append(f"N = {in_training:,.0f} training tokens, ceiling {100 * ceiling_in_training:.1f} %")
     return " · ".join(parts)
 
 
@@ -98,22 +111,31 @@ def level_notes(grid: Grid) -> list[str]:
 
 
 def _row(
-    grid: Grid, arm: str, place: Place, columns: list[Column], footnotes: Footnotes, best: dict[str, str]
+    grid: Grid, arm: str, place: Place, columns: list[Shown], footnotes: Footnotes, best: dict[str, str]
 ) -> list[Cell]:
     explanation = grid.explanation(arm, place)
     name = arm_cell(grid, arm, [place], [footnotes.mark(explanation)] if explanation else [])
     state = grid.state(arm, place)
     if state is not None:
-        return [name, Cell(state), *(Cell("") for _ in columns[1:]), Cell("0")]
-    intervals = [grid.interval(arm, place, column.name) for column in columns]
-    cells = [
-        Cell(column.text(interval) if interval else NO_VALUE, bold=best.get(column.name) == arm)
-        for column, interval in zip(columns, intervals, strict=True)
-    ]
+        return [name, Cell(state), *(_without_run(grid, arm, place, column) for column in columns[1:]), Cell("0")]
+    cells = [_cell(grid, arm, place, column, best) for column in columns]
     return [name, *cells, Cell(str(len(grid.ok(arm, place))))]
 
 
-def _data(grid: Grid, columns: list[Column]) -> pd.DataFrame:
+def _cell(grid: Grid, arm: str, place: Place, column: Shown, best: dict[str, str]) -> Cell:
+    if isinstance(column, Listed):
+        return Cell(column.text(grid, arm, place))
+    return Cell(column.text(grid.interval(arm, place, column.name)), bold=best.get(column.name) == arm)
+
+
+def _without_run(grid: Grid, arm: str, place: Place, column: Shown) -> Cell:
+    """What is known where no run ended well: the settings of those that did not."""
+    if isinstance(column, Listed) and column.values(grid, arm, place):
+        return Cell(column.text(grid, arm, place))
+    return Cell("")
+
+
+def _data(grid: Grid, columns: list[Shown]) -> pd.DataFrame:
     rows = []
     for place in grid.places:
         for arm in (arm for arm in grid.arms if grid.planned(arm, place)):
@@ -125,6 +147,9 @@ def _data(grid: Grid, columns: list[Column]) -> pd.DataFrame:
                 "missing": grid.explanation(arm, place),
             }
             for column in columns:
+                if isinstance(column, Listed):
+                    row[column.name] = column.plain(grid, arm, place)
+                    continue
                 interval = grid.interval(arm, place, column.name)
                 row[column.name] = interval.mean if interval else None
                 row[f"{column.name}_half_width"] = interval.half_width if interval else None

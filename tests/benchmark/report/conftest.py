@@ -1,5 +1,7 @@
 """A results folder made of invented numbers, in the layout that the runner leaves behind."""
 
+import csv
+import itertools
 import json
 import zlib
 from collections.abc import Callable
@@ -24,6 +26,9 @@ METHODS = (
 )
 _EVEN = {"vq_vae": 0.06, "vq_vae_ema": 0.25, "codebook_reset": 0.85, "cvq_vae": 0.95, "sq_vae": 0.6, "simvq": 0.93}
 """How evenly an invented method uses its codebook, from 0 to 1."""
+
+
+_KNOBS = (("", [""]), ("beta", ["0.25", "1.0"]), ("level", ['{"beta": 0.1}', '{"beta": 1}']))
 
 
 class SyntheticResults:
@@ -96,7 +101,32 @@ class SyntheticResults:
         self.edit_plan()
         for cell in self.plan["cells"]:
             self._write_run(cell["arm"], cell["codebook_size"], cell["seed"], artefacts)
+        if artefacts:
+            self.write_tuning(sizes[:2])
         return self
+
+    def write_history(self, arm: str, size: int, seed: int, errors: list[float], **others: list[float | str]) -> None:
+        """Write curves of ``errors`` at as many steps up to 1,000."""
+        steps = [1000 * (number + 1) // len(errors) for number in range(len(errors))]
+        columns = {"step": steps, "validation_error": errors, **others}
+        with open(self.record_path(arm, size, seed).parent / "history.csv", "w", newline="") as file:
+            csv.writer(file).writerows([list(columns), *zip(*columns.values(), strict=True)])
+
+    def write_tuning(self, sizes: tuple[int, ...], rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)) -> None:
+        """Write the trials of all arms: every other one has a knob; the middle of the grid is chosen, longer."""
+        rows: list[list[Any]] = []
+        for (index, entry), size in itertools.product(enumerate(self.plan["arms"]), sizes):
+            knob, values = _KNOBS[index % len(_KNOBS)]
+            for rate, (number, value) in itertools.product(rates, enumerate(values)):
+                error = 0.01 * (1 + index) * (1 + abs(np.log10(rate / 1e-3)) + number)
+                chosen = int(rate == 1e-3 and number == 0)
+                common = [rate, knob, value]
+                rows.append([entry["arm"], size, 1, 500, 1000, *common, error, chosen])
+                if chosen:
+                    rows += [[entry["arm"], size, 2, 2000, seed, *common, error / 2, 1] for seed in (1000, 1001)]
+        head = ["arm", "codebook_size", "rung", "steps", "seed", "learning_rate", "parameter", "value"]
+        with open(self.folder / "tuning.csv", "w", newline="") as file:
+            csv.writer(file).writerows([[*head, "validation_error", "chosen"], *rows])
 
     def make_unavailable(self, arm: str, size: int, reason: str) -> None:
         """Turn the cells of an arm at a size into explained gaps."""
@@ -134,7 +164,6 @@ class SyntheticResults:
             "metrics": metrics,
             "details": {},
             "level_sizes": levels,
-            "converged": True,
             "timings": {
                 "train_seconds": 30 + size / 400 + rng.random(),
                 "evaluate_seconds": 3.0,

@@ -37,7 +37,7 @@ def test_the_same_records_give_the_same_bytes(synthetic: Make):
 
 @pytest.mark.slow
 def test_everything_is_the_same_bytes_twice(synthetic: Make):
-    assert len(written_twice(synthetic, [])) == 1 + 3 * 4 + 2 * 10
+    assert len(written_twice(synthetic, [])) == 1 + 3 * 4 + 2 * 12
 
 
 def test_summary_has_one_row_a_run_in_the_order_of_the_plan(synthetic: Make):

@@ -1,11 +1,18 @@
 """Reading a results folder: what counts, what is skipped, what is said about it."""
 
+import io
 import json
+import math
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 
+from benchmark.report.build import summary_csv
 from benchmark.report.frame import read
+from benchmark.report.grid import Grid
+from benchmark.report.plots import PLOTS
+from benchmark.report.style import arm_styles
 from methods.errors import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
@@ -63,7 +70,69 @@ def test_records_outside_the_plan_are_counted_out_loud(synthetic: Make):
     results = read(made.folder)
     assert len(results.runs) == 4
     assert len(results.ok) == 2
-    assert "2 records belong to no cell" in results.problems[0]
+    assert "2 records belong to no cell of plan.json: they are in no table" in results.problems[0]
+    assert results.runs.groupby("arm")["planned"].unique().map(list).to_dict() == {"simvq": [0], "vq_vae": [1]}
+
+
+def test_records_of_another_protocol_are_named_by_what_sets_them_apart(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "cvq_vae", "no_quantization"), sizes=(256,), seeds=3, artefacts=False)
+    protocol = made.plan["protocol"]
+    ours = {**protocol["training"], "steps": 16_000, "schedule": "cosine"}
+    for arm, rate in (("simvq", 3e-3), ("no_quantization", 1e-3)):
+        for seed in range(3):
+            config = json.loads(made.record_path(arm, 256, seed).read_text())["config"]
+            made.edit(arm, 256, seed, config={**config, "training": {**ours, "learning_rate": rate}})
+    config = json.loads(made.record_path("cvq_vae", 256, 2).read_text())["config"]
+    made.edit("cvq_vae", 256, 2, config={**config, "dataset": {"name": "fashion_mnist", "test_items": 3000}})
+    cells = [cell for cell in made.plan["cells"] if cell["arm"] == "no_quantization"]
+    made.edit_plan(protocol={**protocol, "training": ours}, cells=cells)
+    results = read(made.folder)
+    old = "schedule constant for cosine, steps 1,000 for 16,000"
+    assert results.problems == [
+        f"{made.folder}: 5 records were made under another protocol ({old}); they are in no table, and summary.csv "
+        "marks them",
+        f"{made.folder}: 3 records belong to no cell of plan.json: they are in no table, and summary.csv marks them",
+        f"{made.folder}: 1 record was made under another protocol ({old}, dataset.test_items 3,000 for none); it is in "
+        "no table; summary.csv marks it",
+    ]
+
+
+def test_settings_of_the_training_are_in_the_summary(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=2, artefacts=False)
+    config = json.loads(made.record_path("vq_vae", 256, 1).read_text())["config"]
+    training = {"steps": 16_000, "schedule": "cosine", "learning_rate": 3e-3}
+    made.edit("vq_vae", 256, 1, config={**config, "training": training})
+    made.write_history("vq_vae", 256, 1, [1.0, 0.5, 0.25, 0.5])
+    made.edit_plan(cells=made.plan["cells"][:1])
+    summary = pd.read_csv(io.StringIO(summary_csv(read(made.folder)))).set_index("seed")
+    shown = summary[["steps", "schedule", "learning_rate", "planned"]].values.tolist()
+    assert shown == [[1000, "constant", 1e-3, 1], [16_000, "cosine", 3e-3, 0]]
+    assert summary["above_best_db"][1] == pytest.approx(10 * math.log10(2))
+    assert summary["gain_db_per_doubling"].isna().all()  # two points are no slope
+
+
+@pytest.mark.parametrize("training", [None, 3, [], {"steps": None}])
+def test_a_record_whose_training_is_rubbish_is_still_a_row(synthetic: Make, training: object):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
+    config = json.loads(made.record_path("vq_vae", 256, 0).read_text())["config"]
+    made.edit("vq_vae", 256, 0, config={**config, "training": training})
+    made.edit_plan(cells=[])
+    results = read(made.folder)
+    assert results.runs["schedule"].tolist() == ["constant"]
+    assert "steps none for 1,000" in results.problems[0]
+
+
+def test_histories_are_read_once(synthetic: Make, monkeypatch: pytest.MonkeyPatch):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2)
+    paths: list[str] = []
+    read_csv = pd.read_csv
+    monkeypatch.setattr(pd, "read_csv", lambda path, **options: paths.append(str(path)) or read_csv(path, **options))
+    results = read(made.folder)
+    grid = Grid(results)
+    for plot in (PLOTS["training"], PLOTS["error_over_training"]):
+        assert plot.draw(results, grid, arm_styles(results.plan["arms"])) is not None
+    histories = [path for path in paths if path.endswith("history.csv")]
+    assert len(histories) == len(set(histories)) == 4
 
 
 def test_nothing_run_yet(synthetic: Make):

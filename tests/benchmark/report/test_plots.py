@@ -1,10 +1,12 @@
 """The plots: what they draw is what was measured, and nothing covers anything."""
 
 import itertools
+import math
 from collections.abc import Callable
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -187,6 +189,100 @@ def test_usage_over_training_ends_where_the_history_ends(synthetic: Make):
     curve = figure.axes[0].get_lines()[0]
     assert curve.get_xdata()[-1] == 1000
     assert curve.get_ydata()[-1] == pytest.approx(100 * last)
+
+
+def test_curves_begin_where_the_quantizer_does(synthetic: Make):
+    made = synthetic(("simvq", "vq_vae"), sizes=(256,), seeds=2, artefacts=False)
+    usage: list[float | str] = ["", "", 0.25, 0.5]
+    for seed in range(2):
+        made.write_history("simvq", 256, seed, [0.4, 0.3, 0.2, 0.1], usage=usage, perplexity=["", "", 30.0, 60.0])
+        made.write_history("vq_vae", 256, seed, [0.4, 0.3, 0.2, 0.1], usage=[""] * 4, perplexity=[""] * 4)
+    figure = draw(made.folder, "training")
+    assert names(figure) == ["simvq"]
+    assert figure is not None
+    assert figure.axes[0].get_lines()[0].get_xdata().tolist() == [500 + 250, 1000]
+    assert figure.axes[0].get_lines()[0].get_ydata().tolist() == [25, 50]
+
+
+def test_the_error_over_training_is_in_decibels(synthetic: Make):
+    made = synthetic(("simvq", "vq_vae"), sizes=(256, 1024), seeds=2, artefacts=False)
+    for size, seed in itertools.product((256, 1024), (0, 1)):
+        made.write_history("simvq", size, seed, [1.0, 0.1, 0.01 if seed else 0.001, 0.001])
+        made.write_history("vq_vae", size, seed, [1.0, 0.0, math.nan, 0.1])
+    figure = draw(made.folder, "error_over_training")
+    assert names(figure) == ["simvq", "vq_vae"]
+    assert figure is not None
+    assert [axis.get_title() for axis in figure.axes] == ["K = 256", "K = 1,024"]
+    assert {axis.get_xscale() for axis in figure.axes} == {"log"}
+    curves = [line for line in figure.axes[1].get_lines() if len(line.get_xdata()) > 1]
+    np.testing.assert_allclose(curves[0].get_xdata(), [250, 500, 750, 1000])
+    np.testing.assert_allclose(curves[0].get_ydata(), [0, -10, -25, -30])
+    np.testing.assert_allclose(curves[1].get_xdata(), [250, 1000])  # what a logarithm can't show is left out
+    np.testing.assert_allclose(curves[1].get_ydata(), [0, -10], atol=1e-12)
+
+
+def test_the_response_shows_every_rung_and_rings_the_choice(synthetic: Make):
+    made = synthetic(ARMS, sizes=(256, 1024), seeds=1, artefacts=False)
+    made.write_tuning((256, 1024))
+    figure = draw(made.folder, "response")
+    assert figure is not None
+    assert [axis.get_title() for axis in figure.axes] == list(ARMS)
+    assert names(figure) == ["K = 256", "K = 1,024", "500 steps", "2,000 steps", "chosen"]
+    panel = figure.axes[1]
+    lines = [line for line in panel.get_lines() if len(line.get_xdata()) == 3]
+    assert len(lines) == 4, "two values of the knob at two sizes"
+    trials = pd.read_csv(made.folder / "tuning.csv")
+    own = trials.query("arm == 'residual_vq' and codebook_size == 256 and rung == 1 and value == '0.25'")
+    np.testing.assert_allclose(lines[0].get_xdata(), [3e-4, 1e-3, 3e-3])
+    np.testing.assert_allclose(lines[0].get_ydata(), 10 * np.log10(own["validation_error"]))
+    rings = [line for line in panel.get_lines() if line.get_markersize() == 10]
+    longer = trials.query("arm == 'residual_vq' and rung == 2")["validation_error"].mean()
+    assert [ring.get_xdata()[0] for ring in rings] == pytest.approx([1e-3] * 2)
+    assert [ring.get_ydata()[0] for ring in rings] == pytest.approx([10 * np.log10(longer)] * 2)
+    knobs = [
+        [area.get_text() for area in artist.get_children()[0].get_children()]
+        for axis in figure.axes
+        for artist in axis.artists
+    ]
+    assert knobs == [[], ["beta", "0.25", "1"], ["beta", "0.1", "1"], []]
+
+
+def test_a_trial_without_an_error_is_left_out(synthetic: Make):
+    made = synthetic(("simvq",), sizes=(256,), seeds=1, artefacts=False)
+    made.write_tuning((256,))
+    path = made.folder / "tuning.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *rows[:-1], "simvq,256,1,500,1000,0.003,,,,0"]) + "\n")
+    figure = draw(made.folder, "response")
+    assert figure is not None
+    np.testing.assert_allclose(figure.axes[0].get_lines()[0].get_xdata(), [3e-4, 1e-3])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"rubbish",
+        b"",
+        b"\xff\xfe\x00",
+        b"arm,codebook_size,rung,steps,seed,learning_rate,parameter,value,validation_error,chosen\n"
+        b"simvq,256,1,500,1000,fast,beta,1,0.1,0\n",
+    ],
+)
+def test_a_damaged_file_of_trials_is_a_warning(synthetic: Make, content: bytes, caplog: pytest.LogCaptureFixture):
+    made = synthetic(("simvq",), sizes=(256,), seeds=1, artefacts=False)
+    assert draw(made.folder, "response") is None
+    assert not caplog.text
+    (made.folder / "tuning.csv").write_bytes(content)
+    assert draw(made.folder, "response") is None
+    assert "tuning.csv can't be used" in caplog.text
+
+
+def test_the_response_of_many_arms_has_nothing_overlap(synthetic: Make):
+    arms = tuple((f"arm_of_some_name_{number}", "simvq") for number in range(9))
+    made = synthetic(arms, sizes=(1024,), seeds=1, artefacts=False)
+    made.write_tuning((1024, 16384), rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2))
+    figure = draw(made.folder, "response")
+    assert_apart(figure, within=4)
 
 
 def test_disguise_has_a_point_a_run(synthetic: Make):

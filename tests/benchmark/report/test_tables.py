@@ -99,13 +99,149 @@ def test_every_gap_is_explained(synthetic: Make):
     assert pd.isna(missing["simvq", 256])
 
 
-def test_marks_of_unverified_and_not_converged(synthetic: Make):
+def test_marks_of_unverified_and_of_a_run_that_ends_above_its_own_best(synthetic: Make):
     made = synthetic(("vq_vae", "sq_vae"), sizes=(256, 1024), artefacts=False)
-    made.edit("vq_vae", 1024, 2, converged=False)
-    made.edit("sq_vae", 256, 0, converged=None)
-    cells = rows(table(made.folder))
-    firsts = [row[0] for row in cells.values()]
+    made.write_history("vq_vae", 1024, 2, [1.0, 0.5, 0.1, 0.1 * 10**0.0101])
+    made.write_history("vq_vae", 1024, 1, [1.0, 0.5, 0.2, 0.1])
+    made.write_history("sq_vae", 256, 0, [1.0, 0.5, 0.1, 0.1 * 10**0.0099])
+    built = table(made.folder)
+    firsts = [row[0] for row in rows(built).values()]
     assert firsts == ["`vq_vae`", "`sq_vae`<sup>†</sup>", "`vq_vae`<sup>‡</sup>", "`sq_vae`<sup>†</sup>"]
+    assert built is not None
+    assert any(note.startswith("‡ a run of the arm ends more than 0.1 dB above its own best") for note in built.notes)
+    assert "converged" not in built.markdown()
+
+
+def test_how_far_from_done_is_a_number_with_its_interval(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), artefacts=False)
+    steps = np.arange(1, 26) * 40
+    for seed, gain in enumerate((0.5, 0.7, 0.6)):
+        made.write_history("vq_vae", 256, seed, list(10 ** (-gain * np.log2(steps) / 10)))
+    built = table(made.folder)
+    assert built is not None
+    gain = built.columns.index("Gain, dB a doubling")
+    assert [row[gain].text for row in built.blocks[0].rows] == [f"0.60 ± {T_2 * 0.1 / math.sqrt(3):.2f}", "–"]
+    assert not any(row[gain].bold for row in built.blocks[0].rows)
+    [note] = [note for note in built.notes if note.startswith("Gain: ")]
+    assert "a small gain is no proof of convergence" in note
+    assert "`training_length`" in note
+    assert built.data["gain_db_per_doubling"][0] == pytest.approx(0.6)
+
+
+def test_old_records_without_a_history_have_no_gain(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), artefacts=False)
+    made.edit("vq_vae", 256, 0, converged=False)  # as records had it once
+    built = table(made.folder)
+    assert built is not None
+    assert "Gain, dB a doubling" not in built.columns
+    assert built.blocks[0].rows[0][0].marks == ""
+    assert built.blocks[0].rows[0][-1].text == "3"
+
+
+def test_the_rate_that_was_used_is_printed(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "cvq_vae", "no_quantization"), sizes=(256,), seeds=1, artefacts=False)
+    for arm, rate in (("vq_vae", 3e-3), ("simvq", 3e-4), ("no_quantization", 0.01)):
+        config = json.loads(made.record_path(arm, 256, 0).read_text())["config"]
+        made.edit(arm, 256, 0, config={**config, "training": {**config["training"], "learning_rate": rate}})
+    made.edit("simvq", 256, 0, status="diverged", reason="the loss was not finite", metrics={})
+    made.record_path("cvq_vae", 256, 0).unlink()
+    built = table(made.folder)
+    assert built is not None
+    assert built.columns[-2:] == ["Rate", "n"]
+    shown = [[cell.text for cell in row[-2:]] for block in built.blocks for row in block.rows]
+    assert shown == [["0.003", "1"], ["0.0003", "0"], ["", "0"], ["0.01", "1"]]
+    assert built.data["learning_rate"].tolist() == ["0.003", "0.0003", "", "0.01"]
+
+
+def test_the_rate_stands_in_the_headings_where_it_is_an_axis(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
+    axis = "training.learning_rate"
+    made.edit_plan(axes={axis: [1e-3]}, cells=[{**cell, "point": {axis: 1e-3}} for cell in made.plan["cells"]])
+    built = table(made.folder)
+    assert built is not None
+    assert "Rate" not in built.columns
+
+
+def test_usage_of_the_training_set(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256, 65536), artefacts=False)
+    for size, tokens in ((256, 2_695_000), (65536, 110_000)):
+        for name, value in (("usage_train", 0.95), ("tokens_train", tokens), ("hit_once_train", 0.025)):
+            set_metric(made, "vq_vae", size, name, [value] * 3)
+        set_metric(made, "vq_vae", size, "ceiling_train", [1 - (1 - 1 / size) ** tokens] * 3)
+    set_metric(made, "vq_vae", 256, "usage_tenth_train", [0.5] * 3)
+    set_metric(made, "vq_vae", 65536, "usage_tenth_train", [None] * 3)  # a tenth of a uniform share is below 2 tokens
+    built = table(made.folder)
+    assert built is not None
+    names = ["Usage (training), %", "Used at a tenth (training), %", "Hit once (training), %"]
+    assert built.columns[1:6] == ["Usage, %", "Perplexity", *names]
+    assert [cell.text for cell in built.blocks[0].rows[0][3:6]] == ["95.0 ± 0.0", "50.0 ± 0.0", "2.5 ± 0.0"]
+    assert [cell.text for cell in built.blocks[1].rows[0][3:6]] == ["95.0 ± 0.0", "–", "2.5 ± 0.0"]
+    assert [cell.text for cell in built.blocks[0].rows[1][3:6]] == ["–"] * 3
+    assert built.blocks[0].heading.endswith(" · N = 2,695,000 training tokens, ceiling 100.0 %")
+    assert built.blocks[1].heading.endswith(" · N = 110,000 training tokens, ceiling 81.3 %")
+
+    by_size = table(made.folder, "usage_by_size")
+    assert by_size is not None
+    headings = ["Usage, % / Perplexity", "Usage (training), % / Used at a tenth (training), %"]
+    assert [block.heading for block in by_size.blocks] == headings
+    assert [cell.text for cell in by_size.blocks[1].rows[0][1:]] == ["95.0 ± 0.0 / 50.0 ± 0.0", "95.0 ± 0.0 / –"]
+    assert any("at least a tenth of a uniform share" in note for note in by_size.notes)
+
+
+def test_usage_a_level_beside_the_joint_one(synthetic: Make):
+    made = synthetic(("residual_vq", "simvq"), sizes=(256,), seeds=2, artefacts=False)
+    for level, usage in enumerate(([1.0, 1.0], [0.98, 0.988], [0.05, 0.061]), 1):
+        set_metric(made, "residual_vq", 256, f"usage_level_{level}", usage)
+    built = table(made.folder)
+    assert built is not None
+    assert built.columns[1:4] == ["Usage, %", "Perplexity", "Usage a level, %"]
+    assert [row[3].text for row in built.blocks[0].rows] == ["100 · 98.4 · 5.55", "–"]
+    assert built.data["usage_levels"].tolist() == ["1 0.984 0.0555", ""]
+
+
+def test_untuned_tables_say_so_in_their_titles(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
+    by_size = ("usage_by_size", "distortion_by_size")
+    for name in ("main", *by_size):
+        built = table(made.folder, name)
+        assert built is not None
+        assert built.caption.endswith(" (untuned)")
+        assert not any(note.startswith("Bold") for note in built.notes)
+        assert any(note.endswith("defaults; none is ranked.") for note in built.notes)
+    made.edit_plan(tuned="9 trials an arm")
+    for name in ("main", *by_size):
+        built = table(made.folder, name)
+        assert built is not None
+        assert "untuned" not in built.caption
+        assert any(note.startswith("Bold") for note in built.notes) == (name != "usage_by_size")
+
+
+def test_where_there_is_nothing_to_tune_the_title_says_nothing(synthetic: Make):
+    built = table(synthetic(("no_quantization", "kmeans"), sizes=(256,), seeds=1, artefacts=False).folder)
+    assert built is not None
+    assert built.caption == "invented_scaling: Who collapses as the invented codebook grows?"
+
+
+def test_an_arm_that_is_not_the_whole_method_is_shown_and_not_ranked(synthetic: Make):
+    arms = ("vq_vae", "simvq", ("hqa_layer", "hqa"))
+    made = synthetic(arms, sizes=(256,), artefacts=False)
+    assert Grid(read(made.folder)).remedies == ["vq_vae", "simvq", "hqa_layer"]  # a plan from before the flag
+    made.edit_plan(arms=[{**arm, **({"ranked": False} if arm["method"] == "hqa" else {})} for arm in made.plan["arms"]])
+    results = read(made.folder)
+    grid = Grid(results)
+    assert grid.remedies == ["vq_vae", "simvq"]
+    built = TABLES["main"](results, grid)
+    assert built is not None
+    assert [row[0].text for row in built.blocks[0].rows] == ["`vq_vae`", "`simvq`", "`hqa_layer`"]
+    assert (
+        "Neither ranked nor marked best, since what is here is not the whole method of its paper: `hqa_layer`."
+        in built.notes
+    )
+    made.edit_plan(arms=[arm for arm in made.plan["arms"] if arm["method"] == "hqa"])
+    made.edit_plan(cells=[cell for cell in made.plan["cells"] if cell["arm"] == "hqa_layer"])
+    built = table(made.folder)
+    assert built is not None
+    assert "N = 25,600 test tokens" in built.blocks[0].heading
 
 
 def test_a_method_without_codes_shows_a_dash_and_stands_apart(synthetic: Make):
@@ -218,9 +354,9 @@ def test_memory_of_device_and_process_have_columns_of_their_own(synthetic: Make)
     made.edit("simvq", 256, 0, memory={"peak_rss_mb": 900.0, "peak_cuda_mb": 1234.0})
     built = table(made.folder)
     assert built is not None
-    assert built.columns[-3:] == ["Peak memory, MB", "Peak GPU memory, MB", "n"]
-    assert [cell.text for cell in built.blocks[0].rows[1][-3:]] == ["900", "1,234", "1"]
-    assert built.blocks[0].rows[0][-2].text == "–"
+    assert built.columns[-4:] == ["Peak memory, MB", "Peak GPU memory, MB", "Rate", "n"]
+    assert [cell.text for cell in built.blocks[0].rows[1][-4:]] == ["900", "1,234", "0.001", "1"]
+    assert built.blocks[0].rows[0][-3].text == "–"
 
 
 def test_machines_are_named(synthetic: Make):
