@@ -49,11 +49,11 @@ def interval_note(grid: Grid) -> str:
 
 def best_note(grid: Grid, columns: list[Column]) -> list[str]:
     """When a value is bold, where one could be."""
-    if grid.most_seeds < 2 or not any(column.direction for column in columns):
+    if not grid.results.plan["tuned"] or grid.most_seeds < 2 or not any(column.direction for column in columns):
         return []
     return [
-        "Bold: best beyond chance (paired t-test over seeds against every other arm, Holm-corrected, "
-        f"p < {1 - LEVEL:.2f}); only distortion is marked, never usage."
+        "Bold: least validation error, and best beyond chance (moderated paired t-test over seeds against every other "
+        f"arm, Holm-corrected over all pairs, p < {1 - LEVEL:.2f}); only distortion is marked, never usage."
     ]
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.lengths import length_note
 from benchmark.report.notes import best_note, interval_note, mark_notes, tuning_note
 from benchmark.report.places import Place
 from benchmark.report.quantities import distortion_columns, named
@@ -50,7 +51,7 @@ def _table(name: str, title: str, results: Results, grid: Grid, groups: list[lis
     columns = [column for group in groups for column in group]
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     headings = ["Arm", *(grid.x.at(value) for value in grid.x.values)]
-    notes.append(tuning_note(results))
+    notes += [*filter(None, [length_note(grid)]), tuning_note(results)]
     return Table(results.plan["suite"], name, title, headings, blocks, _data(grid, columns), notes)
 
 
