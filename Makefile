@@ -30,7 +30,7 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
          $(if $(strip $(RETRY)),--retry $(RETRY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan verify tables check list perf test test-all lint clean
+.PHONY: help setup bench plan verify tables simulate check list perf test test-all lint clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ verify: $(READY)  ## do RUN=... again and compare every number with its record
 
 tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
 	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)
+
+simulate: $(READY)  ## the comparison of arms on invented runs: false positives, power (RESULTS/statistics)
+	$(PY) -m benchmark simulate --results $(RESULTS)
 
 check: $(READY)  ## test METHOD=... (with PLUGIN=... your own) against the contract of a quantizer
 	$(PY) -m benchmark check $(METHOD) $(plugin)

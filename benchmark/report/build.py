@@ -49,7 +49,7 @@ def build(results: Results) -> list[Path]:
     written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
         table = table_of(declaration, results, grid)
-        written += _write_table(table, folder / "tables") if table else []
+        written += write_table(table, folder / "tables") if table else []
     styles = arm_styles(results.plan["arms"])
     with matplotlib.rc_context(RC):
         for shown in plots or PLOTS:
@@ -116,7 +116,12 @@ def _plot(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> P
     return BySize(declaration.name, named(*declaration.metrics))
 
 
-def _write_table(table: Table, folder: Path) -> list[Path]:
+def write_table(table: Table, folder: Path) -> list[Path]:
+    """Write a table as Markdown, CSV and LaTeX.
+
+    Raises:
+        UsageError: nothing can be written into ``folder``.
+    """
     contents = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
     return [_write(folder / f"{table.name}.{suffix}", content) for suffix, content in contents.items()]
 
@@ -137,7 +142,7 @@ def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
 
 def _write(path: Path, content: str | bytes) -> Path:
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, content)
     except OSError as error:
         raise UsageError(f"the report {path} can't be written: {error.strerror}") from error
