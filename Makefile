@@ -30,7 +30,7 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
          $(if $(strip $(RETRY)),--retry $(RETRY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables sensitivity check list perf test test-all lint clean
+.PHONY: help setup bench plan tune verify tables sensitivity simulate check list perf test test-all lint clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ tables: $(READY)  ## write tables and plots from the records, training nothing (
 
 sensitivity: $(READY)  ## what known changes of images do to every metric, as a table (10,000 images, some ten minutes)
 	$(PY) -m benchmark sensitivity --results $(RESULTS)
+
+simulate: $(READY)  ## the comparison of arms on invented runs: false positives, power (RESULTS/statistics)
+	$(PY) -m benchmark simulate --results $(RESULTS)
 
 check: $(READY)  ## test METHOD=... (with PLUGIN=... your own) against the contract of a quantizer
 	$(PY) -m benchmark check $(METHOD) $(plugin)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands import check, list_all, plan, run, sensitivity, show, status, tables, tune, verify
+from benchmark.commands import check, list_all, plan, run, sensitivity, show, simulate, status, tables, tune, verify
 from benchmark.launching import LAUNCHERS
 from benchmark.suite_file import parse_value
 from methods import UsageError, load_plugin
@@ -21,6 +21,7 @@ COMMANDS = {
     "status": (status, "show every run that did not end well, with its reason"),
     "verify": (verify, "run a record's configuration again and compare every number"),
     "tables": (tables, "write tables and plots from the records, training nothing"),
+    "simulate": (simulate, "simulate the comparison of arms: its false positives and what it finds"),
     "tune": (tune, "spend the same trials on every arm and write the choices by validation error"),
     "sensitivity": (sensitivity, "write a table of what known changes of images do to every metric"),
     "list": (list_all, "list methods, suites, data sets, models"),
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
             command.add_argument("--set", action=_Override, default={}, metavar="dataset.KEY=VALUE", help="a path")
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
-        if name in ("run", "plan", "status", "tune", "tables", "verify", "sensitivity"):
+        if name in ("run", "plan", "status", "tune", "tables", "verify", "sensitivity", "simulate"):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
         if name == "sensitivity":
             command.add_argument("--data", metavar="DIR", help="folder with data sets")

@@ -185,6 +185,15 @@ def sensitivity(options: argparse.Namespace) -> int:
     return 0
 
 
+def simulate(options: argparse.Namespace) -> int:
+    """Simulate the comparison of arms: its false positives and what it finds."""
+    from benchmark.report.simulation import write_simulation  # the whole report, which other commands needn't wait for
+
+    for path in write_simulation(Path(options.results)):
+        print(path)
+    return 0
+
+
 def list_all(options: argparse.Namespace) -> int:
     """List methods, suites, data sets, models."""
     print("methods")

@@ -117,7 +117,11 @@ def _plot(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> P
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
-    """Write a table into ``folder`` as Markdown, CSV and LaTeX; UsageError where that can't be done."""
+    """Write a table as Markdown, CSV and LaTeX.
+
+    Raises:
+        UsageError: nothing can be written into ``folder``.
+    """
     contents = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
     return [_write(folder / f"{table.name}.{suffix}", content) for suffix, content in contents.items()]
 
@@ -138,7 +142,7 @@ def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
 
 def _write(path: Path, content: str | bytes) -> Path:
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, content)
     except OSError as error:
         raise UsageError(f"the report {path} can't be written: {error.strerror}") from error

@@ -35,6 +35,7 @@ _LATEX = {
     "⁻": r"$^-$",
     "β": r"$\beta$",
     "σ": r"$\sigma$",
+    "τ": r"$\tau$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "’": "'",

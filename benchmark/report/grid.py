@@ -8,10 +8,12 @@ import pandas as pd
 from benchmark.report.frame import Results
 from benchmark.report.places import Axis, Place
 from benchmark.report.progress import ABOVE_BEST, ABOVE_BEST_DB
-from benchmark.report.statistics import Comparison, Interval, compare, t_interval
+from benchmark.report.statistics import Comparison, Interval, compare, lacking, t_interval
 
 _WORDS = {"out_of_memory": "out of memory", "timeout": "timed out"}
 _REASON_LENGTH = 200
+VALIDATION = "validation_error"
+"""The objective's error on the validation set, which chooses the arm that others are compared with."""
 
 
 class Grid:
@@ -153,17 +155,29 @@ class Grid:
         return "; ".join(sentences) or None
 
     def compare(self, metric: str, direction: int, places: list[Place]) -> Comparison | None:
-        """The remedies compared on ``metric`` over the blocks of ``places`` × seeds; None where nobody measured it."""
-        if metric not in self.results.ok:
+        """The remedies compared on ``metric`` over the blocks of ``places`` × seeds.
+
+        None where there is nothing to compare, and for untuned arms: their order is that of their defaults.
+        """
+        if not self.results.plan["tuned"]:
             return None
         at = (metric, tuple(places))
         if at not in self._comparisons:
-            ok = self.results.ok
-            ok = ok[ok["arm"].isin(self.remedies) & ok["place"].isin([self._index[place] for place in places])]
-            blocks = ok.pivot(index=["place", "seed"], columns="arm", values=metric)
-            arms = [arm for arm in self.remedies if arm in blocks.columns]
-            self._comparisons[at] = compare(blocks[arms], direction)
+            validation = self._blocks(VALIDATION, places)
+            self._comparisons[at] = compare(self._blocks(metric, places), direction, validation)
         return self._comparisons[at]
+
+    def lacking(self, metric: str, places: list[Place]) -> dict[str, int]:
+        """The remedies that lack blocks of ``places`` × seeds which others have, and how many each."""
+        return lacking(self._blocks(metric, places))
+
+    def _blocks(self, metric: str, places: list[Place]) -> pd.DataFrame:
+        """``metric`` of the remedies: places and seeds down, arms across."""
+        ok = self.results.ok
+        ok = ok[ok["arm"].isin(self.remedies) & ok["place"].isin([self._index[place] for place in places])]
+        ok = ok.assign(value=ok[metric] if metric in ok else float("nan"))
+        blocks = ok.pivot(index=["place", "seed"], columns="arm", values="value")
+        return blocks[[arm for arm in self.remedies if arm in blocks.columns]]
 
 
 def _fates(cells: pd.DataFrame) -> Counter[tuple[str, str]]:

@@ -75,8 +75,8 @@ def best_note(grid: Grid, columns: list[Column]) -> list[str]:
     if grid.most_seeds < 2 or grid.results.is_untuned or not any(column.direction for column in columns):
         return []
     return [
-        "Bold: best beyond chance (paired t-test over seeds against every other arm, Holm-corrected, "
-        f"p < {1 - LEVEL:.2f}); only distortion is marked, never usage."
+        "Bold: least validation error, and best beyond chance (moderated paired t-test over seeds against every other "
+        f"arm, Holm-corrected over all pairs, p < {1 - LEVEL:.2f}); only distortion is marked, never usage."
     ]
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.lengths import length_note
 from benchmark.report.notes import best_note, definition_note, interval_note, mark_notes, titled, tuning_note
 from benchmark.report.places import Place
 from benchmark.report.quantities import USAGE_TRAIN, distortion_columns, named
@@ -53,7 +54,7 @@ def _table(name: str, title: str, results: Results, grid: Grid, groups: list[lis
     headings = ["Arm", *(grid.x.at(value) for value in grid.x.values)]
     in_training = [column for column in columns if column.name in USAGE_TRAIN]
     notes += [definition_note(in_training)] if in_training else []
-    notes.append(tuning_note(results))
+    notes += [*filter(None, [length_note(grid)]), tuning_note(results)]
     return Table(results.plan["suite"], name, titled(results, title), headings, blocks, _data(grid, columns), notes)
 
 

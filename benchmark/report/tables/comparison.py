@@ -1,4 +1,4 @@
-"""The comparison of the arms over all places and seeds: mean ranks, and paired differences from the best."""
+"""The comparison of the arms over all places and seeds: mean ranks, and differences from the arm validation chooses."""
 
 from typing import Any
 
@@ -8,49 +8,107 @@ from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.notes import mark_notes, tuning_note
-from benchmark.report.quantities import distortion_columns
+from benchmark.report.quantities import distortion_columns, named
 from benchmark.report.statistics import LEVEL, Comparison, Difference
 from benchmark.report.table import Block, Cell, Table
 from benchmark.report.tables.main import arm_cell
 
+Compared = list[tuple[Column, Comparison]]
+
 
 def comparison_table(results: Results, grid: Grid) -> Table | None:
-    """One block a metric of distortion, arms from the best mean rank down; yardsticks are left out."""
+    """One block a metric of distortion, arms from the best mean rank down, then usage and perplexity by difference.
+
+    None for untuned arms, which are not ranked. Yardsticks are left out.
+    """
+    columns = [*distortion_columns(results), *named("usage", "perplexity")(results)]
     compared = [
         (column, comparison)
-        for column in distortion_columns(results)
+        for column in columns
         if (comparison := grid.compare(column.name, column.direction, grid.places)) is not None
     ]
     if not compared:
         return None
+    against = list(dict.fromkeys(comparison.against for _, comparison in compared))
     return Table(
         results.plan["suite"],
         "comparison",
         f"arms compared over {_blocks(grid)[0]} and seeds",
-        ["Arm", "Mean rank", "Difference from best", "p (Holm)", "Seeds"],
+        ["Arm", "Mean rank", f"Difference from {_first(against)}", "p (Holm)"],
         [_block(grid, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),
         [
             f"A block is {_blocks(grid)[1]} and a seed; a seed gives every arm the same weights to start from and the "
-            "same batches. Mean ranks (1 is best) are over the blocks that every arm has.",
-            f"Difference from best: arm minus best, the mean over the {_blocks(grid)[2]} of a seed that both have; of "
-            f"these the mean ± half-width of its {100 * LEVEL:.0f} % Student-t interval over seeds (their number is in "
-            "the last column). p: paired t-test over seeds, Holm-corrected over the arms of a metric.",
-            f"Bold: best beyond chance, every p < {1 - LEVEL:.2f}. "
-            f"It is said of these {_blocks(grid)[2]} together, not of each.",
+            "same batches. Only blocks that every arm has are compared.",
+            *_missing(grid, compared),
+            *_choice(compared),
+            f"Difference: arm minus {_first(against)}, averaged over the {_blocks(grid)[2]} of a seed; of these "
+            f"the mean ± half-width of its {100 * LEVEL:.0f} % interval over seeds, uncorrected. Interval and p: "
+            "moderated paired t (Smyth 2004), in which the pairs of arms share what is known of the variance; p is "
+            "Holm-corrected over all pairs of arms of a metric, since the same runs choose the arm compared with.",
+            *_bold(grid, compared),
             *mark_notes(grid),
             tuning_note(results),
         ],
     )
 
 
+def _first(against: list[str]) -> str:
+    return f"`{against[0]}`" if len(against) == 1 else "the first arm"
+
+
+def _missing(grid: Grid, compared: Compared) -> list[str]:
+    """Which arms take blocks from the comparison, and why there is no test."""
+    found: dict[str, list[str]] = {}
+    for column, comparison in compared:
+        lacking = grid.lacking(column.name, grid.places)
+        parts = []
+        if lacking:
+            parts.append(
+                "blocks are missing for every arm because "
+                + ", ".join(f"`{arm}` lacks {count}" for arm, count in lacking.items())
+            )
+        if comparison.left_out:
+            parts.append(
+                f"{comparison.left_out} more are left out, of seeds that lack {_blocks(grid)[2]} which others have"
+            )
+        if comparison.seeds < 2:
+            parts.append("one seed is left, so nothing is tested")
+        if parts:
+            found.setdefault("; ".join(parts), []).append(column.label)
+    everywhere = sum(map(len, found.values())) == len(compared) and len(found) == 1
+    return [f"{'Every metric' if everywhere else ', '.join(labels)}: {sentence}." for sentence, labels in found.items()]
+
+
+def _choice(compared: Compared) -> list[str]:
+    """By what the arm to compare with was chosen."""
+    by_itself = [column.label for column, comparison in compared if not comparison.on_validation]
+    rule = "the lowest mean rank over these blocks"
+    notes = []
+    if len(by_itself) < len(compared):
+        notes.append(f"The arm compared with stands first: it has {rule} by validation error, which is no column here.")
+    if by_itself:
+        notes.append(
+            f"Chosen by the metric itself, {rule}, since validation errors are missing: {', '.join(by_itself)}."
+        )
+    return notes
+
+
+def _bold(grid: Grid, compared: Compared) -> list[str]:
+    if not any(column.direction and comparison.seeds > 1 for column, comparison in compared):
+        return []
+    return [
+        f"Bold: best beyond chance, better than every other arm with p < {1 - LEVEL:.2f}; usage and perplexity are "
+        f"never marked. It is said of these {_blocks(grid)[2]} together, not of each."
+    ]
+
+
 def _block(grid: Grid, column: Column, comparison: Comparison) -> Block:
-    heading = f"{column.heading} · {comparison.complete_blocks} blocks that every arm has"
-    best = [
-        arm_cell(grid, comparison.best, grid.places, []),
-        Cell(_rank(comparison, comparison.best), bold=comparison.beyond_chance),
-        Cell("best", bold=comparison.beyond_chance),
-        Cell(""),
+    heading = f"{column.heading} · {_count(comparison.blocks, 'block')}, {_count(comparison.seeds, 'seed')}"
+    first = [
+        arm_cell(grid, comparison.against, grid.places, []),
+        Cell(_rank(comparison, comparison.against), bold=comparison.beyond_chance),
+        Cell("best" if comparison.beyond_chance else "", bold=comparison.beyond_chance),
         Cell(""),
     ]
     others = [
@@ -59,18 +117,21 @@ def _block(grid: Grid, column: Column, comparison: Comparison) -> Block:
             Cell(_rank(comparison, other.arm)),
             Cell(column.finer().text(other.difference, signed=True)),
             Cell(_p(other.p_holm)),
-            Cell(str(other.difference.n if other.difference else 0)),
         ]
         for other in _sorted(comparison)
     ]
-    return Block(heading, [best, *others])
+    return Block(heading, [first, *others])
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def _sorted(comparison: Comparison) -> list[Difference]:
-    def rank(difference: Difference) -> float:
-        return comparison.mean_ranks.get(difference.arm, 0.0)
-
-    return sorted(comparison.differences, key=rank)
+    """By mean rank; the largest difference first where there is none."""
+    return sorted(
+        comparison.differences, key=lambda other: comparison.mean_ranks.get(other.arm, -other.difference.mean)
+    )
 
 
 def _rank(comparison: Comparison, arm: str) -> str:
@@ -84,18 +145,24 @@ def _p(p: float | None) -> str:
 
 
 def _data(column: Column, comparison: Comparison) -> list[dict[str, Any]]:
-    common = {"metric": column.name, "best": comparison.best, "complete_blocks": comparison.complete_blocks}
-    rows = [{**common, "arm": comparison.best, "mean_rank": comparison.mean_ranks.get(comparison.best)}]
+    common = {
+        "metric": column.name,
+        "against": comparison.against,
+        "chosen_on": "validation_error" if comparison.on_validation else column.name,
+        "blocks": comparison.blocks,
+        "seeds": comparison.seeds,
+        "prior_df": comparison.prior_df,
+    }
+    rows = [{**common, "arm": comparison.against, "mean_rank": comparison.mean_ranks.get(comparison.against)}]
     for other in _sorted(comparison):
-        interval = other.difference
         rows.append(
             {
                 **common,
                 "arm": other.arm,
                 "mean_rank": comparison.mean_ranks.get(other.arm),
-                "difference": interval.mean if interval else None,
-                "half_width": interval.half_width if interval else None,
-                "seeds": interval.n if interval else 0,
+                "difference": other.difference.mean,
+                "half_width": other.difference.half_width,
+                "p": other.p,
                 "p_holm": other.p_holm,
             }
         )

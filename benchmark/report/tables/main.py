@@ -5,6 +5,7 @@ import pandas as pd
 from benchmark.report.columns import Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.lengths import length_note
 from benchmark.report.listed import Listed, level_columns, rate_columns
 from benchmark.report.notes import (
     arm_marks,
@@ -45,6 +46,7 @@ def main_table(results: Results, grid: Grid) -> Table | None:
     blocks += _size_free_blocks(grid, columns, footnotes)
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, measured), *mark_notes(grid), *level_notes(grid)]
     notes += [progress_note()] if results.has(GAIN) else []
+    notes += [*filter(None, [length_note(grid)])]
     notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
     notes += [definition_note(columns), *measurement_notes(results), *left_out_note(summary_only(results))]
     notes += [*filter(None, [machine_note(results)])]
@@ -94,7 +96,7 @@ def best_arms(grid: Grid, columns: list[Column], places: list[Place]) -> dict[st
     for column in columns:
         comparison = grid.compare(column.name, column.direction, places) if column.direction else None
         if comparison is not None and comparison.beyond_chance:
-            best[column.name] = comparison.best
+            best[column.name] = comparison.against
     return best
 
 

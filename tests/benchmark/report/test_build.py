@@ -18,8 +18,8 @@ def written_twice(synthetic: Make, plots: list[str]) -> list[str]:
         synthetic(("vq_vae", "residual_vq", "no_quantization"), sizes=(256, 1024), seeds=1, name=name)
         for name in ("first", "second")
     )
-    first.edit_plan(plots=plots)
-    second.edit_plan(plots=plots)
+    first.edit_plan(plots=plots, tuned="9 trials an arm")
+    second.edit_plan(plots=plots, tuned="9 trials an arm")
     names = [str(path.relative_to(first.folder)) for path in build(read(first.folder))]
     assert names == [str(path.relative_to(second.folder)) for path in build(read(second.folder))]
     for name in names:

@@ -29,7 +29,7 @@ def shifted(synthetic: Make) -> Path:
         law, shift = points[cell["codebook_size"]]
         cells.append({**cell, "codebook_size": 256, "point": {"dataset.law": law, "dataset.shift": shift}})
     axes = {"dataset.law": ["gaussian", "uniform"], "dataset.shift": [2, 0]}
-    made.edit_plan(codebook_sizes=[256], axes=axes, cells=cells)
+    made.edit_plan(codebook_sizes=[256], axes=axes, cells=cells, tuned="9 trials an arm")
     return made.folder
 
 
@@ -93,7 +93,7 @@ def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
     comparison = TABLES["comparison"](results, grid)
     assert comparison is not None
     assert "A block is a place of the grid (law, shift) and a seed" in comparison.notes[0]
-    assert "8 blocks" in comparison.blocks[0].heading
+    assert "8 blocks, 2 seeds" in comparison.blocks[0].heading
 
 
 @pytest.mark.parametrize("name", ["usage", "distortion", "disguise", "rate_distortion", "price"])

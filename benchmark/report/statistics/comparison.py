@@ -1,0 +1,141 @@
+"""Arms compared over the blocks that all of them have, with the one that validation chooses."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from benchmark.report.statistics.intervals import LEVEL, Interval
+from benchmark.report.statistics.pairs import PairTests, pair_tests
+
+
+class Difference(NamedTuple):
+    """One arm less the arm it is compared with: the mean over places and seeds, its p, and p corrected over all pairs.
+
+    The half-width is that of the moderated t, whose p it agrees with; None, like both p, where one seed is left.
+    """
+
+    arm: str
+    difference: Interval
+    p: float | None
+    p_holm: float | None
+
+
+class Comparison(NamedTuple):
+    """Arms compared on one metric, over the blocks that every arm has.
+
+    ``against``: the arm the others are compared with; ``on_validation``: whether validation errors chose it, not
+    the metric itself. ``mean_ranks``: on the metric, 1 is best, ties share; empty where it has no direction.
+    ``blocks``, ``seeds``: how many the comparison rests on. ``left_out``: blocks that every arm has too, of seeds that
+    lack places which others have. ``differences``: arm minus ``against``.
+    ``beyond_chance``: ``against`` is better than every other arm at the corrected level. ``prior_df``: how many
+    degrees of freedom every pair's variance borrows.
+    """
+
+    against: str
+    on_validation: bool
+    mean_ranks: dict[str, float]
+    blocks: int
+    seeds: int
+    left_out: int
+    differences: list[Difference]
+    beyond_chance: bool
+    prior_df: float
+
+
+def compare(values: pd.DataFrame, direction: int, validation: pd.DataFrame | None = None) -> Comparison | None:
+    """Compare the columns (arms) of ``values`` over its complete rows (blocks, indexed by place and seed).
+
+    Args:
+        values: one number a block and arm, NaN where there is no run; the level ``seed`` of its index says what
+            blocks have in common.
+        direction: -1 where lower is better, +1 where higher is, 0 where neither.
+        validation: validation errors of the same blocks and arms; the arm of lowest mean rank over the complete
+            blocks is the one that the others are compared with. Where one is missing, the metric chooses.
+
+    Returns:
+        None for fewer than two arms with values, where no block has all of them, and where nothing can choose an
+        arm. An arm without any value is left out; one that lacks some blocks takes them from everybody, for a
+        mean over other sizes or seeds is another quantity.
+
+    The blocks of one seed have weights and batches in common whatever the place, so they are no independent
+    observations: they are averaged first, and seeds alone are counted (`pair_tests`). All averages are over the same
+    places, those of the seed that has most; a seed that lacks one is left out.
+    """
+    everywhere = values.dropna(axis="columns", how="all").dropna()
+    complete = _of_seeds_with_all_places(everywhere)
+    if complete.shape[1] < 2 or not len(complete):
+        return None
+    chosen_by, on_validation = complete * -direction, False
+    if validation is not None:
+        errors = validation.reindex(index=complete.index, columns=complete.columns)
+        if bool(errors.notna().all(axis=None)):
+            chosen_by, on_validation = errors, True
+    if not on_validation and not direction:
+        return None
+    arms = [str(arm) for arm in complete.columns]
+    against = int(lowest_mean_rank(chosen_by.to_numpy(dtype=float)))
+    by_seed = complete.groupby(level="seed").mean().to_numpy(dtype=float)
+    tests = pair_tests(by_seed) if len(by_seed) > 1 else None
+    differences = _differences(arms, against, by_seed, tests)
+    ranks = rankdata(complete.to_numpy(dtype=float) * -direction, axis=1).mean(axis=0) if direction else ()
+    return Comparison(
+        arms[against],
+        on_validation,
+        {arm: float(rank) for arm, rank in zip(arms, ranks, strict=False)},
+        len(complete),
+        len(by_seed),
+        len(everywhere) - len(complete),
+        differences,
+        bool(direction) and all(_is_worse(difference, direction) for difference in differences),
+        float(tests.prior.df) if tests else 0.0,
+    )
+
+
+def lacking(values: pd.DataFrame) -> dict[str, int]:
+    """How many of the blocks that some arm has each arm lacks, those that lack any; an arm without any is left out."""
+    values = values.dropna(axis="columns", how="all").dropna(how="all")
+    missing = values.isna().sum()
+    return {str(arm): int(count) for arm, count in missing.items() if count}
+
+
+def lowest_mean_rank(errors: np.ndarray) -> np.ndarray:
+    """Which of the arms of ``errors [..., blocks, arms]`` has the lowest mean rank; a tie goes to the lower mean.
+
+    Ranks, because errors at different places differ in scale: a mean would be that of the hardest place.
+    """
+    ranks, means = rankdata(errors, axis=-1).mean(axis=-2), errors.mean(axis=-2)
+    first = np.isclose(ranks, ranks.min(axis=-1, keepdims=True), rtol=0, atol=1e-9)
+    return np.argmin(np.where(first, means, np.inf), axis=-1)
+
+
+def _of_seeds_with_all_places(blocks: pd.DataFrame) -> pd.DataFrame:
+    places: dict[object, set[object]] = {}
+    for place, seed in blocks.index:
+        places.setdefault(seed, set()).add(place)
+    most = max(places.values(), key=len, default=set())
+    return blocks.loc[[most <= places[seed] and place in most for place, seed in blocks.index]]
+
+
+def _differences(arms: list[str], against: int, by_seed: np.ndarray, tests: PairTests | None) -> list[Difference]:
+    seeds = len(by_seed)
+    differences = []
+    for index, arm in enumerate(arms):
+        if index == against:
+            continue
+        mean = float((by_seed[:, index] - by_seed[:, against]).mean())
+        if tests is None:
+            differences.append(Difference(arm, Interval(mean, None, seeds), None, None))
+            continue
+        low, high = min(index, against), max(index, against)
+        [pair] = np.flatnonzero((tests.first == low) & (tests.second == high))
+        interval = Interval(mean, float(tests.half_width[pair]), seeds)
+        differences.append(Difference(arm, interval, float(tests.p[pair]), float(tests.p_holm[pair])))
+    return differences
+
+
+def _is_worse(difference: Difference, direction: int) -> bool:
+    return (
+        difference.p_holm is not None and difference.p_holm < 1 - LEVEL and difference.difference.mean * direction < 0
+    )
