@@ -25,6 +25,15 @@ _Whole = Annotated[int, Field(ge=0, lt=2**63)]
 _Numbers = dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
 
 
+class _Training(BaseModel):
+    """The part of a run's training that reports read."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    steps: _Whole | None = None
+    schedule: str | None = None
+    learning_rate: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
 class _Config(BaseModel):
     """The part of a run's configuration that reports read."""
 
@@ -32,6 +41,7 @@ class _Config(BaseModel):
     method: str | None = None
     codebook_size: _Whole | None = None
     seed: _Whole | None = None
+    training: _Training = _Training()
 
 
 class _Record(BaseModel):

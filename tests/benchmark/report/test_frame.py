@@ -111,11 +111,20 @@ def test_settings_of_the_training_are_in_the_summary(synthetic: Make):
     assert summary["gain_db_per_doubling"].isna().all()  # two points are no slope
 
 
-@pytest.mark.parametrize("training", [None, 3, [], {"steps": None}])
-def test_a_record_whose_training_is_rubbish_is_still_a_row(synthetic: Make, training: object):
+@pytest.mark.parametrize("training", [None, 3, {"learning_rate": "fast"}, {"steps": -1}, {"schedule": 3}])
+def test_a_record_whose_training_is_rubbish_is_not_counted(synthetic: Make, training: object):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
     config = json.loads(made.record_path("vq_vae", 256, 0).read_text())["config"]
     made.edit("vq_vae", 256, 0, config={**config, "training": training})
+    results = read(made.folder)
+    assert len(results.runs) == 0
+    assert "has no valid `config`; it is not counted" in results.problems[0]
+
+
+def test_a_record_that_says_nothing_of_its_training_is_a_row(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
+    config = json.loads(made.record_path("vq_vae", 256, 0).read_text())["config"]
+    made.edit("vq_vae", 256, 0, config={name: value for name, value in config.items() if name != "training"})
     made.edit_plan(cells=[])
     results = read(made.folder)
     assert results.runs["schedule"].tolist() == ["constant"]
