@@ -23,7 +23,7 @@ REPETITIONS = 4000
 SHARED = 0.2
 """Share of a seed, common to all arms, in the variance of the median arm; in committed records between 0 and 0.5."""
 CORRELATION = 0.98
-"""Of an arm's validation and test errors over seeds; in committed records 0.99 and more for the squared error, less for PSNR."""
+"""Of an arm's validation and test errors over seeds; in committed records 0.99 for squared errors, less for PSNR."""
 _AT_A_TIME = 500
 _PROCEDURES = (
     "Moderated t, Holm over pairs (used)",
@@ -135,9 +135,9 @@ def _notes(repetitions: int) -> list[str]:
         "False positives: all arms are equal; share of studies in which any arm is said to differ, which should be at "
         f"most {100 * (1 - LEVEL):.0f} %. Found: one arm is better than all others by so many σ of the median arm "
         "(seeds and noise together); share of the others that are said to be worse than it.",
-        f"Of the median arm's variance {100 * SHARED:.0f} % is its seed's, shared by all arms; an arm's validation and "
-        f"test errors correlate with {CORRELATION:g} over seeds, both within what committed records have. Log-normal: σ of "
-        "an arm's own noise; in parentheses the standard deviation of its logarithm, that of PSNR in `remedies`.",
+        f"Of the median arm's variance {100 * SHARED:.0f} % is its seed's, shared by all arms; an arm's validation "
+        f"and test errors correlate with {CORRELATION:g} over seeds, as committed records have it. Log-normal: σ "
+        "of an arm's own noise; in parentheses the standard deviation of its logarithm, that of PSNR in `remedies`.",
         "Holm over arms corrects for the arms beside the chosen one only, and errs more often than it says: the luck "
         "by which an arm is chosen on validation is its luck on test, since both measure the same weights. So p is "
         "corrected over all pairs of arms.",

@@ -43,8 +43,9 @@ def pair_tests(by_seed: np.ndarray, *, moderated: bool = True) -> PairTests:
     too small by (arms - 1) / (arms + 1), for which it is made up.
 
     The correction is Holm's over all pairs and not over the arms beside the one they are compared with, because that
-    one is chosen by validation errors of the same runs, whose luck is that of the test errors (their squared
-    errors correlate with 0.99 and more over seeds in committed records); `benchmark.report.simulation` shows what comes of it otherwise.
+    one is chosen by validation errors of the same runs, whose luck is that of the test errors (in
+    committed records squared errors correlate with 0.99 and more over seeds); `benchmark.report.simulation` shows what
+    comes of it otherwise.
 
     Args:
         by_seed: ``[..., n, arms]``, n of at least 2.
