@@ -11,7 +11,7 @@ from benchmark.report.progress import GAIN
 
 _FRECHET = re.compile(r"rfid|fd_\w+|kid_\w+")
 _MADE_FOR_LARGE = ("fd_efficientnet_lite0", "kid_efficientnet_lite0")
-"""Where images entered enlarged, these put invisible noise above a visible blur: `make sensitivity` shows it."""
+"""Where images entered enlarged, these count invisible noise for more than a lost class: `make sensitivity`."""
 _PIXELS = {"fashion_mnist": 28, "cifar10": 32, "photos": 32}
 """Sides of images in records that don't say what they measured."""
 _LPIPS = re.compile(r"lpips_\w+")

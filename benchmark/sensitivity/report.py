@@ -80,8 +80,8 @@ def _row_notes() -> list[str]:
         "A lost class: each of its images is replaced by the nearest test image (squared error) of another class. An "
         "image that stays as it is counts with 100 dB.",
         "Training images: as many, evenly spaced, none of them the counterpart of a test image, so that only distances "
-        "between distributions mean something. It is what two draws of real images are apart: no smaller distance "
-        "says anything. They are those that the classifier of Fashion-MNIST was trained on.",
+        "between distributions mean something: what two draws of real images are apart. Changed copies share their "
+        "images with the originals and can be closer. The classifier of Fashion-MNIST was trained on these images.",
         "KID is unbiased and may be below zero: identical copies are closer than two draws of one distribution.",
     ]
 
