@@ -141,13 +141,16 @@ def test_the_method_in_contributing_works_on_the_first_try(
 def test_tune_spends_the_trials_and_a_suite_refers_to_the_best(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tiny["tuning"] = {"codebook_size": 8, "steps": 3, "learning_rates": [0.02]}
+    tiny["tuning"] = {"codebook_sizes": [8], "steps": [2, 3], "learning_rates": [0.01, 0.03], "further": 0, "keep": 1}
     suite, results = write_suite({**tiny, "methods": ["vq_vae"]}), str(tmp_path / "results")
     assert _call("tune", suite, "--results", results) == 0
     out = capsys.readouterr().out
-    assert "3 trials an arm on image_folder at K = 8, 3 steps, own seed" in out
-    assert len(list((tmp_path / "results").glob("tiny@tuning/runs/*/record.json"))) == 3
+    assert "6 trials of 2 steps an arm on image_folder at K = 8 with the schedule constant" in out
+    assert "the best again for 3 steps (2 trials, 2 seeds)" in out
+    assert len(list((tmp_path / "results").glob("tiny@tuning/runs/*/record.json"))) == 8
+    assert len((tmp_path / "tuned" / "tiny.csv").read_text().splitlines()) == 1 + 8
     plan = plan_suite(write_suite({**tiny, "methods": ["vq_vae"], "tuned": "tuned/tiny.yaml"}))
-    assert plan.runs[0].config["training"]["learning_rate"] == 0.02
     assert plan.choices is not None
-    assert plan.runs[0].config["params"]["beta"] == plan.choices.arms["vq_vae"].params["beta"]
+    [choice] = plan.choices.arms["vq_vae"]
+    assert plan.runs[0].config["training"]["learning_rate"] == choice.learning_rate in (0.01, 0.03)
+    assert plan.runs[0].config["params"]["beta"] == choice.params["beta"]

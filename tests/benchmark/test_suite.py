@@ -217,7 +217,7 @@ def test_smoke_has_every_method() -> None:
 def test_remedies_are_all_methods_at_equal_bits_per_position() -> None:
     own = [name for name in available() if get(name).__module__.startswith("methods.")]
     plan = plan_suite("remedies")
-    assert sorted(arm.method for arm in plan.arms) == [name for name in own if name != "kmeans"]
+    assert sorted({arm.method for arm in plan.arms}) == [name for name in own if name != "kmeans"]
     for arm in plan.arms:
         levels = get(arm.method).resolve_size(256, **arm.params)
         assert not levels or math.log2(math.prod(levels)) == pytest.approx(8, rel=0.05), arm.arm
@@ -232,7 +232,6 @@ def test_one_layer_of_a_method_is_called_so_and_not_ranked(tmp_path: Path) -> No
         ("hqa_layer", "hqa", False),
     ]
     assert "ranked" not in arms[0]
-    assert arms[1]["tuned"]
 
 
 def test_key_depends_on_every_part() -> None:

@@ -77,7 +77,7 @@ def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
     grid = Grid(results)
     usage = TABLES["usage_by_size"](results, grid)
     assert usage is not None
-    assert usage.title.endswith("by shift of the mean (untuned)")
+    assert usage.title.endswith("by shift of the mean")
     assert usage.columns == ["Arm", "shift = 0", "shift = 2"]
     assert [block.heading for block in usage.blocks] == ["gaussian", "uniform"]
     record = json.loads((shifted / "runs" / results.cells["key"][0] / "record.json").read_text())

@@ -9,7 +9,7 @@ from benchmark.report.build import summary_csv
 from benchmark.report.declarations import PaperTable
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
-from benchmark.report.quantities import distortion_columns, main_columns, summary_only
+from benchmark.report.quantities import distortion_columns, quality_columns, summary_only
 from benchmark.report.tables import main_table, paper_table
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
@@ -48,7 +48,7 @@ def test_distances_of_enlarged_images_are_neither_headlined_nor_ranked(synthetic
     of_images(made, dataset, detail)
     results = read(made.folder)
     assert summary_only(results) == (EFFICIENTNET if small else [])
-    for columns in (main_columns(results), distortion_columns(results)):
+    for columns in (quality_columns(results), distortion_columns(results)):
         assert set(EFFICIENTNET).isdisjoint(names(columns)) == small
         assert "lpips_alex_64px" in names(columns)
     notes = main_table(results, Grid(results)).notes
@@ -71,6 +71,6 @@ def test_what_measures_small_images_is_headlined_and_ranked(synthetic: Make):
         record["metrics"] |= dict.fromkeys(FASHION, 0.5)
         path.write_text(json.dumps(record))
     results = read(made.folder)
-    for columns in (main_columns(results), distortion_columns(results)):
+    for columns in (quality_columns(results), distortion_columns(results)):
         assert [name for name in names(columns) if name in FASHION] == FASHION
     assert {column.name: column.direction for column in distortion_columns(results)}["class_agreement"] == 1
