@@ -7,10 +7,7 @@ from typing import Any
 from benchmark.config import Training
 from benchmark.report.places import text
 
-_ABSENT = {
-    "schedule": "constant",
-    **{name: field.default for name, field in Training.model_fields.items() if not field.is_required()},
-}
+_ABSENT = {name: field.default for name, field in Training.model_fields.items()}
 """Settings of the training that a record may lack, because it is older than they are or has them at their default."""
 
 Difference = tuple[str, Any, Any]
