@@ -30,6 +30,12 @@ CASES: dict[str, dict[str, Any]] = {
     "simvq, unequal shares": {"method": "simvq", "batch_size": 7},
     "sq_vae, averaged weights": {"method": "sq_vae", "ema_decay": 0.9},
 }
+UNQUANTIZED: dict[str, dict[str, Any]] = {
+    "sgd": {"optimizer": "sgd"},
+    "adam": {"optimizer": "adam", "learning_rate": 0.02},
+    "adamw": {"optimizer": "adamw", "learning_rate": 0.02, "weight_decay": 0.01, "ema_decay": 0.9},
+}
+"""Nothing here can flip: after forty steps the error is that of one process to a hundred-thousandth."""
 
 
 def dataset() -> Dataset:
@@ -75,6 +81,13 @@ def train(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     measured |= distances(data)
     history = [{k: v for k, v in row.items() if k != "seconds"} for row in trainer.progress.history]
     return {"state": trainer.trained.state_dict(), "metrics": measured, "history": history}
+
+
+def unquantized(settings: dict[str, Any], folder: Path) -> float:
+    """The validation error after forty steps without a quantizer."""
+    trainer = Trainer(config("no_quantization", steps=40, **settings), dataset(), CPU)
+    trainer.fit(folder / "unquantized.pt", lambda *_: None)
+    return trainer.progress.history[-1]["validation_error"]
 
 
 class ThreeMeans(Classifier):
@@ -154,6 +167,15 @@ def gradients() -> list[Any]:
     return [None if parameter.grad is None else parameter.grad.tolist() for parameter in parameters]
 
 
+def layouts() -> list[list[int]]:
+    """Strides of a weight that is stored channels last and of its averaged gradient."""
+    weight = torch.nn.Parameter(torch.zeros(2, 3, 4, 4).contiguous(memory_format=torch.channels_last))
+    weight.grad = torch.ones_like(weight)
+    average_gradients([weight])
+    assert weight.grad is not None
+    return [list(weight.stride()), list(weight.grad.stride())]
+
+
 def main(rank: int, place: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{place}/rendezvous", rank=rank, world_size=2)
@@ -162,6 +184,11 @@ def main(rank: int, place: Path) -> None:
         folder = place / name
         folder.mkdir(exist_ok=True)
         found[name] = train(case, folder)
+    for name, settings in UNQUANTIZED.items():
+        folder = place / name
+        folder.mkdir(exist_ok=True)
+        found[name] = unquantized(settings, folder)
+    found["layouts"] = layouts()
     found["squared_error"] = squared_error()
     found["gradients"] = gradients()
     found["shares"] = [len(share(torch.arange(count))) for count in (1, 2, 7)]
@@ -214,6 +241,19 @@ def test_two_processes_train_and_measure_what_one_does(
         assert halves[0][name]["metrics"][key] == pytest.approx(value, rel=TOLERANCE), key
     for ours, theirs in zip(halves[0][name]["history"], whole["history"], strict=True):
         assert ours == pytest.approx(theirs, rel=10 * TOLERANCE, abs=1e-6)  # a code of an untrained encoder may flip
+
+
+@pytest.mark.parametrize("name", UNQUANTIZED)
+def test_two_processes_without_a_quantizer_end_where_one_does(
+    name: str, halves: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    assert halves[0][name] == halves[1][name]
+    assert halves[0][name] == pytest.approx(unquantized(UNQUANTIZED[name], tmp_path), rel=1e-5)
+
+
+def test_an_averaged_gradient_has_the_layout_of_its_weight(halves: list[dict[str, Any]]) -> None:
+    for half in halves:
+        assert half["layouts"] == [[48, 1, 12, 3]] * 2
 
 
 def test_vectors_are_measured_over_all_processes(halves: list[dict[str, Any]]) -> None:
