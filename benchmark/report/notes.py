@@ -13,20 +13,22 @@ from benchmark.report.statistics import LEVEL
 
 UNVERIFIED = "†"
 ENDS_ABOVE = "‡"
+AT_END = "§"
 _MACHINES_SHOWN = 3
 _MANY_ARMS = 4
 """Arms of one method from which on what most of them have in common is said once."""
 
 
 def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
-    """Raised marks of an arm: † not verified, ‡ a run at one of ``places`` ended above its own best."""
+    """Raised marks: † not verified, ‡ a run at one of ``places`` ended above its own best, § tuned to an end."""
     unverified = not grid.results.arm(arm)["verified"]
     above = any(grid.ends_above_best(arm, place) for place in places)
-    return (UNVERIFIED if unverified else "") + (ENDS_ABOVE if above else "")
+    at_end = bool(grid.results.arm(arm).get("at_end"))
+    return (UNVERIFIED if unverified else "") + (ENDS_ABOVE if above else "") + (AT_END if at_end else "")
 
 
 def mark_notes(grid: Grid) -> list[str]:
-    """The meaning of † and ‡, where they occur, and what is not ranked."""
+    """The meaning of †, ‡ and §, where they occur, and what is not ranked."""
     marks = "".join(arm_marks(grid, arm, grid.places) for arm in grid.arms)
     notes = []
     if grid.codeless:
@@ -45,6 +47,10 @@ def mark_notes(grid: Grid) -> list[str]:
             f"{ENDS_ABOVE} a run of the arm ends more than {ABOVE_BEST_DB:g} dB above its own best: above the lowest "
             "validation error of its history."
         )
+    if AT_END in marks:
+        ends = {arm: grid.results.arm(arm).get("at_end", []) for arm in grid.arms}
+        named = "; ".join(f"`{arm}` {', '.join(settings)}" for arm, settings in ends.items() if settings)
+        notes.append(f"{AT_END} the best of what was tried lies at its end, and a better one may lie beyond: {named}.")
     return notes
 
 

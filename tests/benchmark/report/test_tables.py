@@ -259,6 +259,19 @@ def test_a_sized_reference_comes_last_in_its_block(synthetic: Make):
     assert [row[0].text for row in built.blocks[0].rows] == ["`vq_vae`", "`simvq`", "reference: `kmeans`"]
 
 
+def test_a_choice_at_the_end_of_what_was_tried_is_marked(synthetic: Make):
+    made = synthetic(("simvq", "vq_vae"), sizes=(256,), seeds=1, artefacts=False)
+    [simvq, vq_vae] = made.plan["arms"]
+    simvq |= {"tuned": {"learning_rate": 0.01, "beta": 1.0}, "at_end": ["learning_rate"]}
+    made.edit_plan(tuned="nine trials", arms=[simvq, vq_vae])
+    results = read(made.folder)
+    text = TABLES["main"](results, Grid(results)).markdown()
+    assert "`simvq`<sup>§</sup>" in text
+    assert "`vq_vae`<sup>" not in text
+    assert "may lie beyond: `simvq` learning_rate." in text
+    assert r"\textsuperscript{\S{}}" in TABLES["main"](results, Grid(results)).latex()
+
+
 def test_only_distortion_is_marked_best_and_only_beyond_chance(synthetic: Make):
     made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
     made.edit_plan(tuned="9 trials an arm")
