@@ -9,6 +9,8 @@ import torch
 import yaml
 from PIL import Image
 
+from benchmark.data import Dataset
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
@@ -25,6 +27,14 @@ def images(tmp_path: Path) -> Path:
         corners = generator.integers(0, 256, (2, 2, 3), dtype=np.uint8)
         Image.fromarray(corners).resize((16, 16), Image.Resampling.BILINEAR).save(folder / f"{index:02}.png")
     return folder
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    """Thirty-two colour images of noise to train on, eight for validation, eight for the test."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (48, 3, 8, 8), dtype=torch.uint8, generator=generator)
+    return Dataset(images[:32], images[32:40], images[40:])
 
 
 @pytest.fixture

@@ -16,13 +16,6 @@ from benchmark.training import DivergedError, OutOfTimeError, Trainer
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def dataset() -> Dataset:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (48, 3, 8, 8), dtype=torch.uint8, generator=generator)
-    return Dataset(images[:32], images[32:40], images[40:])
-
-
 def _config(method: str = "vq_vae", **training: Any) -> dict[str, Any]:
     settings = {
         "steps": 12,

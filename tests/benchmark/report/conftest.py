@@ -54,6 +54,12 @@ class SyntheticResults:
         path = self.record_path(arm, size, seed)
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
+    def set_metric(self, arm: str, size: int, name: str, values: list[float | None]) -> None:
+        """A metric of an arm at a size, one value a seed."""
+        for seed, value in enumerate(values):
+            record = json.loads(self.record_path(arm, size, seed).read_text())
+            self.edit(arm, size, seed, metrics={**record["metrics"], name: value})
+
     def edit_plan(self, **changes: Any) -> None:
         """Change fields of the plan."""
         self.plan |= changes

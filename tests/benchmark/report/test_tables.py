@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
-from benchmark.report.table import Block, Table
+from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
@@ -33,16 +33,10 @@ def rows(built: Table | None) -> dict[tuple[str, str], list[str]]:
     }
 
 
-def set_metric(made, arm: str, size: int, name: str, values: list[float]) -> None:
-    for seed, value in enumerate(values):
-        record = json.loads(made.record_path(arm, size, seed).read_text())
-        made.edit(arm, size, seed, metrics={**record["metrics"], name: value})
-
-
 def test_mean_and_half_width_of_three_seeds(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(1024,), artefacts=False)
-    set_metric(made, "vq_vae", 1024, "usage", [0.05, 0.06, 0.07])
-    set_metric(made, "vq_vae", 1024, "perplexity", [30.0, 37.0, 41.0])
+    made.set_metric("vq_vae", 1024, "usage", [0.05, 0.06, 0.07])
+    made.set_metric("vq_vae", 1024, "perplexity", [30.0, 37.0, 41.0])
     built = table(made.folder)
     assert built is not None
     [[_, usage, perplexity, *_, n]] = built.blocks[0].rows
@@ -166,10 +160,10 @@ def test_usage_of_the_training_set(synthetic: Make):
     made = synthetic(("vq_vae", "simvq"), sizes=(256, 65536), artefacts=False)
     for size, tokens in ((256, 2_695_000), (65536, 110_000)):
         for name, value in (("usage_train", 0.95), ("tokens_train", tokens), ("hit_once_train", 0.025)):
-            set_metric(made, "vq_vae", size, name, [value] * 3)
-        set_metric(made, "vq_vae", size, "ceiling_train", [1 - (1 - 1 / size) ** tokens] * 3)
-    set_metric(made, "vq_vae", 256, "usage_tenth_train", [0.5] * 3)
-    set_metric(made, "vq_vae", 65536, "usage_tenth_train", [None] * 3)  # a tenth of a uniform share is below 2 tokens
+            made.set_metric("vq_vae", size, name, [value] * 3)
+        made.set_metric("vq_vae", size, "ceiling_train", [1 - (1 - 1 / size) ** tokens] * 3)
+    made.set_metric("vq_vae", 256, "usage_tenth_train", [0.5] * 3)
+    made.set_metric("vq_vae", 65536, "usage_tenth_train", [None] * 3)  # a tenth of a uniform share is below 2 tokens
     built = table(made.folder)
     assert built is not None
     names = ["Usage (training), %", "Used at a tenth (training), %", "Hit once (training), %"]
@@ -191,7 +185,7 @@ def test_usage_of_the_training_set(synthetic: Make):
 def test_usage_a_level_beside_the_joint_one(synthetic: Make):
     made = synthetic(("residual_vq", "simvq"), sizes=(256,), seeds=2, artefacts=False)
     for level, usage in enumerate(([1.0, 1.0], [0.98, 0.988], [0.05, 0.061]), 1):
-        set_metric(made, "residual_vq", 256, f"usage_level_{level}", usage)
+        made.set_metric("residual_vq", 256, f"usage_level_{level}", usage)
     built = table(made.folder)
     assert built is not None
     assert built.columns[1:4] == ["Usage, %", "Perplexity", "Usage a level, %"]
@@ -275,12 +269,12 @@ def test_a_choice_at_the_end_of_what_was_tried_is_marked(synthetic: Make):
 def test_only_distortion_is_marked_best_and_only_beyond_chance(synthetic: Make):
     made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
     made.edit_plan(tuned="9 trials an arm")
-    set_metric(made, "vq_vae", 256, "ssim", [0.80, 0.81, 0.82])
-    set_metric(made, "simvq", 256, "ssim", [0.90, 0.91, 0.921])
-    set_metric(made, "vq_vae", 256, "quantization_error", [0.30, 0.50, 0.40])
-    set_metric(made, "simvq", 256, "quantization_error", [0.29, 0.41, 0.42])
+    made.set_metric("vq_vae", 256, "ssim", [0.80, 0.81, 0.82])
+    made.set_metric("simvq", 256, "ssim", [0.90, 0.91, 0.921])
+    made.set_metric("vq_vae", 256, "quantization_error", [0.30, 0.50, 0.40])
+    made.set_metric("simvq", 256, "quantization_error", [0.29, 0.41, 0.42])
     for arm, usage in (("vq_vae", 0.1), ("simvq", 0.9)):
-        set_metric(made, arm, 256, "usage", [usage, usage + 0.001, usage + 0.002])
+        made.set_metric(arm, 256, "usage", [usage, usage + 0.001, usage + 0.002])
     built = table(made.folder)
     assert built is not None
     bold = {
@@ -339,7 +333,7 @@ def test_one_size_keeps_the_floor_apart(synthetic: Make):
 
 def test_what_was_measured_with_and_what_is_withheld(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
-    set_metric(made, "vq_vae", 256, "fd_efficientnet_lite0", [None])
+    made.set_metric("vq_vae", 256, "fd_efficientnet_lite0", [None])
     reason = "500 images are fewer than twice the 1,280 features"
     made.edit(
         "vq_vae",
@@ -415,8 +409,8 @@ def test_the_protocol_leaves_out_what_has_no_settings(synthetic: Make):
 
 def test_usage_and_perplexity_share_a_cell(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=1, artefacts=False)
-    set_metric(made, "vq_vae", 1024, "usage", [0.938])
-    set_metric(made, "vq_vae", 1024, "perplexity", [74.21])
+    made.set_metric("vq_vae", 1024, "usage", [0.938])
+    made.set_metric("vq_vae", 1024, "perplexity", [74.21])
     built = table(made.folder, "usage_by_size")
     assert built is not None
     assert built.columns == ["Arm", "K = 256", "K = 1,024"]
@@ -431,7 +425,7 @@ def test_by_size_tables_need_more_than_one_size(synthetic: Make):
 
 def test_declared_metrics_by_size(synthetic: Make):
     made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), artefacts=False)
-    set_metric(made, "simvq", 256, "effective_rank", [10.0, 11.0, 12.0])
+    made.set_metric("simvq", 256, "effective_rank", [10.0, 11.0, 12.0])
     results = read(made.folder)
     built = metrics_by_size("ranks", ["effective_rank", "effective_rank_used"], results, Grid(results))
     assert built is not None
@@ -450,100 +444,6 @@ def test_an_arm_without_codes_is_not_ranked(synthetic: Make):
         assert table is not None
         assert "Neither ranked nor marked best, since without codes nothing bounds its bits: `sc_vae`." in table.notes
     assert "sc_vae" not in set(table.data["arm"])
-
-
-def compared(synthetic: Make):
-    """Two arms at two sizes, tuned; `vq_vae` has the larger quantization error, and `simvq` that of validation."""
-    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
-    made.edit_plan(tuned="9 trials an arm")
-    for size, offset in ((256, 0.0), (1024, -1.0)):
-        set_metric(made, "simvq", size, "quantization_error", [2.0 + offset, 2.1 + offset, 2.2 + offset])
-        set_metric(made, "vq_vae", size, "quantization_error", [3.0 + offset, 3.2 + offset, 3.1 + offset])
-        set_metric(made, "simvq", size, "validation_error", [0.2, 0.2, 0.2])
-        set_metric(made, "vq_vae", size, "validation_error", [0.1, 0.1, 0.1])
-    return made
-
-
-def block_of(built: Table | None, label: str) -> Block:
-    assert built is not None
-    [block] = [block for block in built.blocks if block.heading.startswith(label)]
-    return block
-
-
-def texts(block: Block) -> list[list[str]]:
-    return [[cell.text for cell in row] for row in block.rows]
-
-
-def test_comparison_with_the_arm_that_validation_chooses(synthetic: Make):
-    built = table(compared(synthetic).folder, "comparison")
-    assert built is not None
-    assert built.columns == ["Arm", "Mean rank", "Difference from `vq_vae`", "p (Holm)"]
-    block = block_of(built, "Quantization error")
-    assert block.heading == "Quantization error ↓ · 6 blocks, 3 seeds"
-    differences = -np.array([1.0, 1.1, 0.9])  # of each seed, at both sizes
-    # 97.5 % quantile of Student's t with two degrees of freedom, from a printed table.
-    half_width = 4.302653 * differences.std(ddof=1) / math.sqrt(3)
-    assert texts(block) == [
-        ["`vq_vae`", "2.00", "", ""],
-        ["`simvq`", "1.00", f"−1.00000 ± {half_width:.5f}", "0.003"],
-    ]
-    assert not any(cell.bold for row in block.rows for cell in row), "chosen on validation, and worse on test"
-    assert "no_quantization" not in built.markdown()
-    assert any("lowest mean rank over these blocks by validation error" in note for note in built.notes)
-
-
-def test_comparison_with_the_best_of_a_metric_where_validation_errors_are_missing(synthetic: Make):
-    made = compared(synthetic)
-    set_metric(made, "vq_vae", 256, "validation_error", [0.1, None, 0.1])
-    built = table(made.folder, "comparison")
-    block = block_of(built, "Quantization error")
-    assert texts(block)[0] == ["`simvq`", "1.00", "best", ""]
-    assert block.rows[0][2].bold
-    assert built is not None
-    [note] = [note for note in built.notes if note.startswith("Chosen by the metric itself")]
-    assert "Quantization error" in note
-    assert not any(block.heading.startswith(("Usage", "Perplexity")) for block in built.blocks)
-
-
-def test_usage_and_perplexity_are_compared_and_never_best(synthetic: Make):
-    made = compared(synthetic)
-    for size in (256, 1024):
-        set_metric(made, "vq_vae", size, "usage", [0.90, 0.91, 0.92])
-        set_metric(made, "simvq", size, "usage", [0.50, 0.52, 0.51])
-    built = table(made.folder, "comparison")
-    block = block_of(built, "Usage")
-    assert block.heading == "Usage, % · 6 blocks, 3 seeds"
-    half_width = 4.302653 * 1.0 / math.sqrt(3)
-    assert texts(block) == [["`vq_vae`", "–", "", ""], ["`simvq`", "–", f"−40.00 ± {half_width:.2f}", "< 0.001"]]
-    assert not any(cell.bold for row in block.rows for cell in row)
-    assert block_of(built, "Perplexity")
-
-
-def test_missing_blocks_are_named(synthetic: Make):
-    made = compared(synthetic)
-    made.edit("simvq", 1024, 2, status="diverged", metrics={})
-    built = table(made.folder, "comparison")
-    assert built is not None
-    assert block_of(built, "MSE").heading == "MSE ↓ · 4 blocks, 2 seeds"
-    missing = "blocks are missing for every arm because `simvq` lacks 1"
-    left_out = "1 more are left out, of seeds that lack sizes which others have"
-    assert f"Every metric: {missing}; {left_out}." in built.notes
-    made.edit("simvq", 256, 1, status="diverged", metrics={})
-    built = table(made.folder, "comparison")
-    assert texts(block_of(built, "Quantization error"))[1][2:] == ["−1.00000", "–"]
-    assert built is not None
-    assert any(note.endswith("one seed is left, so nothing is tested.") for note in built.notes)
-    assert not any(note.startswith("Bold") for note in built.notes)
-
-
-def test_untuned_arms_are_not_ranked(synthetic: Make):
-    made = compared(synthetic)
-    made.edit_plan(tuned=False)
-    assert table(made.folder, "comparison") is None
-    built = table(made.folder)
-    assert built is not None
-    assert not any(cell.bold for block in built.blocks for row in block.rows for cell in row)
-    assert not any("Bold" in note for note in built.notes)
 
 
 def test_what_most_arms_of_a_method_have_in_common_is_said_once(synthetic: Make):
