@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from benchmark.optimization import build_optimizer
 from benchmark.parallel import average_gradients, average_terms, first_says, rank, share, weight
 from benchmark.probe import Probe, probe_items
 from benchmark.records import UnwritableError
+from benchmark.run import run_key
 from benchmark.seeds import derive_seed
 from benchmark.snapshots import Snapshots
 from benchmark.stopwatch import QuantizerStopwatch
@@ -92,6 +93,39 @@ class Trainer:
             return self.system
         assert isinstance(self.average.module, System)
         return self.average.module
+
+    @property
+    def key(self) -> str:
+        """Of the run."""
+        return run_key(self.config)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything the rest of the training depends on but random states."""
+        return {
+            **{name: part.state_dict() for name, part in self._parts().items()},
+            "bad_step": self.bad_step,
+            "progress": asdict(self.progress),
+            "stopwatch": self.stopwatch.totals(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.bad_step.copy_(state["bad_step"])
+        self.progress = Progress(**state["progress"])
+        self.stopwatch.restore(state["stopwatch"])
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "system": self.system,
+            "objective": self.objective,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "scheduler": self.scheduler,
+            "snapshots": self.snapshots if self.snapshots.wanted else None,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
 
     def fit(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         """Train to the last step, from ``checkpoint`` where there is one.
