@@ -19,7 +19,7 @@ from benchmark.records import STATUSES
 from benchmark.reporting import write_reports
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
-from benchmark.tuning import Tuner, choices_path, write_response
+from benchmark.tuning import Tuner, choices_path, known_errors, read_response, write_response
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.errors import did_you_mean
@@ -54,8 +54,9 @@ def tune(options: argparse.Namespace) -> int:
     """Spend the same trials on every arm and write the choices by validation error."""
     _check_retry(options.retry)
     device = _device(options.device, options.launcher)
-    tuner = Tuner(options.suite, options.set, options.methods, torch.device(device).type)
     path = choices_path(options.suite, options.set)
+    known = known_errors(read_response(path.with_suffix(".csv")))
+    tuner = Tuner(options.suite, options.set, options.methods, torch.device(device).type, known)
     others = chosen_before(path, tuner.empty_choices()) if options.methods else {}
     store = Store(Path(options.results) / f"{tuner.name}@tuning")
     while (trials := tuner.next_plan()) is not None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ COLUMNS = (
     "value",
     "validation_error",
     "chosen",
+    "key",
 )
 
 
@@ -57,12 +59,21 @@ class Tuner:
         overrides: of the suite's content, as for `plan_suite`.
         methods: arms to tune; all for none.
         device: kind of device.
+        known: errors by key of runs that needn't be done again, from `read_response`.
 
     Raises:
         UsageError: anything a person typed wrong.
     """
 
-    def __init__(self, suite: str, overrides: dict[str, Any], methods: list[str], device: str) -> None:
+    def __init__(
+        self,
+        suite: str,
+        overrides: dict[str, Any],
+        methods: list[str],
+        device: str,
+        known: dict[str, float] | None = None,
+    ) -> None:
+        self._known = known or {}
         self._suite, self._overrides, self._device = suite, overrides, device
         base = plan_suite(suite, overrides=overrides, methods=methods, device=device, tuned=False)
         self.file = base.file
@@ -90,16 +101,18 @@ class Tuner:
         plans = [self._plan(size, seed, fresh) for size, seed in places]
         for at, trials in fresh.items():
             self.trials[at] += [trial for trial in trials if trial.run is not None]
-        plans[0].cells = [cell for plan in plans for cell in plan.cells]
+        cells = [cell for plan in plans for cell in plan.cells]
+        plans[0].cells = [cell for cell in cells if cell.run is None or cell.run.key not in self._known]
         return plans[0]
 
     def learn(self, store: Store) -> None:
         """Read what has become of the trials."""
         for trials in self.trials.values():
             for trial in trials:
-                record = store.record(trial.run.key) if trial.run else None
+                assert trial.run is not None
+                record = store.record(trial.run.key)
                 error = record["metrics"].get("validation_error") if record and record["status"] == "ok" else None
-                trial.error = math.inf if error is None else error
+                trial.error = self._known.get(trial.run.key, math.inf) if error is None else error
 
     def choices(self) -> Choices:
         """The setting of lowest mean error over the long trials, for every arm at every size where one ended well."""
@@ -148,7 +161,8 @@ class Tuner:
                 is_chosen = chosen is not None and (rate, params) == (chosen.learning_rate, chosen.params)
                 where = [arm, size, trial.rung, self.budget.steps[trial.rung - 1], trial.seed, rate]
                 tried = [next(iter(params), ""), json.dumps(value) if isinstance(value, dict) else value]
-                rows.append(dict(zip(COLUMNS, [*where, *tried, _shown(trial.error), int(is_chosen)], strict=True)))
+                outcome = [_shown(trial.error), int(is_chosen), trial.run.key if trial.run else ""]
+                rows.append(dict(zip(COLUMNS, [*where, *tried, *outcome], strict=True)))
         return rows
 
     def _next_trials(self, arm: str, size: int) -> list[Trial]:
@@ -204,13 +218,28 @@ def choices_path(suite: str, overrides: dict[str, Any]) -> Path:
     return file.parent / "tuned" / f"{suite_name(file, overrides)}.yaml"
 
 
+def read_response(path: Path) -> list[dict[str, str]]:
+    """All trials that were written, a row each; none where the file is missing or can't be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def known_errors(rows: list[dict[str, str]]) -> dict[str, float]:
+    """Errors of trials that ended well, by the key of their run: what has the same key would end the same."""
+    found = {}
+    for row in rows:
+        with suppress(KeyError, TypeError, ValueError):
+            found[row["key"]] = float(row["validation_error"])
+    return found
+
+
 def write_response(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write all trials beside the choices; those of arms that are not among ``rows`` stay."""
     arms = {row["arm"] for row in rows}
-    others: list[dict[str, Any]] = []
-    if path.is_file():
-        with path.open(encoding="utf-8", newline="") as file:
-            others = [row for row in csv.DictReader(file) if row.get("arm") not in arms]
+    others = [row for row in read_response(path) if row.get("arm") not in arms]
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()

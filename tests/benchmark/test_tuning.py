@@ -14,7 +14,7 @@ from benchmark.config import Arm
 from benchmark.plan_file import write_plan
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
-from benchmark.tuning import SEED, Tuner, choices_path, write_response
+from benchmark.tuning import SEED, Tuner, choices_path, known_errors, read_response, write_response
 from benchmark.worker_job import empty_record
 from methods import UsageError
 
@@ -84,6 +84,23 @@ def test_the_choice_is_the_lowest_validation_error_at_each_size(
         ("8", "0.01", "0.25"),
         ("16", "0.01", "3.0"),
     }
+
+
+def test_trials_that_are_written_down_are_not_run_again(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    suite, path = write_suite({**tiny, "tuning": TUNING}), tmp_path / "tuned.csv"
+    first = _tuner(suite, ["vq_vae"])
+    _play(first, Store(tmp_path / "first"), _bowl)
+    write_response(path, first.rows(first.choices()))
+    known = known_errors(read_response(path))
+    assert len(known) == 2 * 17
+    again = Tuner(suite, {}, ["vq_vae"], "cpu", known)
+    rounds = _play(again, Store(tmp_path / "second"), _bowl)
+    assert [plan.runs for plan in rounds] == [[]] * 4
+    assert again.choices() == first.choices()
+    (tmp_path / "bad.csv").write_text("arm,key\nvq_vae\n")
+    assert known_errors(read_response(tmp_path / "bad.csv")) == {}
 
 
 def test_what_did_not_end_well_is_never_chosen_and_an_arm_without_any_is_left_out(
@@ -166,7 +183,7 @@ def test_choices_stand_beside_those_of_the_same_budget_only(
     row = {"arm": "vq_vae", "codebook_size": 8, "chosen": 1}
     write_response(tmp_path / "tuned.csv", [{**row, "arm": "simvq"}, row])
     write_response(tmp_path / "tuned.csv", [{**row, "codebook_size": 9}])
-    assert (tmp_path / "tuned.csv").read_text().splitlines()[1:] == ["simvq,8,,,,,,,,1", "vq_vae,9,,,,,,,,1"]
+    assert (tmp_path / "tuned.csv").read_text().splitlines()[1:] == ["simvq,8,,,,,,,,1,", "vq_vae,9,,,,,,,,1,"]
 
 
 def test_an_overridden_protocol_has_choices_of_its_own(tiny: dict[str, object], write_suite: Write) -> None:
