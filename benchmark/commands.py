@@ -60,12 +60,14 @@ def tune(options: argparse.Namespace) -> int:
     others = chosen_before(path, tuner.empty_choices()) if options.methods else {}
     store = Store(Path(options.results) / f"{tuner.name}@tuning")
     while (trials := tuner.next_plan()) is not None:
-        if launch(trials, store, options, device).interrupted:
-            return 130
+        interrupted = launch(trials, store, options, device).interrupted
         tuner.learn(store)
+        choices = tuner.choices()
+        write_response(path.with_suffix(".csv"), tuner.rows(choices))  # also half-way: none is run a second time
+        if interrupted:
+            return 130
     choices = tuner.choices()
     write_choices(path, choices.model_copy(update={"arms": {**others, **choices.arms}}))
-    write_response(path.with_suffix(".csv"), tuner.rows(choices))
     for arm, choice in ((arm, choice) for arm, found in choices.arms.items() for choice in found):
         settings = ", ".join(f"{key} {value}" for key, value in choice.params.items())
         end = f"  (nothing tried beyond this {' and '.join(choice.at_end)})" if choice.at_end else ""

@@ -222,7 +222,7 @@ class Tuning(Strict):
         [500, 2000], min_length=2, max_length=2, description="of a short trial and of a long one"
     )
     further: int = Field(6, ge=0, description="short trials beyond the first, beside the best or outside the range")
-    keep: int = Field(3, ge=1, description="settings that are tried again, longer")
+    keep: int = Field(3, ge=1, description="learning rates whose best settings are tried again, longer")
     seeds: int = Field(2, ge=1, description="of each long trial")
 
 

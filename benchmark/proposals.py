@@ -65,6 +65,17 @@ def next_settings(errors: Mapping[Setting, float], knob: Knob | None, count: int
     return list(itertools.islice(dict.fromkeys(itertools.islice(fresh, 8 * count)), count))
 
 
+def to_try_longer(errors: Mapping[Setting, float], keep: int) -> list[Setting]:
+    """The best setting at each of the ``keep`` learning rates that did best.
+
+    Not the best settings whatever their rate: short trials like rates at which long ones blow up, and how much a
+    longer training wants them lower is what the longer trials are to find out.
+    """
+    ranked = sorted(errors, key=lambda setting: (errors[setting], setting))
+    best_of_rate = {setting.quarters: setting for setting in reversed(ranked)}
+    return [setting for setting in ranked if best_of_rate[setting.quarters] == setting][:keep]
+
+
 def at_the_end(setting: Setting, tried: Iterable[Setting], knob: Knob | None) -> list[str]:
     """What of ``setting`` is the lowest or highest of those tried with it, beyond which a better one may lie."""
     rates = {other.quarters for other in tried if other.place == setting.place}

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.choices import Choice, Choices
 from benchmark.config import EVALUATIONS, Arm
 from benchmark.data import datasets
-from benchmark.proposals import Setting, at_the_end, first_settings, next_settings
+from benchmark.proposals import Setting, at_the_end, first_settings, next_settings, to_try_longer
 from benchmark.records import write_atomic
 from benchmark.run import Run
 from benchmark.store import Store
@@ -176,8 +176,8 @@ class Tuner:
         if self._further:
             settings = next_settings(errors, knob, min(A_ROUND, self._further))
             return [Trial(setting, 1, SEED) for setting in settings]
-        best = sorted(errors, key=lambda setting: (errors[setting], setting))[: self.budget.keep]
-        return [Trial(setting, 2, seed) for setting in best for seed in self._seeds(rung=2)]
+        longer = to_try_longer(errors, self.budget.keep)
+        return [Trial(setting, 2, seed) for setting in longer for seed in self._seeds(rung=2)]
 
     def _seeds(self, rung: int) -> list[int]:
         return [SEED + index for index in range(self.budget.seeds if rung == 2 else 1)]
@@ -240,6 +240,7 @@ def write_response(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write all trials beside the choices; those of arms that are not among ``rows`` stay."""
     arms = {row["arm"] for row in rows}
     others = [row for row in read_response(path) if row.get("arm") not in arms]
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()

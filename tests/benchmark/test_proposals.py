@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.proposals import Setting, at_the_end, first_settings, next_settings, quarters_of
+from benchmark.proposals import Setting, at_the_end, first_settings, next_settings, quarters_of, to_try_longer
 from methods import Knob, UsageError
 
 KNOB = Knob("beta", (0.1, 0.25, 1.0), below=(0.03,), above=(3.0, 10.0))
@@ -55,6 +55,12 @@ def test_as_many_are_proposed_whatever_is_known() -> None:
         proposed = next_settings(errors, None, 3)
         assert len(set(proposed) - set(errors)) == 3
         errors |= dict.fromkeys(proposed, float("inf"))
+
+
+def test_the_best_of_each_of_the_best_rates_is_tried_longer() -> None:
+    errors = {Setting(-6, 2): 0.1, Setting(-6, 3): 0.2, Setting(-8, 2): 0.3, Setting(-8, 1): 0.25, Setting(-10, 1): 0.4}
+    assert to_try_longer(errors, 2) == [Setting(-6, 2), Setting(-8, 1)]
+    assert to_try_longer(errors, 5) == [Setting(-6, 2), Setting(-8, 1), Setting(-10, 1)]
 
 
 def test_an_end_is_what_nothing_was_tried_beyond() -> None:
