@@ -15,11 +15,11 @@ from benchmark.launchers import LocalLauncher
 from benchmark.launching import jobs_and_threads, launch
 from benchmark.models import models
 from benchmark.plan_file import write_plan
-from benchmark.records import STATUSES
+from benchmark.records import STATUSES, read_rows
 from benchmark.reporting import write_reports
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
-from benchmark.tuning import Tuner, choices_path, known_errors, read_response, write_response
+from benchmark.tuning import Tuner, choices_path, known_errors, write_response
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.errors import did_you_mean
@@ -55,7 +55,7 @@ def tune(options: argparse.Namespace) -> int:
     _check_retry(options.retry)
     device = _device(options.device, options.launcher)
     path = choices_path(options.suite, options.set)
-    known = known_errors(read_response(path.with_suffix(".csv")))
+    known = known_errors(read_rows(path.with_suffix(".csv")))
     tuner = Tuner(options.suite, options.set, options.methods, torch.device(device).type, known)
     others = chosen_before(path, tuner.empty_choices()) if options.methods else {}
     store = Store(Path(options.results) / f"{tuner.name}@tuning")

@@ -15,12 +15,3 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     writer.writeheader()
     writer.writerows(history)
     write_output(path, text.getvalue())
-
-
-def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows as they were written; none where the file is missing or can't be read."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error):
-        return []

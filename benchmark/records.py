@@ -1,5 +1,6 @@
 """Records of runs: atomic files, whole or not counted. Needs no torch, so that reports are quick."""
 
+import csv
 import io
 import json
 import os
@@ -116,6 +117,15 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_output(path, buffer.getvalue())
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file as they were written; none where it is missing or can't be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return []
 
 
 def _sync_folder(folder: Path) -> None:

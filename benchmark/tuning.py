@@ -13,7 +13,7 @@ from benchmark.choices import Choice, Choices
 from benchmark.config import EVALUATIONS, Arm
 from benchmark.data import datasets
 from benchmark.proposals import Setting, at_the_end, first_settings, next_settings, to_try_longer
-from benchmark.records import write_atomic
+from benchmark.records import read_rows, write_atomic
 from benchmark.run import Run
 from benchmark.store import Store
 from benchmark.suite import Plan, find_suite, plan_suite, suite_name
@@ -59,7 +59,7 @@ class Tuner:
         overrides: of the suite's content, as for `plan_suite`.
         methods: arms to tune; all for none.
         device: kind of device.
-        known: errors by key of runs that needn't be done again, from `read_response`.
+        known: errors by key of runs that needn't be done again, from `known_errors`.
 
     Raises:
         UsageError: anything a person typed wrong.
@@ -218,15 +218,6 @@ def choices_path(suite: str, overrides: dict[str, Any]) -> Path:
     return file.parent / "tuned" / f"{suite_name(file, overrides)}.yaml"
 
 
-def read_response(path: Path) -> list[dict[str, str]]:
-    """All trials that were written, a row each; none where the file is missing or can't be read."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error):
-        return []
-
-
 def known_errors(rows: list[dict[str, str]]) -> dict[str, float]:
     """Errors of trials that ended well, by the key of their run: what has the same key would end the same."""
     found = {}
@@ -239,7 +230,7 @@ def known_errors(rows: list[dict[str, str]]) -> dict[str, float]:
 def write_response(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write all trials beside the choices; those of arms that are not among ``rows`` stay."""
     arms = {row["arm"] for row in rows}
-    others = [row for row in read_response(path) if row.get("arm") not in arms]
+    others = [row for row in read_rows(path) if row.get("arm") not in arms]
     path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")

@@ -9,9 +9,8 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.display import Display
-from benchmark.history import read_history
 from benchmark.launchers import Launcher
-from benchmark.records import KEY, BadRecordError, read_record
+from benchmark.records import KEY, BadRecordError, read_record, read_rows
 from benchmark.run import Run, run_key
 from benchmark.store import RECORD, Store
 from benchmark.worker_job import Job
@@ -145,7 +144,7 @@ def _dataset_options(record: dict[str, Any], options: Mapping[str, Any]) -> dict
 def _numbers(record: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Every metric, and every value of the history where there is one."""
     numbers = dict(record["metrics"])
-    for row in read_history(folder / "history.csv"):
+    for row in read_rows(folder / "history.csv"):
         step = row.get("step", "")
         numbers |= {f"{name} at step {step}": value for name, value in row.items() if name not in NOT_COMPARED}
     return numbers

@@ -67,8 +67,9 @@ class CodeStatistics:
         if not self.level_sizes:
             return dict.fromkeys(KEYS)
         measured = _describe(self._joint_counts(), math.prod(self.level_sizes))
-        levels = self.counts if self._tuples is not None else []
-        for level, (counts, size) in enumerate(zip(levels, self.level_sizes, strict=False), 1):
+        if self._tuples is None:
+            return measured
+        for level, (counts, size) in enumerate(zip(self.counts, self.level_sizes, strict=True), 1):
             measured |= {f"{key}_level_{level}": value for key, value in _describe(counts, size).items()}
         return measured
 

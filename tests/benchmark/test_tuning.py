@@ -12,9 +12,10 @@ import pytest
 from benchmark.choices import Choice, Choices, apply_choice, chosen_before, read_choices, write_choices
 from benchmark.config import Arm
 from benchmark.plan_file import write_plan
+from benchmark.records import read_rows
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
-from benchmark.tuning import SEED, Tuner, choices_path, known_errors, read_response, write_response
+from benchmark.tuning import SEED, Tuner, choices_path, known_errors, write_response
 from benchmark.worker_job import empty_record
 from methods import UsageError
 
@@ -93,14 +94,14 @@ def test_trials_that_are_written_down_are_not_run_again(
     first = _tuner(suite, ["vq_vae"])
     _play(first, Store(tmp_path / "first"), _bowl)
     write_response(path, first.rows(first.choices()))
-    known = known_errors(read_response(path))
+    known = known_errors(read_rows(path))
     assert len(known) == 2 * 17
     again = Tuner(suite, {}, ["vq_vae"], "cpu", known)
     rounds = _play(again, Store(tmp_path / "second"), _bowl)
     assert [plan.runs for plan in rounds] == [[]] * 4
     assert again.choices() == first.choices()
     (tmp_path / "bad.csv").write_text("arm,key\nvq_vae\n")
-    assert known_errors(read_response(tmp_path / "bad.csv")) == {}
+    assert known_errors(read_rows(tmp_path / "bad.csv")) == {}
 
 
 def test_what_did_not_end_well_is_never_chosen_and_an_arm_without_any_is_left_out(

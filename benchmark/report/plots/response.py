@@ -16,13 +16,13 @@ from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 from matplotlib.ticker import FixedLocator, NullFormatter
 
+from benchmark.plan_record import RESPONSE
 from benchmark.report.frame import Results, unusable
 from benchmark.report.grid import Grid
 from benchmark.report.places import text
 from benchmark.report.plots.base import Plot, is_wide, legend, make_logarithmic, panels, size_label, wrapped
 from benchmark.report.style import Style
 
-FILE = "tuning.csv"
 _NUMBERS = ("codebook_size", "rung", "steps", "seed", "learning_rate", "validation_error", "chosen")
 _COLUMNS = (*_NUMBERS, "arm", "parameter", "value")
 _PANELS_A_ROW = 7
@@ -54,7 +54,7 @@ class Response(Plot):
 
     def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where nothing was tuned."""
-        trials = _read(results.folder / FILE)
+        trials = _read(results.folder / RESPONSE)
         if trials is None:
             return None
         arms = [arm for arm in grid.arms if (trials["arm"] == arm).any()]

@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.report.columns import NO_VALUE
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
-from benchmark.report.lengths import Neighbours, length_metric, length_note, neighbours, tau_text
+from benchmark.report.lengths import STEPS, Neighbours, length_metric, length_note, neighbours, tau_text
 from benchmark.report.notes import mark_notes, tuning_note
 from benchmark.report.statistics import LEVEL
 from benchmark.report.table import Block, Cell, Table
@@ -52,7 +52,7 @@ def _row(pair: Neighbours) -> list[Cell]:
 
 def _data(grid: Grid, metric: str, pair: Neighbours) -> dict[str, Any]:
     found = pair.agreement
-    others = {name: value for name, value in grid.coordinates(pair.shorter).items() if name != "training.steps"}
+    others = {name: value for name, value in grid.coordinates(pair.shorter).items() if name != STEPS}
     return {
         **others,
         "metric": metric,
