@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.cache import FeatureCache
 from benchmark.data import Dataset, datasets
 from benchmark.data.base import evenly
-from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.features import EfficientNetLite0
 from benchmark.metrics.pixels import to_colour
 from benchmark.seeds import derive_seed

@@ -13,6 +13,7 @@ from benchmark.data import datasets
 from benchmark.display import Display, duration
 from benchmark.launchers import LocalLauncher
 from benchmark.launching import jobs_and_threads, launch
+from benchmark.machine import find_device
 from benchmark.models import models
 from benchmark.plan_file import write_plan
 from benchmark.records import STATUSES, read_rows
@@ -278,14 +279,4 @@ def _existing(options: argparse.Namespace, planned: Plan) -> Store | None:
 def _device(name: str, launcher: str = "local") -> str:
     if launcher == "ray" and name == "cuda":  # the cluster's, not this machine's
         return name
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device {name} is no device; try cpu, cuda or cuda:0") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {name}: PyTorch sees no CUDA device here; use --device cpu")
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {name}: only cpu and cuda are supported")
-    return name
+    return str(find_device(name))

@@ -19,9 +19,8 @@ from benchmark.checkpoint import BadCheckpointError, save_weights
 from benchmark.data import Dataset, datasets
 from benchmark.evaluation import OF_CODES, evaluate, quality_metrics
 from benchmark.history import write_history
-from benchmark.memory import PeakMemory
+from benchmark.machine import PeakMemory, provenance
 from benchmark.parallel import all_say, is_first
-from benchmark.provenance import provenance
 from benchmark.records import UnwritableError
 from benchmark.run import WEIGHTS
 from benchmark.store import CHECKPOINT

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmark.cache import prepared
 from benchmark.data.audio_files import UnusableError, load
 from benchmark.data.base import Dataset, check_count, evenly
 from benchmark.data.files import report_skipped
-from benchmark.data.prepared import prepared
 from benchmark.seeds import derive_seed
 from methods.errors import UsageError
 

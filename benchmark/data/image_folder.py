@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, check_count
 from benchmark.data.files import assign, draw, fingerprint, folder_of, list_files, report_skipped
-from benchmark.data.prepared import prepared
 from methods.errors import UsageError
 
 WHAT = "data set `image_folder`"

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, check_count
-from benchmark.data.prepared import prepared
 from benchmark.data.vectors import EVALUATION_BATCH, Vectors
 from benchmark.seeds import derive_seed
 from methods.errors import UsageError

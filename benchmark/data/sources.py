@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from benchmark.cache import cache_folder
 from methods.errors import UsageError
 
 T = TypeVar("T")
@@ -38,11 +39,6 @@ def user_folder() -> Path | None:
     if not folder.is_dir():
         raise UsageError(f"the data folder {named} (--data or {USER_FOLDER}) is not there")
     return folder
-
-
-def cache_folder() -> Path:
-    """The folder in which fetched and prepared data is kept; it may not exist yet."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codebook-bench"
 
 
 def obtain(name: str, read: Read[T], machine: list[Path], fetchers: Mapping[str, Fetch], remedy: str) -> tuple[T, str]:

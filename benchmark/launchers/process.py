@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark.memory import OutOfMemoryWatch
+from benchmark.machine import OutOfMemoryWatch
 from benchmark.worker_job import Job
 from methods.errors import UsageError
 

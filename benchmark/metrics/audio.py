@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.cache import FeatureCache
 from benchmark.data.base import check_count
 from benchmark.mel import MelDistance
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
-from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.opinion import JUDGES, weights_file
 from benchmark.metrics.sound_samples import save_samples
 from benchmark.metrics.speech import MEASURES, judge_original, judge_pair, over_clips, package

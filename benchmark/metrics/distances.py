@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmark.cache import FeatureCache
 from benchmark.metrics.base import Value
-from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.features import Classifier, Extractor
 from benchmark.metrics.pixels import in_chunks
 from benchmark.parallel import all_say, is_first

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
+from benchmark.machine import find_device, provenance
 from benchmark.perf.groups import GROUPS
 from benchmark.perf.measurements import Measurement, as_frame, measure_shape
 from benchmark.perf.plot import write_plots
 from benchmark.perf.steps import PACKAGE
 from benchmark.perf.tables import write_tables
 from benchmark.perf.timing import FULL, QUICK
-from benchmark.provenance import provenance
 from methods import UsageError
 
 OUTPUT = Path("results/reference/perf")
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print progress, write ``OUTPUT/<device type>/``."""
     options = _parser().parse_args(arguments)
     try:
-        device = _device(options.device)
+        device = find_device(options.device)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -60,20 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder of the results (default: {OUTPUT})")
     return parser
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device {name} is no device; try cpu, cuda or cuda:0") from error
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {name}: only cpu and cuda are supported")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {name}: PyTorch sees no CUDA device here; use --device cpu")
-    return device
 
 
 if __name__ == "__main__":

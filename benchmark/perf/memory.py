@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmark.memory import PeakMemory
+from benchmark.machine import PeakMemory
 from benchmark.perf.cases import Group, Shape
 
 _WARM_UP = Shape(2, 3, 4)

@@ -16,7 +16,7 @@ from benchmark import training
 from benchmark.checkpoint import save_checkpoint
 from benchmark.display import Display
 from benchmark.launchers import Event
-from benchmark.memory import OutOfMemoryWatch
+from benchmark.machine import OutOfMemoryWatch
 from benchmark.records import UnwritableError, write_atomic, writing
 from benchmark.runner import Outcome, Settings, run_plan
 from benchmark.store import Store
@@ -95,7 +95,7 @@ def test_memory_that_ran_out_is_known_in_all_its_forms() -> None:
 
 def test_only_a_kill_while_the_kernel_ended_processes_is_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = iter([5, 5, 5, 6])
-    monkeypatch.setattr("benchmark.memory._oom_kills", lambda: next(counts))
+    monkeypatch.setattr("benchmark.machine._oom_kills", lambda: next(counts))
     assert not OutOfMemoryWatch().blames(-signal.SIGKILL)
     assert OutOfMemoryWatch().blames(-signal.SIGKILL)
 

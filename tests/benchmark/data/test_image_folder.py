@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmark import cache as cache_module
 from benchmark.data import Dataset, datasets
 from benchmark.data import image_folder as folder_module
-from benchmark.data import prepared as prepared_module
 from benchmark.data.image_folder import square
 from methods.errors import UsageError
 
@@ -164,7 +164,7 @@ def test_identity_follows_content_not_place(tmp_path):
 
 
 def test_decoded_images_are_kept_until_a_file_changes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(prepared_module, "WORTH_KEEPING", 0.0)
+    monkeypatch.setattr(cache_module, "WORTH_KEEPING", 0.0)
     root = fill(tmp_path / "images", range(10))
     (root / "bad.png").touch()
     first = build(root)

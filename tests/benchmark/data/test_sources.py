@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.data.sources import UnavailableError, cache_folder, download, locked, obtain, user_folder
+from benchmark.cache import cache_folder
+from benchmark.data.sources import UnavailableError, download, locked, obtain, user_folder
 from methods.errors import UsageError
 
 
@@ -112,11 +113,6 @@ def test_user_folder_must_exist(tmp_path, monkeypatch):
     monkeypatch.setenv("CODEBOOK_BENCH_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match=r"^the data folder .*nowhere \(--data or CODEBOOK_BENCH_DATA\) is not there$"):
         user_folder()
-
-
-def test_cache_folder_without_variable(monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "codebook-bench"
 
 
 def test_download_is_quiet_and_never_stands_still(capsys):

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 import torch
 
+from benchmark import cache as cache_module
 from benchmark.data import datasets
-from benchmark.data import prepared as prepared_module
 from benchmark.data.sources import UnavailableError
 from benchmark.data.speech import by_speaker, read_libritts
 from methods.errors import UsageError
@@ -65,7 +65,7 @@ def test_bad_recordings_are_named_counted_and_skipped(tmp_path: Path, capsys: py
 def test_recordings_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmark.data import clips
 
-    monkeypatch.setattr(prepared_module, "WORTH_KEEPING", 0.0)
+    monkeypatch.setattr(cache_module, "WORTH_KEEPING", 0.0)
     fill(tmp_path / "speech", 10)
     options = {"path": str(tmp_path / "speech"), **OPTIONS}
     first = datasets.create("speech_folder", options)

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from benchmark.metrics import distances
-from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.distances import FeatureDistances, frechet_distance, kernel_distance
 from benchmark.metrics.features import Classifier, Extractor
 
@@ -161,13 +160,6 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(cache):
     cache.write_text("a file where the folder should be")
     first, _ = measure(byte_images(20, 0), byte_images(20, 1), FourMeans())
     assert measure(byte_images(20, 0), byte_images(20, 1), FourMeans())[0] == first
-
-
-def test_cache_keeps_features_to_the_bit():
-    features = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
-    FeatureCache("a", 1).save(features)
-    assert torch.equal(FeatureCache("a", 1).load(), features)
-    assert FeatureCache("a", 2).load() is None
 
 
 def test_a_key_that_names_other_images_is_noticed():

@@ -1,12 +1,16 @@
-"""Features of the originals, kept on disk by content, so that they are computed once a data set."""
+"""What takes long to compute, kept on disk by content: a cache that can't be read or written costs time and no more."""
 
 import contextlib
 import hashlib
 import io
 import os
+import pickle
+import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +18,43 @@ from torch import Tensor
 
 from benchmark.records import write_atomic
 
+WORTH_KEEPING = 1.0  # seconds of preparation
+
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/codebook-bench`` or ``~/.cache/codebook-bench``."""
+    """``$XDG_CACHE_HOME/codebook-bench`` or ``~/.cache/codebook-bench``; it may not exist yet."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "codebook-bench"
+
+
+def prepared(name: str, key: object, prepare: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``prepare()`` returns (tensors, plain values), or what it returned for the same ``name`` and ``key`` before.
+
+    ``repr`` of ``key`` must name everything that the result depends on. Only what took longer than a second is
+    kept. A cache that can't be read or written costs time and nothing else.
+    """
+    digest = hashlib.sha256(repr(key).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    file = cache_folder() / "prepared" / f"{name}-{digest}.pt"
+    try:
+        loaded: dict[str, Any] = torch.load(file, weights_only=True)
+        return loaded
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        start = time.monotonic()
+        result = prepare()
+    if time.monotonic() - start < WORTH_KEEPING:
+        return result
+    buffer = io.BytesIO()
+    torch.save(result, buffer)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, buffer.getbuffer())
+    return result
 
 
 class FeatureCache:
     """One array on disk, named by a hash of everything it depends on.
 
-    A cache is a convenience: what can't be read is computed again, what can't be written is not
-    kept. Processes may share it; each reads a whole file or none.
+    Processes may share it; each reads a whole file or none.
     """
 
     def __init__(self, *depends_on: object) -> None:

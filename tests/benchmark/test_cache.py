@@ -1,17 +1,20 @@
 """What took long is kept; a broken cache only costs time."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
-from benchmark.data import prepared as prepared_module
-from benchmark.data.prepared import prepared
-from benchmark.data.sources import cache_folder
+from benchmark import cache as cache_module
+from benchmark.cache import FeatureCache, cache_folder, prepared
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(prepared_module, "WORTH_KEEPING", 0.0)
+    monkeypatch.setattr(cache_module, "WORTH_KEEPING", 0.0)
 
 
 class Work:
@@ -52,7 +55,7 @@ def test_a_damaged_file_is_replaced(content):
 
 
 def test_quick_work_is_not_kept(monkeypatch):
-    monkeypatch.setattr(prepared_module, "WORTH_KEEPING", 60.0)
+    monkeypatch.setattr(cache_module, "WORTH_KEEPING", 60.0)
     work = Work()
     prepared("toy", 1, work)
     prepared("toy", 1, work)
@@ -67,10 +70,21 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_leaves_nothing_behind(monkeypatch):
-    def full(result: object, file: object) -> None:
-        file.write_bytes(b"half")
-        raise RuntimeError("PytorchStreamWriter failed")
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(prepared_module.torch, "save", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert prepared("toy", 1, Work())["notes"] == {"a.png": "broken"}
     assert files() == []
+
+
+def test_features_are_kept_to_the_bit():
+    features = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    FeatureCache("a", 1).save(features)
+    assert torch.equal(FeatureCache("a", 1).load(), features)
+    assert FeatureCache("a", 2).load() is None
+
+
+def test_cache_folder_without_variable(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "codebook-bench"

@@ -3,12 +3,12 @@ import sys
 
 import torch
 
-from benchmark.memory import PeakMemory
+from benchmark.machine import PeakMemory
 
 
 def test_a_child_does_not_count_its_parents_memory():
     ballast = torch.ones(1 << 27)  # 512 MB
-    code = "import torch; from benchmark.memory import PeakMemory; print(PeakMemory(torch.device('cpu')).read())"
+    code = "import torch; from benchmark.machine import PeakMemory; print(PeakMemory(torch.device('cpu')).read())"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     peak = eval(child.stdout)
     own = PeakMemory(torch.device("cpu")).read()

@@ -1,0 +1,131 @@
+"""What machine this is and what it has: device, memory, versions. No host names."""
+
+import platform
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from methods.errors import UsageError
+
+_PACKAGES = ("torch", "torchvision", "torchmetrics", "lpips", "faiss-cpu", "numpy", "scipy")
+
+
+def find_device(name: str) -> torch.device:
+    """The device that a person calls ``name``; ``auto`` is a GPU where PyTorch sees one.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name} is no device; try cpu, cuda or cuda:0") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: only cpu and cuda are supported")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: PyTorch sees no CUDA device here; use --device cpu")
+    return device
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """Commit and dirty flag, package versions, device, threads and determinism."""
+    return {
+        **_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "device": _device_name(device),
+        "cpu": _cpu_name(),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "processes": dist.get_world_size() if dist.is_initialized() else 1,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def _commit() -> dict[str, Any]:
+    root = Path(__file__).parent.parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    status = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+class PeakMemory:
+    """Peak memory of this process: resident on the host, allocated on the GPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    def read(self) -> dict[str, float | None]:
+        """``peak_rss_mb`` and ``peak_cuda_mb`` in 10⁶ bytes."""
+        cuda = torch.cuda.max_memory_allocated(self._device) / 1e6 if self._device.type == "cuda" else None
+        return {"peak_rss_mb": _peak_rss() / 1e6, "peak_cuda_mb": cuda}
+
+
+class OutOfMemoryWatch:
+    """Tells a SIGKILL by the kernel, since memory ran out, from one by a person; made before the process starts."""
+
+    def __init__(self) -> None:
+        self._before = _oom_kills()
+
+    def blames(self, exit_code: int) -> bool:
+        """Whether a process that ended with ``exit_code`` was killed while the kernel ended some for want of memory."""
+        return exit_code == -signal.SIGKILL and _oom_kills() != self._before
+
+
+def _oom_kills() -> int | None:
+    """How many processes the kernel has ended for want of memory since it booted; None where it doesn't say."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/vmstat").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
+    return None
+
+
+def _peak_rss() -> int:
+    """Bytes. `getrusage` on Linux begins with what the parent process held, so that a child seems as large."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
