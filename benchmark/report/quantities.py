@@ -42,8 +42,7 @@ def code_columns(results: Results) -> list[Column]:
 
 def quality_columns(results: Results) -> list[Column]:
     """Of the main table beside the codes: rates, quality, how far from done, price; one metric of those alike."""
-    quality = _brief(results, _QUALITY)
-    names = [*quality, *_undefined(results, quality), *_brief(results, _LATENTS), GAIN]
+    names = [*_brief(results, _QUALITY), *_undefined(results), *_brief(results, _LATENTS), GAIN]
     return [*named(*names)(results), *price_columns(results)]
 
 
@@ -72,9 +71,11 @@ def _brief(results: Results, groups: tuple[Group, ...]) -> list[str]:
     return [name for name in names if (other := describe(name).unless) is None or not results.has(other)]
 
 
-def _undefined(results: Results, names: list[str]) -> list[str]:
-    """Numbers of items on which a metric is undefined, where there are any."""
-    counts = [f"{name}_undefined" for name in names]
+def _undefined(results: Results) -> list[str]:
+    """Numbers of items on which a metric is undefined, which may be all, where there are any."""
+    suffix = "_undefined"
+    of = [name.removesuffix(suffix) for name in results.ok.columns if name.endswith(suffix)]
+    counts = [name + suffix for name in in_order(of, _QUALITY)]
     return [name for name in counts if results.has(name) and results.ok[name].max() > 0]
 
 
