@@ -116,45 +116,6 @@ class Training(Strict):
         }
 
 
-class ImageEvaluation(Strict):
-    """What is measured on a test set of images."""
-
-    CHEAPEST: ClassVar[dict[str, Any]] = {"features": None, "lpips": []}
-    ADDED: ClassVar[tuple[str, ...]] = ("unmapped", "training_codes")
-    features: Literal["efficientnet_lite0", "fashion_classifier", "inception"] | None = "efficientnet_lite0"
-    lpips: list[Literal["alex", "vgg"]] = Field(["alex"], description="vgg costs thirty times as much")
-    unmapped: bool = Field(False, description="also usage and rank of the codewords before a method's map")
-    training_codes: bool = Field(False, description="also usage over all training items")
-
-
-class LatentEvaluation(Strict):
-    """What is measured on a test set of vectors: always the same."""
-
-    CHEAPEST: ClassVar[dict[str, Any]] = {}
-    ADDED: ClassVar[tuple[str, ...]] = ("training_codes",)
-    training_codes: bool = Field(False, description="also usage over all training items")
-
-
-class AudioEvaluation(Strict):
-    """What is measured on a test set of speech, beside mel distance and SI-SDR."""
-
-    CHEAPEST: ClassVar[dict[str, Any]] = {"speech": []}
-    ADDED: ClassVar[tuple[str, ...]] = ("training_codes",)
-    speech: list[Literal["pesq", "stoi", "pitch", "dnsmos", "distillmos", "utmos"]] = Field(
-        ["pesq", "stoi", "pitch", "dnsmos", "distillmos"], description="utmos needs weights of your own"
-    )
-    clips: int | None = Field(None, ge=1, description="test clips that these measures see, seconds each; all for null")
-    training_codes: bool = Field(False, description="also usage over all training items")
-
-
-EVALUATIONS: dict[str, type[ImageEvaluation | LatentEvaluation | AudioEvaluation]] = {
-    "image": ImageEvaluation,
-    "latents": LatentEvaluation,
-    "audio": AudioEvaluation,
-}
-"""Options of a modality's metrics; ``CHEAPEST`` suffices for tuning, which chooses by the validation error;
-``ADDED`` are younger than some records, and at their defaults left out of a run's key."""
-
 MODALITY_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "image": {},
     "latents": {},

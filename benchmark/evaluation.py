@@ -7,8 +7,9 @@ import torch
 
 from benchmark.data import Dataset
 from benchmark.data.batches import DeviceSplit
-from benchmark.metrics import ReconstructionMetrics, metrics
+from benchmark.metrics.base import ReconstructionMetrics
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
+from benchmark.metrics.extra import create_metrics
 from benchmark.metrics.unmapped import UnmappedStatistics
 from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
@@ -17,8 +18,6 @@ from benchmark.system import System
 from methods.statistics import all_reduce, alone
 
 SAMPLES = 8
-OF_CODES = ("unmapped", "training_codes")
-"""Options of an evaluation that are not the modality's."""
 
 
 @torch.no_grad()
@@ -100,10 +99,10 @@ def _validation_error(system: System, objective: Objective, dataset: Dataset, de
 
 
 def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.device) -> ReconstructionMetrics:
-    """The metrics of the data set's modality, made before training so that missing weights cost no run."""
-    return metrics.create(
+    """The metrics of the modality and extra ones, made before training so that missing weights cost no run."""
+    return create_metrics(
         dataset.modality,
-        {name: value for name, value in options.items() if name not in OF_CODES},
+        options,
         item_shape=dataset.item_shape,
         device=device,
         originals_key=dataset.test_sha256,

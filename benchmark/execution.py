@@ -17,9 +17,10 @@ import torch
 
 from benchmark.checkpoint import BadCheckpointError, save_weights
 from benchmark.data import Dataset, datasets
-from benchmark.evaluation import OF_CODES, evaluate, quality_metrics
+from benchmark.evaluation import evaluate, quality_metrics
 from benchmark.history import write_history
 from benchmark.machine import PeakMemory, provenance
+from benchmark.metrics import OF_CODES
 from benchmark.parallel import all_say, is_first
 from benchmark.records import UnwritableError
 from benchmark.run import WEIGHTS
@@ -78,7 +79,7 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
         write_history(folder / "history.csv", trainer.progress.history)
         trainer.snapshots.save(folder / "snapshots.npz")
     started = time.monotonic()
-    of_codes = {name: config["evaluation"].get(name, False) for name in OF_CODES}
+    of_codes = {name: config["evaluation"].get(name, usual) for name, usual in OF_CODES.items()}
     evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, **of_codes)
     if not math.isfinite(evaluation["metrics"]["validation_error"]):  # no loss was computed after the last update
         raise DivergedError(f"the validation error was not finite after step {trainer.progress.step:,}")

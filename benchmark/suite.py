@@ -15,7 +15,7 @@ from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.run import Run, run_key
-from benchmark.suite_file import Document, validate, validate_evaluation
+from benchmark.suite_file import Document, resolve_evaluation, validate
 from methods.errors import UsageError, did_you_mean
 from methods.registry import get
 
@@ -200,7 +200,7 @@ def _settings(document: Document, file: SuiteFile, point: Point, overrides: dict
         where = document.where(("model", "name"))
         held = f"`{file.dataset.name}` holds `{modality}`"
         raise UsageError(f"{where}: model `{file.model.name}` is for `{made_for}` data, but {held}")
-    checked["evaluation"] = validate_evaluation(document, file, modality, overrides)
+    checked["evaluation"] = resolve_evaluation(document, file, modality, overrides)
     return _Settings(checked, {**file.dataset.options, **options_at("dataset", point)})
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from benchmark.config import EVALUATIONS, MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Training, Tuning
+from benchmark.config import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Training, Tuning
 from benchmark.data import datasets
+from benchmark.metrics import metrics
+from benchmark.metrics.extra import evaluation_options
 from methods.errors import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
@@ -147,39 +149,32 @@ def _check_length(document: Document, data: dict[str, Any]) -> None:
         raise UsageError(f"{document.where(('training',))}: the key `training.steps` is missing")
 
 
-def validate_evaluation(
-    document: Document, file: SuiteFile, modality: str, overrides: dict[str, Any]
-) -> dict[str, Any]:
-    """All options of the metrics of ``modality`` with their values.
+def resolve_evaluation(document: Document, file: SuiteFile, modality: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """The options of the metrics of ``modality`` that belong in a run's key.
 
     Raises:
         UsageError: as `validate`.
     """
+    known: list[str] = []
     try:
-        checked = EVALUATIONS[modality].model_validate(file.evaluation)
-        usual = {name for name in checked.ADDED if name not in checked.model_fields_set or not getattr(checked, name)}
-        return checked.model_dump(exclude=usual)
-    except ValidationError as error:
-        raise UsageError(_sentence(document, error, overrides, "evaluation", EVALUATIONS[modality])) from error
+        known = metrics.option_names(modality)
+        return evaluation_options(modality, file.evaluation)
+    except UsageError as error:
+        unknown_first = sorted(file.evaluation, key=lambda option: option in known)
+        mistaken = next((option for option in unknown_first if f"`{option}`" in str(error)), "name")
+        dotted = f"evaluation.{mistaken}"
+        prefix = f"--set {dotted}" if dotted in overrides else document.where(("evaluation", mistaken))
+        raise UsageError(f"{prefix}: evaluation: {error}") from error
 
 
-def _sentence(
-    document: Document,
-    error: ValidationError,
-    overrides: dict[str, Any],
-    section: str | None = None,
-    model: type[BaseModel] | None = None,
-) -> str:
+def _sentence(document: Document, error: ValidationError, overrides: dict[str, Any]) -> str:
     first = error.errors()[0]
-    loc = first["loc"] if section is None else (section, *first["loc"])
-    key: Key = tuple(part for part in loc if part not in ("str", "dict[str,any]"))
+    key: Key = tuple(part for part in first["loc"] if part not in ("str", "dict[str,any]"))
     dotted = ".".join(str(part) for part in key)
     prefix = f"--set {dotted}" if dotted in overrides else document.where(key)
     name = str(key[-1]) if key else ""
     if first["type"] == "extra_forbidden":
-        known = list(model.model_fields) if model else _known_keys(key)
-        if not known:
-            return f"{prefix}: unknown key `{dotted}`; there is nothing to set here"
+        known = _known_keys(key)
         return f"{prefix}: unknown key `{dotted}`{did_you_mean(name, known)}; here are known: {', '.join(known)}"
     if first["type"] == "missing":
         return f"{prefix}: the key `{dotted}` is missing"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.choices import Choice, Choices
-from benchmark.config import EVALUATIONS, Arm
+from benchmark.config import Arm
 from benchmark.data import datasets
+from benchmark.metrics import metrics
 from benchmark.proposals import Setting, at_the_end, first_settings, next_settings, to_try_longer
 from benchmark.records import read_rows, write_atomic
 from benchmark.run import Run
@@ -196,7 +197,7 @@ class Tuner:
             "methods": arms,
             "grid": {"codebook_size": [size]},
             "training.steps": self.budget.steps[1],
-            "evaluation": EVALUATIONS[datasets.trait(self.file.dataset.name, "modality")].CHEAPEST,
+            "evaluation": metrics.trait(datasets.trait(self.file.dataset.name, "modality"), "cheapest"),
         }
         if "test_items" in datasets.option_names(self.file.dataset.name):
             overrides["dataset.test_items"] = TEST_ITEMS

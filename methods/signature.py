@@ -18,15 +18,19 @@ def options_of(build: Callable[..., Any], supplied: Iterable[str] = ()) -> dict[
 def resolve_options(
     what: str, build: Callable[..., Any], given: Mapping[str, Any], supplied: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """All options of ``build`` with their values: the given ones over the defaults.
+    """All options of ``build`` with their values, as `check_options`."""
+    return check_options(what, options_of(build, supplied), given)
+
+
+def check_options(what: str, options: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All ``options`` with their values: the given ones over the defaults.
 
     An int given for a float option becomes a float, and a whole float given for an int option an int, so that ``1``
     and ``1.0`` are one configuration.
 
     Raises:
-        UsageError: an option that ``build`` does not have, or one without default left out.
+        UsageError: an option that there is not, or one without default left out.
     """
-    options = options_of(build, supplied)
     for name in given:
         if name not in options:
             known = ", ".join(f"`{option}`" for option in options) or "none"

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-WIDE_BAND_RATE = 16_000
+from benchmark.metrics.speech import RATE, Facts, Measure, Pair, measures
 
 
 def pesq(original: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> float | None:
@@ -16,7 +16,7 @@ def pesq(original: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> 
 
     if not original.any():
         return None
-    value = score(WIDE_BAND_RATE, original, reconstruction, "wb", PesqError.RETURN_VALUES)
+    value = score(RATE, original, reconstruction, "wb", PesqError.RETURN_VALUES)
     return finite(value) if value >= 0 else None
 
 
@@ -35,3 +35,27 @@ def stoi(original: NDArray[np.float32], reconstruction: NDArray[np.float32], sam
 def finite(value: float) -> float | None:
     """A plain float, None where it is not finite."""
     return float(value) if math.isfinite(value) else None
+
+
+@measures.register("pesq")
+class Pesq(Measure):
+    """`pesq`, at 16 kHz."""
+
+    columns = ("pesq",)
+    package = "pesq"
+
+    def values(self, pair: Pair, facts: Facts | None) -> tuple[float | None, ...]:
+        """Of the clips at 16 kHz."""
+        return (pesq(pair.original_16k, pair.reconstruction_16k),)
+
+
+@measures.register("stoi")
+class Stoi(Measure):
+    """`stoi`, of the clips as they are."""
+
+    columns = ("stoi",)
+    package = "pystoi"
+
+    def values(self, pair: Pair, facts: Facts | None) -> tuple[float | None, ...]:
+        """At their own rate."""
+        return (stoi(pair.original, pair.reconstruction, pair.sample_rate),)

@@ -13,27 +13,31 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from benchmark.metrics.speech import RATE, Clip, Judge, measures
 from benchmark.metrics.weights import package_file
 from methods.errors import UsageError
 
-RATE = 16_000
 UTMOS_VARIABLE = "CODEBOOK_BENCH_UTMOS_WEIGHTS"
 DNSMOS_PACKAGE = "speechmos==0.0.1.1"
 DISTILLMOS_PACKAGES = "distillmos==0.9.1 xls-r-sqa==0.1.0"
-WEIGHTS = {
-    "dnsmos": ("speechmos", "dnsmos_models/sig_bak_ovr.onnx", DNSMOS_PACKAGE),
-    "distillmos": ("distillmos", "weights/distill_mos_v7.pt", DISTILLMOS_PACKAGES),
-}
 
 
-def weights_file(name: str) -> Path:
-    """The weights behind ``dnsmos``, ``distillmos`` or ``utmos``.
+def dnsmos_weights() -> Path:
+    """The first of DNSMOS's two files, which lie side by side."""
+    return package_file("speechmos", "dnsmos_models/sig_bak_ovr.onnx", DNSMOS_PACKAGE)
+
+
+def distillmos_weights() -> Path:
+    """The file of DistillMOS."""
+    return package_file("distillmos", "weights/distill_mos_v7.pt", DISTILLMOS_PACKAGES)
+
+
+def utmos_weights() -> Path:
+    """The file that the environment names.
 
     Raises:
-        UsageError: they are not there; UTMOS's must be named by the environment variable.
+        UsageError: it names none.
     """
-    if name != "utmos":
-        return package_file(*WEIGHTS[name])
     named = os.environ.get(UTMOS_VARIABLE)
     if named and Path(named).expanduser().is_file():
         return Path(named).expanduser()
@@ -71,7 +75,7 @@ def _dnsmos() -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    first = weights_file("dnsmos")
+    first = dnsmos_weights()
     second = first.with_name("model_v8.onnx")
     judge = package.DNSMOS(str(first), str(second))
     # The package's own sessions would take every core there is, each waiting actively for the next clip.
@@ -82,7 +86,7 @@ def _dnsmos() -> Any:
 
 @cache
 def _distillmos() -> nn.Module:
-    weights_file("distillmos")
+    distillmos_weights()
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # PyTorch's, about nested tensors
         import distillmos as package
@@ -94,7 +98,51 @@ def _distillmos() -> nn.Module:
 def _utmos() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's, that TorchScript is going out of use
-        return torch.jit.load(str(weights_file("utmos")), map_location="cpu").eval()
+        return torch.jit.load(str(utmos_weights()), map_location="cpu").eval()
 
 
-JUDGES = {"dnsmos": dnsmos, "distillmos": distillmos, "utmos": utmos}
+@measures.register("dnsmos")
+class Dnsmos(Judge):
+    """`dnsmos`."""
+
+    columns = ("dnsmos",)
+    package = "speechmos"
+
+    def weights(self) -> Path:
+        """See `dnsmos_weights`."""
+        return dnsmos_weights()
+
+    def score(self, clip: Clip) -> float:
+        """From 1 to 5."""
+        return dnsmos(clip)
+
+
+@measures.register("distillmos")
+class Distillmos(Judge):
+    """`distillmos`."""
+
+    columns = ("distillmos",)
+    package = "distillmos"
+
+    def weights(self) -> Path:
+        """See `distillmos_weights`."""
+        return distillmos_weights()
+
+    def score(self, clip: Clip) -> float:
+        """From 1 to 5."""
+        return distillmos(clip)
+
+
+@measures.register("utmos")
+class Utmos(Judge):
+    """`utmos`."""
+
+    columns = ("utmos",)
+
+    def weights(self) -> Path:
+        """See `utmos_weights`."""
+        return utmos_weights()
+
+    def score(self, clip: Clip) -> float:
+        """From 1 to 5."""
+        return utmos(clip)

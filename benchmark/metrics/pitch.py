@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-RATE = 16_000
+from benchmark.metrics.speech import RATE, Clip, Facts, Measure, Pair, measures
+
 HOP = 160
 LOWEST, HIGHEST = 50.0, 550.0
 SILENCE = -60.0
@@ -47,3 +48,22 @@ def pitch_error(original: NDArray[np.float32], reconstruction: NDArray[np.float3
         return None
     cents = 1200 * (np.log2(original[both].astype(np.float64)) - np.log2(reconstruction[both].astype(np.float64)))
     return float(np.sqrt(np.mean(cents**2)))
+
+
+@measures.register("pitch")
+class Pitch(Measure):
+    """Voicing and fundamental frequency; its facts are the `pitch` of the original."""
+
+    columns = ("vuv_f1", "f0_error")
+    package = "torchcrepe"
+    has_facts = True
+
+    def facts(self, original: Clip) -> Facts:
+        """Hz of every frame."""
+        return pitch(original)
+
+    def values(self, pair: Pair, facts: Facts | None) -> tuple[float | None, ...]:
+        """F1 of voicing, and the error in cents."""
+        assert facts is not None
+        found = pitch(pair.reconstruction_16k)
+        return voicing_f1(facts, found), pitch_error(facts, found)

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MIN_PIXELS = 64
+from benchmark.metrics.catalogue import MIN_PIXELS
+
 SSIM_MIN_PIXELS = 6
 MAX_PSNR = 100.0
 

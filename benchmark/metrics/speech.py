@@ -1,70 +1,115 @@
-"""All measures of one clip, and many clips at once on the cores that there are."""
+"""Measures of clips of speech that take seconds a clip: what one is, and many clips at once on the cores there are."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmark.components import Components
 from benchmark.data.audio_files import resample
-from benchmark.metrics.intrusive import pesq, stoi
-from benchmark.metrics.opinion import JUDGES
-from benchmark.metrics.pitch import RATE, pitch, pitch_error, voicing_f1
 
+RATE = 16_000
+"""Hz at which most measures listen."""
 Clip = NDArray[np.float32]
+Facts = NDArray[np.float32]
 A = TypeVar("A")
 B = TypeVar("B")
 
-MEASURES = {
-    "pesq": ("pesq",),
-    "stoi": ("stoi",),
-    "pitch": ("vuv_f1", "f0_error"),
-    "dnsmos": ("dnsmos",),
-    "distillmos": ("distillmos",),
-    "utmos": ("utmos",),
-}
-"""What a suite can ask for, and the columns it brings."""
-PACKAGES = {
-    "pesq": "pesq",
-    "stoi": "pystoi",
-    "vuv_f1": "torchcrepe",
-    "f0_error": "torchcrepe",
-    "dnsmos": "speechmos",
-    "distillmos": "distillmos",
-}
+
+class Pair(NamedTuple):
+    """An original and its reconstruction ``[T]``, and both at 16 kHz."""
+
+    original: Clip
+    reconstruction: Clip
+    sample_rate: int
+    original_16k: Clip
+    reconstruction_16k: Clip
 
 
-def package(column: str) -> str | None:
-    """Name and version of the package behind a column."""
-    return f"{PACKAGES[column]} {version(PACKAGES[column])}" if column in PACKAGES else None
+class Measure:
+    """What a suite can ask for by name, and the ``columns`` that it brings.
+
+    ``package``: the installed distribution that computes it, None where none does. ``has_facts``: whether it asks
+    something of an original alone, which is then asked once a data set.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    package: ClassVar[str | None] = None
+    has_facts: ClassVar[bool] = False
+
+    def weights(self) -> Path | None:
+        """The file of its weights.
+
+        Raises:
+            UsageError: it can't be had.
+        """
+        return None
+
+    def facts(self, original: Clip) -> Facts:
+        """What is known of an original at 16 kHz ``[T]`` alone, ``[F]``."""
+        raise NotImplementedError
+
+    def values(self, pair: Pair, facts: Facts | None) -> tuple[float | None, ...]:
+        """One a column; None where it is undefined."""
+        raise NotImplementedError
+
+    def package_version(self) -> str | None:
+        """Name and version of the package."""
+        return f"{self.package} {version(self.package)}" if self.package else None
 
 
-def judge_original(clip: Clip, *, measures: Sequence[str], sample_rate: int) -> dict[str, Any]:
-    """What is known of an original ``[T]`` alone: opinion scores, and its ``pitch`` where that is asked for."""
+class Judge(Measure):
+    """Guesses an opinion score from a clip alone; its only fact of an original is the score of that."""
+
+    has_facts = True
+
+    def score(self, clip: Clip) -> float:
+        """Of 16 kHz ``[T]``."""
+        raise NotImplementedError
+
+    def facts(self, original: Clip) -> Facts:
+        """``[1]``: the score of the original."""
+        return np.array([self.score(original)], np.float32)
+
+    def values(self, pair: Pair, facts: Facts | None) -> tuple[float | None, ...]:
+        """The score of the reconstruction."""
+        return (self.score(pair.reconstruction_16k),)
+
+
+measures: Components[Measure] = Components("speech measure", __package__)
+"""A class registered here in a module beside this one is what the option ``speech`` of a suite can name."""
+
+
+@cache
+def measure(name: str) -> Measure:
+    """The measure of that name."""
+    return measures.create(name, {})
+
+
+def facts_of(clip: Clip, *, names: Sequence[str], sample_rate: int) -> dict[str, Facts]:
+    """What the measures ``names`` know of an original ``[T]``."""
     at_16k = _resampled(clip, sample_rate)
-    known: dict[str, Any] = {name: JUDGES[name](at_16k) for name in measures if name in JUDGES}
-    return known | ({"pitch": pitch(at_16k)} if "pitch" in measures else {})
+    return {name: measure(name).facts(at_16k) for name in names}
 
 
 def judge_pair(
-    pair: tuple[Clip, Clip, dict[str, Any]], *, measures: Sequence[str], sample_rate: int
+    pair: tuple[Clip, Clip, dict[str, Facts]], *, names: Sequence[str], sample_rate: int
 ) -> dict[str, float | None]:
-    """All columns of one original, its reconstruction (both ``[T]``) and what `judge_original` said of the first."""
-    original, reconstruction, known = pair
-    before, after = _resampled(original, sample_rate), _resampled(reconstruction, sample_rate)
-    values: dict[str, float | None] = {name: JUDGES[name](after) for name in measures if name in JUDGES}
-    if "pesq" in measures:
-        values["pesq"] = pesq(before, after)
-    if "stoi" in measures:
-        values["stoi"] = stoi(original, reconstruction, sample_rate)
-    if "pitch" in measures:
-        found = pitch(after)
-        values |= {"vuv_f1": voicing_f1(known["pitch"], found), "f0_error": pitch_error(known["pitch"], found)}
+    """All columns of one original, its reconstruction (both ``[T]``) and the facts of the first."""
+    original, reconstruction, facts = pair
+    both = (_resampled(clip, sample_rate) for clip in (original, reconstruction))
+    clips = Pair(original, reconstruction, sample_rate, *both)
+    values: dict[str, float | None] = {}
+    for name in names:
+        asked = measure(name)
+        values |= zip(asked.columns, asked.values(clips, facts.get(name)), strict=True)
     return values
 
 

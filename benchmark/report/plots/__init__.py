@@ -10,12 +10,12 @@ from benchmark.report.plots.response import Response
 from benchmark.report.plots.scatter import CollapseInDisguise, RateDistortion
 from benchmark.report.plots.speech import Speech
 from benchmark.report.plots.training import ErrorOverTraining, OverTraining
-from benchmark.report.quantities import distortion_columns, named, price_columns
+from benchmark.report.quantities import USAGE, distortion_columns, grouped, price_columns
 
 PLOTS: dict[str, Plot] = {
     plot.name: plot
     for plot in (
-        BySize("usage", named("usage", "perplexity")),
+        BySize("usage", grouped(USAGE)),
         BySize("distortion", distortion_columns),
         BySize("price", price_columns),
         OverTraining(),

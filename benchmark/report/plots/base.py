@@ -164,8 +164,8 @@ def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray
     """A band within what the quantity can be; a logarithmic axis needs a positive lower end."""
     if column.percent:
         return low.clip(0, 100), high.clip(0, 100)
-    if column.name == "perplexity":
-        return low.clip(min=1), high
+    if column.lowest is not None:
+        return low.clip(min=column.lowest), high
     return np.where(means > 0, low.clip(min=np.abs(means) * 0.05), low), high
 
 

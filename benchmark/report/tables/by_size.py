@@ -8,18 +8,19 @@ from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
 from benchmark.report.notes import best_note, definition_note, interval_note, mark_notes, titled, tuning_note
 from benchmark.report.places import Place
-from benchmark.report.quantities import USAGE_TRAIN, distortion_columns, named
+from benchmark.report.quantities import TRAINING_USAGE, USAGE, distortion_columns, grouped, named
 from benchmark.report.table import Block, Cell, Footnotes, Table
 from benchmark.report.tables.main import arm_cell, best_arms, level_notes
 
 
 def usage_by_size(results: Results, grid: Grid) -> Table | None:
     """Usage and perplexity, side by side in each cell; where it was measured, usage on the training set below."""
-    if len(grid.x.values) < 2 or not results.has("usage"):
+    usage = grouped(USAGE)(results)
+    if len(grid.x.values) < 2 or not usage:
         return None
     title = f"usage in % / perplexity, by {grid.x.words}"
-    groups = [named("usage", "perplexity")(results), named(*USAGE_TRAIN)(results)]
-    return _table("usage_by_size", title, results, grid, [group for group in groups if group])
+    groups = [group for group in (usage, grouped(TRAINING_USAGE)(results)) if group]
+    return _table("usage_by_size", title, results, grid, groups)
 
 
 def distortion_by_size(results: Results, grid: Grid) -> Table | None:
@@ -52,7 +53,7 @@ def _table(name: str, title: str, results: Results, grid: Grid, groups: list[lis
     columns = [column for group in groups for column in group]
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     headings = ["Arm", *(grid.x.at(value) for value in grid.x.values)]
-    in_training = [column for column in columns if column.name in USAGE_TRAIN]
+    in_training = [column for column in grouped(TRAINING_USAGE)(results) if column in columns]
     notes += [definition_note(in_training)] if in_training else []
     notes += [*filter(None, [length_note(grid)]), tuning_note(results)]
     return Table(results.plan["suite"], name, titled(results, title), headings, blocks, _data(grid, columns), notes)

@@ -8,7 +8,7 @@ from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.notes import mark_notes, tuning_note
-from benchmark.report.quantities import distortion_columns, named
+from benchmark.report.quantities import USAGE, distortion_columns, grouped
 from benchmark.report.statistics import LEVEL, Comparison, Difference
 from benchmark.report.table import Block, Cell, Table
 from benchmark.report.tables.main import arm_cell
@@ -21,7 +21,7 @@ def comparison_table(results: Results, grid: Grid) -> Table | None:
 
     None for untuned arms, which are not ranked. Yardsticks are left out.
     """
-    columns = [*distortion_columns(results), *named("usage", "perplexity")(results)]
+    columns = [*distortion_columns(results), *grouped(USAGE)(results)]
     compared = [
         (column, comparison)
         for column in columns
