@@ -15,7 +15,8 @@ from benchmark.launchers import LocalLauncher
 from benchmark.launching import jobs_and_threads, launch
 from benchmark.models import models
 from benchmark.plan_file import write_plan
-from benchmark.records import STATUSES, read_rows
+from benchmark.record_files import read_rows
+from benchmark.records import STATUSES
 from benchmark.reporting import write_reports
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite

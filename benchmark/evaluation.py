@@ -12,7 +12,7 @@ from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective
 from benchmark.metrics.unmapped import UnmappedStatistics
 from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
-from benchmark.records import write_arrays
+from benchmark.record_files import write_arrays
 from benchmark.system import System
 from methods.statistics import all_reduce, alone
 

@@ -22,7 +22,7 @@ from benchmark.history import write_history
 from benchmark.memory import PeakMemory
 from benchmark.parallel import all_say, is_first
 from benchmark.provenance import provenance
-from benchmark.records import UnwritableError
+from benchmark.record_files import UnwritableError
 from benchmark.run import WEIGHTS
 from benchmark.store import CHECKPOINT
 from benchmark.training import DivergedError, OutOfTimeError, Row, Trainer

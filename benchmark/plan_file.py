@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchmark.config import Arm
 from benchmark.plan_record import RESPONSE, SCHEMA, BadPlanError, read_plan
-from benchmark.records import write_atomic, writing
+from benchmark.record_files import write_atomic, writing
 from benchmark.store import Store
 from benchmark.suite import Plan
 from methods import get

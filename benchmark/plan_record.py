@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.records import KEY
+from benchmark.run import KEY
 
 SCHEMA = 1
 RESPONSE = "tuning.csv"

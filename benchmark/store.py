@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import KEY, SCHEMA, BadRecordError, UnwritableError, read_record, write_atomic, writing
+from benchmark.record_files import UnwritableError, write_atomic, writing
+from benchmark.records import SCHEMA, BadRecordError, read_record
+from benchmark.run import KEY
 from methods.errors import UsageError
 
 RECORD, CHECKPOINT, _CLAIM = "record.json", "checkpoint.pt", ".claim"

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import pickle
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from benchmark.data.sources import cache_folder
+from benchmark.record_files import replacing
 
 WORTH_KEEPING = 1.0  # seconds of preparation
 
@@ -31,12 +31,8 @@ def prepared(name: str, key: object, prepare: Callable[[], dict[str, Any]]) -> d
         result = prepare()
     if time.monotonic() - start < WORTH_KEEPING:
         return result
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError, RuntimeError):  # torch.save raises RuntimeError where the disk is full
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(result, partial)
-        partial.replace(file)
-    except (OSError, RuntimeError):  # torch.save raises RuntimeError where the disk is full
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        with replacing(file) as stream:
+            torch.save(result, stream)
     return result

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.launchers.base import Event, available_cores
 from benchmark.launchers.process import STOP_SECONDS, End
 from benchmark.launchers.ray_task import Board, Returned, run_job
-from benchmark.records import write_output, writing
+from benchmark.record_files import write_output, writing
 from benchmark.store import CHECKPOINT, RECORD, Store
 from benchmark.worker_job import EXIT_CLAIMED, Job
 from methods.errors import UsageError

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.records import write_atomic
+from benchmark.record_files import write_atomic
 
 
 def cache_folder() -> Path:

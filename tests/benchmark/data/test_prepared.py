@@ -68,7 +68,7 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
 
 def test_a_full_disk_leaves_nothing_behind(monkeypatch):
     def full(result: object, file: object) -> None:
-        file.write_bytes(b"half")
+        file.write(b"half")
         raise RuntimeError("PytorchStreamWriter failed")
 
     monkeypatch.setattr(prepared_module.torch, "save", full)
