@@ -65,6 +65,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "tuned": _tuned(plan, arm),
                 **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
                 **({} if get(arm.method).ranked else {"ranked": False}),
+                **({"reference": True} if get(arm.method).reference else {}),
             }
             for arm in plan.arms
         ],

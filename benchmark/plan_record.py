@@ -30,6 +30,7 @@ class _Arm(_Open):
     tuned: dict[str, Any] | Literal[False] = False
     at_end: list[str] = []
     ranked: bool = True
+    reference: bool = False
 
 
 class _Cell(_Open):
