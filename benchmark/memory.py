@@ -1,12 +1,22 @@
-"""Peak memory of a run, and whether the system ended a process for want of it."""
+"""Cores of this machine, peak memory of a run, and whether the system ended a process for want of memory."""
 
+from __future__ import annotations
+
+import os
 import resource
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class PeakMemory:
@@ -15,12 +25,20 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
+            import torch  # not above: tables ask for cores only
+
             torch.cuda.reset_peak_memory_stats(device)
 
     def read(self) -> dict[str, float | None]:
         """``peak_rss_mb`` and ``peak_cuda_mb`` in 10⁶ bytes."""
-        cuda = torch.cuda.max_memory_allocated(self._device) / 1e6 if self._device.type == "cuda" else None
-        return {"peak_rss_mb": _peak_rss() / 1e6, "peak_cuda_mb": cuda}
+        return {"peak_rss_mb": _peak_rss() / 1e6, "peak_cuda_mb": self._peak_cuda()}
+
+    def _peak_cuda(self) -> float | None:
+        if self._device.type != "cuda":
+            return None
+        import torch
+
+        return torch.cuda.max_memory_allocated(self._device) / 1e6
 
 
 class OutOfMemoryWatch:
