@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.parallel import all_say, gather, is_first, rank
-from benchmark.records import write_output
+from benchmark.record_files import write_output
 
 
 class Resumable(Protocol):

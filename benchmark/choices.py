@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from benchmark.config import Arm, Strict
-from benchmark.records import write_atomic
+from benchmark.record_files import write_atomic
 from benchmark.suite_file import Document
 from methods import UsageError, get
 

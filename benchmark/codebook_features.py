@@ -26,6 +26,7 @@ from benchmark.data import Dataset, datasets
 from benchmark.data.base import evenly
 from benchmark.metrics.features import EfficientNetLite0
 from benchmark.metrics.pixels import to_colour
+from benchmark.record_files import replacing, writing
 from benchmark.seeds import derive_seed
 from benchmark.suite_file import parse_value
 from methods.errors import UsageError
@@ -117,14 +118,10 @@ def allocate(sizes: Tensor, count: int) -> list[int]:
 
 def write(features: Tensor, file: Path) -> None:
     """Write ``features`` as ``.npy``, whole or not at all."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
+        with replacing(file) as stream:
             np.save(stream, features.cpu().numpy())
-        os.replace(temporary, file)
-    except OSError as error:
-        raise UsageError(f"{file} can't be written: {error.strerror}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

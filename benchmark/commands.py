@@ -1,4 +1,4 @@
-"""What the commands do: each takes the parsed options, prints, and returns the exit code."""
+"""What the commands do that plan and train: each takes the parsed options, prints, and returns the exit code."""
 
 import argparse
 import sys
@@ -16,7 +16,8 @@ from benchmark.launching import jobs_and_threads, launch
 from benchmark.machine import find_device
 from benchmark.models import models
 from benchmark.plan_file import write_plan
-from benchmark.records import STATUSES, read_rows
+from benchmark.record_files import read_rows
+from benchmark.records import STATUSES
 from benchmark.reporting import write_reports
 from benchmark.store import Store
 from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
@@ -163,37 +164,11 @@ def verify(options: argparse.Namespace) -> int:
     return 1
 
 
-def tables(options: argparse.Namespace) -> int:
-    """Write tables and plots from the records, training nothing."""
-    root = Path(options.results)
-    if options.suite is not None:
-        name = find_suite(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
-        if Path(name).name != name or name == "..":
-            raise UsageError(f"{name} is no folder in {root}; name another place with --results")
-        folders = [root / name]
-    else:
-        folders = sorted(plan.parent for plan in root.glob("*/plan.json"))
-    if not folders or not (folders[0] / "plan.json").is_file():
-        wanted = folders[0] if folders else root
-        raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
-    write_reports(folders)
-    return 0
-
-
 def sensitivity(options: argparse.Namespace) -> int:
     """Write a table of what known changes of images do to every metric."""
     from benchmark.sensitivity import write_sensitivity  # the reports, which other commands needn't wait for
 
     for path in write_sensitivity(Path(options.results)):
-        print(path)
-    return 0
-
-
-def simulate(options: argparse.Namespace) -> int:
-    """Simulate the comparison of arms: its false positives and what it finds."""
-    from benchmark.report.simulation import write_simulation  # the whole report, which other commands needn't wait for
-
-    for path in write_simulation(Path(options.results)):
         print(path)
     return 0
 

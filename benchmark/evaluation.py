@@ -13,7 +13,7 @@ from benchmark.metrics.extra import create_metrics
 from benchmark.metrics.unmapped import UnmappedStatistics
 from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
-from benchmark.records import write_arrays
+from benchmark.record_files import write_arrays
 from benchmark.system import System
 from methods.statistics import all_reduce, alone
 

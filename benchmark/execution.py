@@ -22,7 +22,7 @@ from benchmark.history import write_history
 from benchmark.machine import PeakMemory, provenance
 from benchmark.metrics import OF_CODES
 from benchmark.parallel import all_say, is_first
-from benchmark.records import UnwritableError
+from benchmark.record_files import UnwritableError
 from benchmark.run import WEIGHTS
 from benchmark.store import CHECKPOINT
 from benchmark.training import DivergedError, OutOfTimeError, Row, Trainer

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from benchmark.records import write_output
+from benchmark.record_files import write_output
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -8,13 +8,11 @@ import torch
 from benchmark.data import datasets
 from benchmark.display import Display
 from benchmark.launchers import Launcher, LocalLauncher
-from benchmark.launchers.base import available_cores
+from benchmark.machine import available_cores
 from benchmark.runner import Outcome, Settings, default_jobs, run_plan
 from benchmark.store import Store
 from benchmark.suite import Plan
 from methods.errors import UsageError
-
-LAUNCHERS = ("local", "ray")
 
 
 def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchmark.config import Arm
 from benchmark.plan_record import RESPONSE, SCHEMA, BadPlanError, read_plan
-from benchmark.records import write_atomic, writing
+from benchmark.record_files import write_atomic, writing
 from benchmark.store import Store
 from benchmark.suite import Plan
 from methods import get
@@ -65,6 +65,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "tuned": _tuned(plan, arm),
                 **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
                 **({} if get(arm.method).ranked else {"ranked": False}),
+                **({"reference": True} if get(arm.method).reference else {}),
             }
             for arm in plan.arms
         ],

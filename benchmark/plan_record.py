@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.records import KEY
+from benchmark.run import KEY
 
 SCHEMA = 1
 RESPONSE = "tuning.csv"
@@ -30,6 +30,7 @@ class _Arm(_Open):
     tuned: dict[str, Any] | Literal[False] = False
     at_end: list[str] = []
     ranked: bool = True
+    reference: bool = False
 
 
 class _Cell(_Open):

@@ -21,7 +21,7 @@ import torch.distributed as dist
 
 from benchmark.execution import execute
 from benchmark.machine import OutOfMemoryWatch
-from benchmark.records import UnwritableError
+from benchmark.record_files import UnwritableError
 from benchmark.verdict import verdict
 from benchmark.worker_job import EXIT_STOPPED, EXIT_UNWRITABLE, Job
 

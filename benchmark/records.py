@@ -1,26 +1,17 @@
-"""Records of runs: atomic files, whole or not counted. Needs no torch, so that reports are quick."""
+"""The record of a run: its fields and statuses, before anything is known, and read back whole. Needs no torch."""
 
-import csv
-import io
 import json
-import os
-import re
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, get_args
 
-import numpy as np
-from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from methods.errors import UsageError
+from benchmark.run import Run
 
 SCHEMA = 1
-STATUSES = ("ok", "diverged", "out_of_memory", "timeout", "failed")
-KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}")
-"""What a run's key, and so its folder, looks like."""
+Status = Literal["ok", "diverged", "out_of_memory", "timeout", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+"""How a run can end, a good end first."""
 
 _Whole = Annotated[int, Field(ge=0, lt=2**63)]
 _Numbers = dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
@@ -50,7 +41,7 @@ class _Record(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
     schema_version: Literal[1] = Field(alias="schema")
-    status: Literal["ok", "diverged", "out_of_memory", "timeout", "failed"]
+    status: Status
     key: str
     arm: str = Field(pattern=r"^[A-Za-z0-9_]+$")
     suite: str
@@ -64,78 +55,29 @@ class _Record(BaseModel):
     timings: _Numbers
     memory: _Numbers
     provenance: dict[str, Any]
-    files: dict[str, str] = {}
+    files: dict[str, str] = {}  # the run's other files, and the beginnings of their hashes
+    thinned: list[str] = []  # what the run wrote and `thin` has removed
 
 
 class BadRecordError(ValueError):
     """A record that is cut short, filled with rubbish, or not of this schema."""
 
 
-class UnwritableError(UsageError):
-    """A file that can't be written: the disk is full, or the folder read-only."""
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing ``path`` into an `UnwritableError`."""
-    try:
-        yield
-    except OSError as error:
-        raise UnwritableError(f"{path} can't be written: {error.strerror or error}") from error
-
-
-def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
-    """Write by write-then-rename: a reader sees the old file or the whole new one, also after a power cut."""
-    data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
-
-
-def write_output(path: Path, content: str | bytes | memoryview) -> None:
-    """`write_atomic` for the files of a run.
-
-    Raises:
-        UnwritableError: the disk is full or the folder read-only; the old file, if any, is still there.
-    """
-    with writing(path):
-        write_atomic(path, content)
-
-
-def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
-    """`write_output` of ``arrays`` by name as a compressed ``.npz``."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_output(path, buffer.getvalue())
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as they were written; none where it is missing or can't be read."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error):
-        return []
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last; not every file system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def empty_record(run: Run) -> dict[str, Any]:
+    """A record before anything is known: what a run is, and empty results."""
+    return {
+        "arm": run.arm,
+        "suite": run.suite,
+        "config": run.config,
+        "reason": None,
+        "traceback": None,
+        "metrics": {},
+        "details": {},
+        "level_sizes": [],
+        "timings": {},
+        "memory": {},
+        "provenance": {},
+    }
 
 
 def read_record(path: Path) -> dict[str, Any]:

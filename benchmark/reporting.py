@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmark.launchers.base import available_cores
+from benchmark.machine import available_cores
 
 PROBLEMS_SHOWN = 5
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 WEIGHTS = "weights.pt"
 """The file of a run's trained weights, the averaged ones where it has an average."""
+KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}")
+"""What a run's key, and so its folder, looks like."""
 
 
 @dataclass(frozen=True)

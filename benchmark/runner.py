@@ -10,11 +10,12 @@ from typing import Any
 
 from benchmark.display import Display
 from benchmark.launchers.base import Event, Launcher
+from benchmark.records import empty_record
 from benchmark.run import Run
 from benchmark.store import Store
 from benchmark.suite import Plan
 from benchmark.verdict import signal_name, verdict
-from benchmark.worker_job import EXIT_CLAIMED, EXIT_STOPPED, EXIT_UNWRITABLE, Job, empty_record
+from benchmark.worker_job import EXIT_CLAIMED, EXIT_STOPPED, EXIT_UNWRITABLE, Job
 from methods.errors import UsageError
 
 _POLL_SECONDS = 0.5

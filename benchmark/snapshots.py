@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark.data import Dataset
-from benchmark.records import write_arrays
+from benchmark.record_files import write_arrays
 from methods import Quantizer
 
 MOST_CODEWORDS = 1024

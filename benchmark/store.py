@@ -4,13 +4,16 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import KEY, SCHEMA, BadRecordError, UnwritableError, read_record, write_atomic, writing
+from benchmark.record_files import UnwritableError, write_atomic, writing
+from benchmark.records import SCHEMA, BadRecordError, read_record
+from benchmark.run import KEY
 from methods.errors import UsageError
 
 RECORD, CHECKPOINT, _CLAIM = "record.json", "checkpoint.pt", ".claim"
@@ -88,8 +91,24 @@ class Store:
         folder = self.run_folder(key)
         with writing(folder / RECORD):
             files = {path.name: _hash(path) for path in _outputs(folder)}
-            whole = _finite({"schema": SCHEMA, "key": key, **record, "files": files})
-            write_atomic(folder / RECORD, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+            _write(folder / RECORD, {"schema": SCHEMA, "key": key, **record, "files": files})
+
+    def thin(self, key: str, record: dict[str, Any], names: Collection[str]) -> None:
+        """Remove files or folders ``names`` of a finished run, whose whole ``record`` says so from then on.
+
+        The hashes of its other files stay those of what the run wrote.
+
+        Raises:
+            UnwritableError: the disk is full or read-only.
+        """
+        folder = self.run_folder(key)
+        thinned = {**record, "thinned": sorted({*record.get("thinned", []), *names})}
+        if "files" in record:
+            thinned["files"] = {name: digest for name, digest in record["files"].items() if name not in names}
+        with writing(folder):
+            _write(folder / RECORD, thinned)  # first: a record that names a file which is gone is not whole
+            for path in (folder / name for name in names):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def tidy(self, key: str) -> None:
         """Remove what a killed process left half-written; for who holds the claim."""
@@ -157,6 +176,10 @@ def _outputs(folder: Path) -> list[Path]:
     """The files of a finished run beside its record."""
     inner = (RECORD, CHECKPOINT)
     return sorted(path for path in folder.glob("[!.]*") if path.is_file() and path.name not in inner)
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    write_atomic(path, json.dumps(_finite(record), indent=1, allow_nan=False) + "\n")
 
 
 def _hash(path: Path | str) -> str:

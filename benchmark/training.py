@@ -22,7 +22,7 @@ from benchmark.data.batches import Batches, DeviceSplit
 from benchmark.optimization import build_optimizer
 from benchmark.parallel import average_gradients, average_terms, first_says, rank, share, weight
 from benchmark.probe import Probe, probe_items
-from benchmark.records import UnwritableError
+from benchmark.record_files import UnwritableError
 from benchmark.run import run_key
 from benchmark.seeds import derive_seed
 from benchmark.snapshots import Snapshots

@@ -14,7 +14,7 @@ from benchmark.config import Arm
 from benchmark.data import datasets
 from benchmark.metrics import metrics
 from benchmark.proposals import Setting, at_the_end, first_settings, next_settings, to_try_longer
-from benchmark.records import read_rows, write_atomic
+from benchmark.record_files import read_rows, write_atomic
 from benchmark.run import Run
 from benchmark.store import Store
 from benchmark.suite import Plan, find_suite, plan_suite, suite_name

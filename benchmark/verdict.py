@@ -5,7 +5,7 @@ import signal
 
 import torch
 
-from benchmark.records import UnwritableError
+from benchmark.record_files import UnwritableError
 from benchmark.worker_job import EXIT_STOPPED
 
 _HUNG = "Timeout ("

@@ -10,8 +10,9 @@ import torch
 from benchmark.data import datasets
 from benchmark.display import Display
 from benchmark.launchers import Launcher
-from benchmark.records import KEY, BadRecordError, read_record, read_rows
-from benchmark.run import Run, run_key
+from benchmark.record_files import read_rows
+from benchmark.records import BadRecordError, read_record
+from benchmark.run import KEY, Run, run_key
 from benchmark.store import RECORD, Store
 from benchmark.worker_job import Job
 from methods import UsageError, get

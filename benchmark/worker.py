@@ -15,9 +15,10 @@ import torch
 
 from benchmark.execution import execute
 from benchmark.ranks import execute_on_ranks
-from benchmark.records import UnwritableError
+from benchmark.record_files import UnwritableError
+from benchmark.records import empty_record
 from benchmark.store import CHECKPOINT, Store
-from benchmark.worker_job import EXIT_CLAIMED, EXIT_STOPPED, EXIT_UNWRITABLE, Job, empty_record
+from benchmark.worker_job import EXIT_CLAIMED, EXIT_STOPPED, EXIT_UNWRITABLE, Job
 
 
 def work(job: Job) -> None:

@@ -1,8 +1,7 @@
-"""What a worker is told and what it answers with: a run and where it happens, and the record it starts from."""
+"""What a worker is told and what it answers with: a run and where it happens, and exit codes."""
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from benchmark.run import Run
 
@@ -41,20 +40,3 @@ class Job:
         """The job that `to_json` wrote."""
         fields = json.loads(text)
         return cls(**{**fields, "plugins": tuple(fields["plugins"]), "run": Run(**fields["run"])})
-
-
-def empty_record(run: Run) -> dict[str, Any]:
-    """A record before anything is known: what a run is, and empty results."""
-    return {
-        "arm": run.arm,
-        "suite": run.suite,
-        "config": run.config,
-        "reason": None,
-        "traceback": None,
-        "metrics": {},
-        "details": {},
-        "level_sizes": [],
-        "timings": {},
-        "memory": {},
-        "provenance": {},
-    }

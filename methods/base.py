@@ -84,6 +84,8 @@ class Quantizer(nn.Module):
     """False for a method whose latents are not discrete; the tables show a dash for its codes."""
     ranked: ClassVar[bool] = True
     """False where what is here is not the whole method of its paper: shown, never ranked."""
+    reference: ClassVar[bool] = False
+    """True for what is no remedy but a yardstick: set apart in tables and plots, never ranked, never marked best."""
     independent_rows: ClassVar[bool] = True
     """False where a code depends on the batch it is computed in (balanced assignments)."""
     max_codebook_size: ClassVar[int | None] = None

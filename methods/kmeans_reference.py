@@ -38,6 +38,7 @@ class KMeans(CodebookQuantizer):
         ),
     )
 
+    reference = True
     max_codebook_size_cpu = 4096  # k-means++ goes once over all latents for each codeword
 
     def __init__(self, codebook_size: int, dim: int, *, per_codeword: int = 256) -> None:

@@ -19,6 +19,7 @@ class NoQuantization(Quantizer):
         memory="nothing",
         evidence=("the output is the input, bit for bit",),
     )
+    reference = True
     has_codes = False
 
     @classmethod

@@ -1,6 +1,5 @@
 """The interface of a launcher."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,11 +22,6 @@ class Event:
     exit_code: int = 0
     message: str = ""
     out_of_memory: bool = False
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Launcher(Protocol):

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.launchers.base import Event, available_cores
+from benchmark.launchers.base import Event
 from benchmark.launchers.process import STOP_SECONDS, End
 from benchmark.launchers.ray_task import Board, Returned, run_job
-from benchmark.records import write_output, writing
+from benchmark.machine import available_cores
+from benchmark.record_files import write_output, writing
 from benchmark.store import CHECKPOINT, RECORD, Store
 from benchmark.worker_job import EXIT_CLAIMED, Job
 from methods.errors import UsageError

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from benchmark.records import write_atomic
+from benchmark.record_files import write_atomic
 from benchmark.report.declarations import (
     Declaration,
     PaperTable,
@@ -48,13 +48,13 @@ def build(results: Results) -> list[Path]:
     grid = Grid(results)
     written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
-        table = table_of(declaration, results, grid)
+        table = table_of(declaration, grid)
         written += write_table(table, folder / "tables") if table else []
-    styles = arm_styles(results.plan["arms"])
+    styles = arm_styles(results.plan["arms"], grid.size_free)
     with matplotlib.rc_context(RC):
         for shown in plots or PLOTS:
             plot = _plot(shown, tables)
-            figure = plot.draw(results, grid, styles)
+            figure = plot.draw(grid, styles)
             written += _write_figure(plot.name, figure, folder / "plots") if figure else []
     return written
 
@@ -98,13 +98,13 @@ def _setting(config: Any, name: str) -> Any:
     return config
 
 
-def table_of(declaration: TableDeclaration, results: Results, grid: Grid) -> Table | None:
+def table_of(declaration: TableDeclaration, grid: Grid) -> Table | None:
     """The table that is declared; None where it does not apply."""
     if isinstance(declaration, str):
-        return TABLES[declaration](results, grid)
+        return TABLES[declaration](grid)
     if isinstance(declaration, PaperTable):
-        return paper_table(declaration, results, grid)
-    return metrics_by_size(declaration.name, declaration.metrics, results, grid)
+        return paper_table(declaration, grid)
+    return metrics_by_size(declaration.name, declaration.metrics, grid)
 
 
 def _plot(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> Plot:

@@ -20,9 +20,6 @@ from benchmark.report.progress import ABOVE_BEST, GAIN, progress
 from benchmark.report.strangers import sentences, training_setting
 from methods.errors import UsageError
 
-REFERENCES = ("no_quantization", "kmeans")
-"""Methods that are no remedy but a yardstick: set apart in tables, never ranked, never marked best."""
-
 _LOG = logging.getLogger(__name__)
 _TRAINING = ("steps", "schedule", "learning_rate")
 _LABELS = ("key", "arm", "method", "codebook_size", "level_sizes", "seed", *_TRAINING, "planned", "status", "reason")
@@ -68,8 +65,8 @@ class Results:
         return next(arm for arm in self.plan["arms"] if arm["arm"] == name)
 
     def is_reference(self, arm: str) -> bool:
-        """Whether an arm is a yardstick rather than a remedy."""
-        return self.arm(arm)["method"] in REFERENCES
+        """Whether an arm is a yardstick rather than a remedy: set apart in tables, never ranked, never marked best."""
+        return bool(self.arm(arm).get("reference", False))
 
     def is_ranked(self, arm: str) -> bool:
         """Whether an arm is the whole method of its paper; what is not is shown beside those that are."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.plan_file import write_plan
+from benchmark.records import empty_record
 from benchmark.store import Store
 from benchmark.suite import plan_suite
-from benchmark.worker_job import empty_record
 from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]

@@ -8,9 +8,9 @@ import torch
 
 from benchmark import estimate
 from benchmark.estimate import estimate_seconds
+from benchmark.records import empty_record
 from benchmark.store import Store
 from benchmark.suite import plan_suite
-from benchmark.worker_job import empty_record
 
 SUITE = """\
 question: How long?

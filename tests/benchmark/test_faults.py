@@ -17,13 +17,14 @@ from benchmark.checkpoint import save_checkpoint
 from benchmark.display import Display
 from benchmark.launchers import Event
 from benchmark.machine import OutOfMemoryWatch
-from benchmark.records import UnwritableError, write_atomic, writing
+from benchmark.record_files import UnwritableError, write_atomic, writing
+from benchmark.records import empty_record
 from benchmark.runner import Outcome, Settings, run_plan
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
 from benchmark.verdict import is_out_of_memory, is_unwritable, verdict
 from benchmark.worker import work
-from benchmark.worker_job import EXIT_STOPPED, EXIT_UNWRITABLE, Job, empty_record
+from benchmark.worker_job import EXIT_STOPPED, EXIT_UNWRITABLE, Job
 from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]

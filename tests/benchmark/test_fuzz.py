@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from benchmark.checkpoint import BadCheckpointError, load_checkpoint, save_checkpoint
 from benchmark.plan_record import BadPlanError, read_plan
-from benchmark.records import BadRecordError, read_record
+from benchmark.records import BadRecordError, empty_record, read_record
 from benchmark.report.frame import read
 from benchmark.run import Run
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
 from benchmark.suite_file import parse_value
-from benchmark.worker_job import empty_record
 from methods import UsageError
 
 KEY = "vq_vae-K8-s0-0123abcd"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from benchmark.records import BadRecordError, read_record, write_atomic
+from benchmark.record_files import write_atomic
+from benchmark.records import BadRecordError, empty_record, read_record
 from benchmark.run import Run
 from benchmark.store import Store
-from benchmark.worker_job import empty_record
 from methods import UsageError
 
 KEY = "vq_vae-K8-s0-0123abcd"
@@ -52,6 +52,13 @@ def test_a_record_of_another_shape_does_not_count(tmp_path: Path, change: dict[s
     store.write_record(KEY, _record())
     path = store.record_path(KEY)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert store.record(KEY) is None
+
+
+@pytest.mark.parametrize("name", [name for name in _record() if name not in ("reason", "traceback")])
+def test_a_record_without_one_of_its_fields_does_not_count(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    store.write_record(KEY, {field: value for field, value in _record().items() if field != name})
     assert store.record(KEY) is None
 
 

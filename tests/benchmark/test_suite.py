@@ -234,6 +234,17 @@ def test_one_layer_of_a_method_is_called_so_and_not_ranked(tmp_path: Path) -> No
     assert "ranked" not in arms[0]
 
 
+def test_a_reference_is_called_so(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    write_plan(plan_suite("remedies", methods=["vq_vae", "no_quantization", "kmeans"]), store)
+    arms = read_plan(store.folder / "plan.json")["arms"]
+    assert [(arm["arm"], arm.get("reference")) for arm in arms] == [
+        ("vq_vae", None),
+        ("no_quantization", True),
+        ("kmeans", True),
+    ]
+
+
 def test_key_depends_on_every_part() -> None:
     config = {"method": "m", "codebook_size": 8, "seed": 0, "params": {"beta": 0.25}}
     assert run_key(config) == run_key(dict(reversed(config.items())))

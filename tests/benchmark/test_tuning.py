@@ -12,11 +12,11 @@ import pytest
 from benchmark.choices import Choice, Choices, apply_choice, chosen_before, read_choices, write_choices
 from benchmark.config import Arm
 from benchmark.plan_file import write_plan
-from benchmark.records import read_rows
+from benchmark.record_files import read_rows
+from benchmark.records import empty_record
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
 from benchmark.tuning import SEED, Tuner, choices_path, known_errors, write_response
-from benchmark.worker_job import empty_record
 from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]

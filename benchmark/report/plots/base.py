@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from benchmark.report.columns import Column
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Axis, Place, text
 from benchmark.report.style import CEILING, Style
@@ -34,7 +33,7 @@ class Plot(ABC):
     name: str
 
     @abstractmethod
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where there is nothing to show."""
 
 

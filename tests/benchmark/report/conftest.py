@@ -24,6 +24,7 @@ METHODS = (
     "simvq",
     "no_quantization",
 )
+REFERENCES = ("no_quantization", "kmeans")
 _EVEN = {"vq_vae": 0.06, "vq_vae_ema": 0.25, "codebook_reset": 0.85, "cvq_vae": 0.95, "sq_vae": 0.6, "simvq": 0.93}
 """How evenly an invented method uses its codebook, from 0 to 1."""
 
@@ -90,7 +91,14 @@ class SyntheticResults:
                 "evaluation": {"features": "efficientnet_lite0", "lpips": ["alex"]},
             },
             "arms": [
-                {"arm": arm, "method": method, "params": {}, "verified": method != "sq_vae", "tuned": False}
+                {
+                    "arm": arm,
+                    "method": method,
+                    "params": {},
+                    "verified": method != "sq_vae",
+                    "tuned": False,
+                    **({"reference": True} if method in REFERENCES else {}),
+                }
                 for arm, method in pairs
             ],
             "codebook_sizes": list(sizes),

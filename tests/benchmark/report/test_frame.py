@@ -139,7 +139,7 @@ def test_histories_are_read_once(synthetic: Make, monkeypatch: pytest.MonkeyPatc
     results = read(made.folder)
     grid = Grid(results)
     for plot in (PLOTS["training"], PLOTS["error_over_training"]):
-        assert plot.draw(results, grid, arm_styles(results.plan["arms"])) is not None
+        assert plot.draw(grid, arm_styles(results.plan["arms"], [])) is not None
     histories = [path for path in paths if path.endswith("history.csv")]
     assert len(histories) == len(set(histories)) == 4
 

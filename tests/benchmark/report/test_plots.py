@@ -25,7 +25,7 @@ ARMS = ("vq_vae", "residual_vq", "simvq", "no_quantization")
 def draw(folder, name: str) -> Figure | None:
     results = read(folder)
     with matplotlib.rc_context(RC):
-        figure = PLOTS[name].draw(results, Grid(results), arm_styles(results.plan["arms"]))
+        figure = PLOTS[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
         if figure is not None:
             figure.draw_without_rendering()
     return figure
