@@ -48,7 +48,7 @@ class AffineVQ(CodebookQuantizer):
         trains="codebook (K x D) and affine map (2 x groups x D); with alternate=True an inner optimiser owns e",
         memory="N·D + K·D",
         schedule="nothing is annealed, and codewords are replaced up to the last step; `replace_after` is in steps, as "
-        "an unused codeword is told by how many latents could have chosen it (by default 20·N/K), however long the "
+        "an unused codeword is known by how many latents could have chosen it (by default 20·N/K), however long the "
         "run; with `alternate` the inner learning rate is constant, as the authors', and does not follow the run's",
         differences=(
             "a replacement is put through the inverse of the affine map, so that the effective codeword is on the "

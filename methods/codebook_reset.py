@@ -1,5 +1,6 @@
 """Moving-average codebook whose rarely used codewords are redrawn from the batch: Jukebox's random restarts."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -11,8 +12,7 @@ from methods.codebook import CodebookQuantizer
 from methods.ema import EMAStatistics
 from methods.estimators import straight_through
 from methods.registry import register
-from methods.replacement import candidate_rows
-from methods.statistics import num_rows
+from methods.statistics import broadcast, count_rows, num_rows, random_rows
 
 _SMALLEST_THRESHOLD = 1e-6
 
@@ -135,3 +135,17 @@ class CodebookReset(CodebookQuantizer):
         if self.absolute_threshold:
             return torch.tensor(self.threshold, device=rows.device)
         return self.threshold * num_rows(rows) / self.codebook_size
+
+
+@torch.no_grad()
+def candidate_rows(latents: Tensor, count: int) -> Tensor:
+    """``count`` random rows of the whole batch ``[N, D]``.
+
+    Where the batch has fewer rows, they are repeated and noise of standard deviation 0.01/√D tells the copies
+    apart (Jukebox, arXiv 2005.00341, `_tile` of the authors' code).
+    """
+    latents = latents.detach().float()
+    rows = random_rows(latents, count)
+    if count > count_rows(latents):
+        rows = rows + 0.01 / math.sqrt(rows.shape[1]) * broadcast(torch.randn_like(rows))
+    return rows

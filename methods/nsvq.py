@@ -33,7 +33,7 @@ class NSVQ(ErrorSubstitution):
         trains="codebook (K x D), by the gradient of the reconstruction alone",
         memory="N·D + K·D",
         schedule="codewords are replaced in the first 90 % of the run (`replace_share`); `replace_every` is in steps, "
-        "as an unused codeword is told by how many latents could have chosen it (by default 100·N/K), however long "
+        "as an unused codeword is known by how many latents could have chosen it (by default 100·N/K), however long "
         "the run",
         differences=(
             "replacement ends after 0.9 of the run; theirs two windows before its end, which is the same in their "

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import methods.index_backpropagation as module
 from methods import create
+from methods.ibq import IndexBackpropagation
 
 N, K, D = 30, 12, 4
 
@@ -56,7 +56,7 @@ def test_gradients_by_finite_differences():
     inputs = [tensor.double().requires_grad_() for tensor in (draw()[:5], draw(3)[:6])]
 
     def entropy_terms(latents, codebook):
-        _, _, entropies, total = module.IndexBackpropagation.apply(latents, codebook, 0.8)
+        _, _, entropies, total = IndexBackpropagation.apply(latents, codebook, 0.8)
         return entropies, total
 
     assert torch.autograd.gradcheck(entropy_terms, inputs)
