@@ -6,8 +6,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from methods.errors import UsageError, did_you_mean
-from methods.signature import options_of, resolve_options
+from methods.core.usage import UsageError, did_you_mean, options_of, resolve_options
 
 T = TypeVar("T")
 Builder = TypeVar("Builder", bound=Callable[..., Any])

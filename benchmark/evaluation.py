@@ -14,7 +14,7 @@ from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
 from benchmark.records import write_arrays
 from benchmark.system import System
-from methods.statistics import all_reduce, alone
+from methods.parts.processes import all_reduce, alone
 
 SAMPLES = 8
 OF_CODES = ("unmapped", "training_codes")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 SCHEMA = 1
 STATUSES = ("ok", "diverged", "out_of_memory", "timeout", "failed")

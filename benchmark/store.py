@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.records import KEY, SCHEMA, BadRecordError, UnwritableError, read_record, write_atomic, writing
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 RECORD, CHECKPOINT, _CLAIM = "record.json", "checkpoint.pt", ".claim"
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.config import EVALUATIONS, MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Training, Tuning
 from benchmark.data import datasets
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.activity import LeastRecentlyUsed
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.registry import register
-from methods.statistics import code_counts, code_sums
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_choice, check_range
+from methods.parts.activity import LeastRecentlyUsed
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.statistics import code_counts, code_sums
 
 _SMALLEST_SCALE = 0.01
 """Bound on the scale that a replacement is divided by, so that a scale near zero gives no huge codeword."""

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer
-from methods.ema import EMAStatistics
-from methods.estimators import straight_through
-from methods.registry import register
-from methods.statistics import broadcast, count_rows, num_rows, random_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.codebook import CodebookQuantizer
+from methods.parts.ema import EMAStatistics
+from methods.parts.estimators import straight_through
+from methods.parts.processes import broadcast
+from methods.parts.statistics import count_rows, num_rows, random_rows
 
 _SMALLEST_THRESHOLD = 1e-6
 

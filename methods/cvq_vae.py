@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.estimators import straight_through
-from methods.nearest import nearest_codes
-from methods.recompute import by_chunks
-from methods.registry import register
-from methods.statistics import best_rows, broadcast, code_counts, count_rows, gather_rows, num_rows, random_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.nearest import nearest_codes
+from methods.parts.processes import best_rows, broadcast, gather_rows
+from methods.parts.recompute import by_chunks
+from methods.parts.statistics import code_counts, count_rows, num_rows, random_rows
 
 _TEMPERATURE = 0.07
 

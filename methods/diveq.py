@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, check_choice, check_range
-from methods.error_substitution import ErrorSubstitution
-from methods.registry import register
+from methods.core.base import Card, Knob
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.error_substitution import ErrorSubstitution
 
 
 @register("diveq")

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer, new_codebook
-from methods.recompute import by_chunks
-from methods.registry import register
-from methods.sq_vae import gumbel_noise
-from methods.statistics import broadcast, code_counts
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook
+from methods.parts.gumbel import gumbel_noise
+from methods.parts.processes import broadcast
+from methods.parts.recompute import by_chunks
+from methods.parts.statistics import code_counts
 
 _RESET_SHARE = 0.03
 _RESET_NOISE = 0.01

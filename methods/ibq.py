@@ -7,11 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, Quantizer, check_range
-from methods.entropy import entropy
-from methods.recompute import by_chunks, chunk_elements
-from methods.registry import register
-from methods.statistics import num_rows, sum_over_processes
+from methods.core.base import Card, Knob, Quantized, Quantizer
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.entropy import entropy
+from methods.parts.processes import sum_over_processes
+from methods.parts.recompute import by_chunks, chunk_elements
+from methods.parts.statistics import num_rows
 
 _EPSILON = 1e-5
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from methods.base import Card, Quantized, check_range
-from methods.codebook import CodebookQuantizer
-from methods.estimators import straight_through
-from methods.kmeans import collect_rows, kmeans, spread_rows
-from methods.registry import register
+from methods.core.base import Card, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.codebook import CodebookQuantizer
+from methods.parts.estimators import straight_through
+from methods.parts.kmeans import collect_rows, kmeans, spread_rows
 
 _ITERATIONS = 50
 

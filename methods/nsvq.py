@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob
-from methods.codebook import new_codebook
-from methods.error_substitution import ErrorSubstitution
-from methods.registry import register
+from methods.core.base import Card, Knob
+from methods.core.registry import register
+from methods.parts.codebook import new_codebook
+from methods.parts.error_substitution import ErrorSubstitution
 
 
 @register("nsvq")

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.estimators import straight_through
-from methods.recompute import chunk_elements
-from methods.registry import register
-from methods.statistics import all_reduce, all_reduce_min, count_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.processes import all_reduce, all_reduce_min
+from methods.parts.recompute import chunk_elements
+from methods.parts.statistics import count_rows
 
 _KEPT_ELEMENTS = 1 << 25
 """Distances that are computed once and kept, not anew in each pass: up to 128 MB in fp32."""

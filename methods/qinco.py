@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, Quantizer, check_range
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.kmeans import collect_rows, kmeans
-from methods.nearest import nearest_codes
-from methods.registry import register
-from methods.residual_vq import split_size
+from methods.core.base import Card, Knob, Quantized, Quantizer
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_range
+from methods.parts.estimators import straight_through
+from methods.parts.kmeans import collect_rows, kmeans
+from methods.parts.levels import split_size
+from methods.parts.nearest import nearest_codes
 
 _MOST_CANDIDATES = 1024
 _CHUNK_ELEMENTS = 1 << 22

@@ -6,11 +6,12 @@ from math import log, prod
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer, new_codebook
-from methods.estimators import straight_through
-from methods.registry import register
-from methods.statistics import gather_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook
+from methods.parts.estimators import straight_through
+from methods.parts.processes import gather_rows
 
 _MOST_PIVOTS = 10_000_000
 

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.estimators import straight_through
-from methods.registry import register
-from methods.statistics import gather_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.processes import gather_rows
 
 _SMALLEST_STD = 1e-3
 _TINY_EIGENVALUE = 1e-8

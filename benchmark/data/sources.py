@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 T = TypeVar("T")
 Read = Callable[[Path], T]

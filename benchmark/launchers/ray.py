@@ -15,7 +15,7 @@ from benchmark.launchers.ray_task import Board, Returned, run_job
 from benchmark.records import write_output, writing
 from benchmark.store import CHECKPOINT, RECORD, Store
 from benchmark.worker_job import EXIT_CLAIMED, Job
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 _ATTEMPTS = 5
 """How often a run may lose its machine in one call."""

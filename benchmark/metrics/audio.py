@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.data.base import check_count
 from benchmark.mel import MelDistance
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
@@ -19,9 +18,8 @@ from benchmark.metrics.sound_samples import save_samples
 from benchmark.metrics.speech import MEASURES, judge_original, judge_pair, over_clips, package
 from benchmark.metrics.weights import checksum
 from benchmark.parallel import gather, rank
-from methods.base import check_choice
-from methods.errors import UsageError
-from methods.statistics import all_reduce
+from methods.core.usage import UsageError, check_choice, check_count
+from methods.parts.processes import all_reduce
 
 
 class AudioMetrics(ReconstructionMetrics):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean
 
 Direction = Literal["lower", "higher", "none"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmark.metrics.weights import package_file
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 RATE = 16_000
 UTMOS_VARIABLE = "CODEBOOK_BENCH_UTMOS_WEIGHTS"

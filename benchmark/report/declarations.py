@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from benchmark.config import Strict
 from benchmark.report.columns import column
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean
 
 _SPECIFICATION = re.compile(r",?(\.\d+)?[fd%]")
 

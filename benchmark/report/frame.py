@@ -18,7 +18,7 @@ from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
 from benchmark.report.strangers import sentences, training_setting
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 REFERENCES = ("no_quantization", "kmeans")
 """Methods that are no remedy but a yardstick: set apart in tables, never ranked, never marked best."""

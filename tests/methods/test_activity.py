@@ -2,7 +2,7 @@
 
 import torch
 
-from methods.activity import ActivityWindow, LeastRecentlyUsed
+from methods.parts.activity import ActivityWindow, LeastRecentlyUsed
 
 
 def codes(*values: int) -> torch.Tensor:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from methods import available, get
-from methods.cards import cards_markdown
-from methods.signature import options_of
+from methods.core.cards import cards_markdown
+from methods.core.usage import options_of
 
 
 def test_the_page_is_up_to_date() -> None:
     page = (Path(__file__).parents[2] / "methods" / "README.md").read_text(encoding="utf-8")
-    assert page == cards_markdown(), "write it anew: python -m methods.cards > methods/README.md"
+    assert page == cards_markdown(), "write it anew: python -m methods.core.cards > methods/README.md"
 
 
 def test_it_has_a_row_and_a_section_for_every_method() -> None:

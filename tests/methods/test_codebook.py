@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from methods import UsageError, create
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
 
 K, D = 7, 3
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from methods import Card, Knob, Quantized, Quantizer, UsageError, available
 from methods.contract import CHECKS, check_quantizer
-from methods.estimators import straight_through
+from methods.parts.estimators import straight_through
 
 
 def broken_promises(method, **sizes) -> dict[str, str]:

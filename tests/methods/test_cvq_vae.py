@@ -118,7 +118,7 @@ def sorted_contrast(codebook, rows, metric):
 @pytest.mark.parametrize("rows", [1, 7, 60])
 @pytest.mark.parametrize("chunk", [1 << 22, 200])
 def test_contrastive_term_equals_a_full_sort(metric, rows, chunk, monkeypatch) -> None:
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", chunk)
     generator = torch.Generator().manual_seed(0)
     codebook = (0.2 * torch.randn(13, 5, generator=generator)).requires_grad_()
     latents = 0.2 * torch.randn(rows, 5, generator=generator)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.ema import EMAStatistics
+from methods.parts.ema import EMAStatistics
 
 K, D, DECAY, EPSILON = 6, 3, 0.9, 1e-5
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from methods.entropy import bit_entropies, entropy, mean_bit_probabilities, mean_code_probabilities
+from methods.parts.entropy import bit_entropies, entropy, mean_bit_probabilities, mean_code_probabilities
 
 N, BITS = 12, 7
 

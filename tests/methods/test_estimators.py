@@ -2,7 +2,7 @@
 
 import torch
 
-from methods.estimators import scale_gradient, straight_through
+from methods.parts.estimators import scale_gradient, straight_through
 
 
 def test_straight_through_has_the_value_of_the_quantized_and_the_gradient_of_the_latents():

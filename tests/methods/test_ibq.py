@@ -36,7 +36,7 @@ def in_words_of_the_paper(latents: Tensor, codebook: Tensor, beta: float, weight
 
 @pytest.mark.parametrize("elements", [1, 5 * K, 1 << 20])
 def test_output_loss_and_gradients(monkeypatch, elements):
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", elements)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", elements)
     quantizer = build(beta=0.3, entropy_weight=0.7, temperature=0.5)
     latents, direction = draw().requires_grad_(), draw(2)
     result = quantizer(latents)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from methods.kmeans import collect_rows, kmeans, spread_rows
+from methods.parts.kmeans import collect_rows, kmeans, spread_rows
 
 
 def clusters(size: int = 200, spread: float = 0.05) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from methods import UsageError, nearest
-from methods.nearest import TOLERANCE, nearest_codes
+from methods import UsageError
+from methods.parts import nearest
+from methods.parts.nearest import TOLERANCE, nearest_codes
 
 
 @pytest.fixture(params=["search_faiss", "search_blocks"])

@@ -121,7 +121,7 @@ def test_far_codewords_get_their_share() -> None:
 def test_chunks_change_nothing(kept, monkeypatch) -> None:
     latents, codewords = rows(103, 4, 0), rows(17, 4, 1)
     whole = SinkhornPlan(latents, codewords, epsilon=10.0, iterations=5)
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", 40)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", 40)
     monkeypatch.setattr(optvq, "_KEPT_ELEMENTS", kept)
     chunked = SinkhornPlan(latents, codewords, epsilon=10.0, iterations=5)
     torch.testing.assert_close(chunked.log_v, whole.log_v)

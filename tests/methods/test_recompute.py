@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from methods.recompute import by_chunks
+from methods.parts.recompute import by_chunks
 
 CODEBOOK = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
 
@@ -15,7 +15,7 @@ def soft_assignment(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("elements", [5, 40, 1000])
 def test_chunks_change_neither_values_nor_gradients(elements, monkeypatch) -> None:
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", elements)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", elements)
     found = []
     for run in (lambda rows: by_chunks(soft_assignment, rows, width=5), soft_assignment):
         rows = torch.randn(11, 3, generator=torch.Generator().manual_seed(1)).requires_grad_()
@@ -27,7 +27,7 @@ def test_chunks_change_neither_values_nor_gradients(elements, monkeypatch) -> No
 
 
 def test_the_backward_pass_draws_what_the_forward_pass_drew(monkeypatch) -> None:
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", 4)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", 4)
     torch.manual_seed(0)
     rows = torch.ones(10, 2, requires_grad=True)
     (noisy,) = by_chunks(lambda part: (part * torch.rand(part.shape),), rows, width=2)

@@ -7,8 +7,9 @@ from textwrap import dedent
 import pytest
 
 import methods
-from methods import Quantizer, UsageError, available, create, get, load_plugin, register, registry
-from methods.signature import resolve_options
+from methods import Quantizer, UsageError, available, create, get, load_plugin, register
+from methods.core import registry
+from methods.core.usage import resolve_options
 
 PLUGIN = """
     from methods import Quantizer, register

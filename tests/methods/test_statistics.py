@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods import statistics
+from methods.parts import processes, statistics
 
 ROWS = torch.arange(20.0).reshape(10, 2)
 CODES = torch.tensor([0, 3, 3, 1, 0, 3, 3, 3, 1, 0])
@@ -19,7 +19,7 @@ def all_statistics(rows: torch.Tensor, codes: torch.Tensor) -> dict[str, torch.T
         "few": statistics.random_rows(rows, 4),
         "many": statistics.random_rows(rows, 23),
         "one": statistics.random_rows(rows, 1),
-        "gathered": statistics.gather_rows(rows),
+        "gathered": processes.gather_rows(rows),
     }
 
 
@@ -29,15 +29,15 @@ def of_one_process_of_two(rank: int) -> dict[str, torch.Tensor]:
     found = all_statistics(ROWS[part], CODES[part])
     torch.manual_seed(4 + rank)
     found["drawn by the first"] = statistics.random_rows(ROWS[part], 23)
-    found["broadcast"] = statistics.broadcast(torch.tensor([5.0 + rank]))
-    found["minimum"] = statistics.all_reduce_min(torch.tensor([1.0 - rank, 2.0 + rank]))
+    found["broadcast"] = processes.broadcast(torch.tensor([5.0 + rank]))
+    found["minimum"] = processes.all_reduce_min(torch.tensor([1.0 - rank, 2.0 + rank]))
     # The best of three slots: the first process's, the second's, and at a tie the first's.
     scores = torch.tensor([[5.0, -1.0, 3.0], [4.0, 2.0, 3.0]])[rank]
-    found["best"] = statistics.best_rows(torch.full((3, 2), 10.0 + rank), scores)
+    found["best"] = processes.best_rows(torch.full((3, 2), 10.0 + rank), scores)
     value = torch.tensor(2.0 + rank, requires_grad=True)
-    (statistics.sum_over_processes(value) ** 2 * (1 + rank)).backward()
+    (processes.sum_over_processes(value) ** 2 * (1 + rank)).backward()
     found["gradient of the sum"] = value.grad
-    found["distributed"] = torch.tensor(statistics.is_distributed())
+    found["distributed"] = torch.tensor(processes.is_distributed())
     return found
 
 
@@ -119,10 +119,10 @@ def test_sum_over_processes_has_the_gradient_of_all_losses(ranks):
 
 def test_alone_nothing_is_distributed():
     tensor = torch.ones(2)
-    assert not statistics.is_distributed()
-    assert statistics.all_reduce(tensor) is tensor
-    assert statistics.all_reduce_min(tensor) is tensor
-    assert statistics.sum_over_processes(tensor) is tensor
-    assert statistics.gather_rows(tensor) is tensor
-    assert statistics.best_rows(tensor, tensor) is tensor
-    assert statistics.broadcast(tensor) is tensor
+    assert not processes.is_distributed()
+    assert processes.all_reduce(tensor) is tensor
+    assert processes.all_reduce_min(tensor) is tensor
+    assert processes.sum_over_processes(tensor) is tensor
+    assert processes.gather_rows(tensor) is tensor
+    assert processes.best_rows(tensor, tensor) is tensor
+    assert processes.broadcast(tensor) is tensor

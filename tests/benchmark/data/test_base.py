@@ -5,8 +5,8 @@ import torch
 
 from benchmark.data import Dataset
 from benchmark.data import base as base_module
-from benchmark.data.base import check_count, evenly
-from methods.errors import UsageError
+from benchmark.data.base import evenly
+from methods.core.usage import UsageError, check_count
 
 
 def dataset(train: torch.Tensor) -> Dataset:

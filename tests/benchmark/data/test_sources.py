@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data.sources import UnavailableError, cache_folder, download, locked, obtain, user_folder
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from benchmark.perf.timing import Clock, Effort, paired_ratio, search_share, time_in_rounds
-from methods import codebook, create, cvq_vae, nearest
+from methods import create, cvq_vae
+from methods.parts import codebook, nearest
 
 
 class Bench:

@@ -8,7 +8,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 import torch
 from triton.runtime import interpreter
 
-from methods.kernels.nearest import _split, search_triton
+from methods.parts.nearest_triton import _split, search_triton
 
 
 def repair_scalars() -> None:

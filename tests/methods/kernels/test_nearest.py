@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from methods.nearest import TOLERANCE
+from methods.parts.nearest import TOLERANCE
 
 pytest.importorskip("triton")
 

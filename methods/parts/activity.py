@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from methods.statistics import broadcast, code_counts, random_rows
+from methods.parts.processes import broadcast
+from methods.parts.statistics import code_counts, random_rows
 
 
 class LeastRecentlyUsed(nn.Module):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from methods.statistics import num_rows, sum_over_processes
+from methods.parts.processes import sum_over_processes
+from methods.parts.statistics import num_rows
 
 
 def entropy(probabilities: Tensor, epsilon: float) -> Tensor:

@@ -11,11 +11,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-import methods
-from methods.base import Quantizer
-from methods.errors import UsageError, did_you_mean
-from methods.signature import resolve_options
+from methods.core.base import Quantizer
+from methods.core.usage import UsageError, did_you_mean, resolve_options
 
+_PACKAGE = __name__.split(".")[0]
+"""The package at whose top the methods stand, one file each."""
+_FOLDER = Path(__file__).parents[1]
 ENTRY_POINT_GROUP = "codebook_bench.methods"
 Q = TypeVar("Q", bound=type)
 _SUPPLIED = ("codebook_size", "dim")
@@ -108,9 +109,10 @@ def load_plugin(path: str | Path) -> None:
 
 @cache
 def _discover() -> None:
-    """Import every module of this package, then every installed plug-in."""
-    for module in pkgutil.iter_modules(methods.__path__, "methods."):
-        importlib.import_module(module.name)
+    """Import every file at the top of the package, then every installed plug-in."""
+    for module in pkgutil.iter_modules([str(_FOLDER)], f"{_PACKAGE}."):
+        if not module.ispkg:
+            importlib.import_module(module.name)
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         plugin = f"the installed method plug-in `{entry.name}` ({entry.value})"
         try:

@@ -1,12 +1,12 @@
-"""``methods/README.md`` from the cards: ``python -m methods.cards`` prints it."""
+"""``methods/README.md`` from the cards: ``python -m methods.core.cards`` prints it."""
 
-from methods.registry import available, get
+from methods.core.registry import available, get
 
 _HEADING = """\
 # Methods
 
-Written by `python -m methods.cards` from the cards of the classes; `python -m benchmark show NAME` prints one with its
-parameters. N: latents of a batch, K: codebook size, D: latent dimension. † not verified: compared with nothing yet.
+Written by `python -m methods.core.cards` from the cards of the classes; `python -m benchmark show NAME` prints one with
+its parameters. N: latents of a batch, K: codebook size, D: latent dimension. † not verified: compared with nothing yet.
 
 | name | idea | what trains | memory beside the latents | evidence |
 | --- | --- | --- | --- | --- |

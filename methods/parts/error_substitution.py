@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.linalg import vector_norm
 
-from methods.activity import ActivityWindow
-from methods.base import Quantized, check_range
-from methods.codebook import CodebookQuantizer
-from methods.statistics import broadcast
+from methods.core.base import Quantized
+from methods.core.usage import check_range
+from methods.parts.activity import ActivityWindow
+from methods.parts.codebook import CodebookQuantizer
+from methods.parts.processes import broadcast
 
 _TINY = 1e-12
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from methods.statistics import code_counts, code_sums
+from methods.parts.statistics import code_counts, code_sums
 
 
 class EMAStatistics(nn.Module):

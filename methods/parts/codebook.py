@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from methods.base import Quantizer, check_choice
-from methods.kmeans import collect_rows, kmeans
-from methods.nearest import nearest_codes
+from methods.core.base import Quantizer
+from methods.core.usage import check_choice
+from methods.parts.kmeans import collect_rows, kmeans
+from methods.parts.nearest import nearest_codes
 
 
 class CodebookQuantizer(Quantizer):

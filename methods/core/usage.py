@@ -1,10 +1,44 @@
-"""Named options checked against the signature of what they build; used for methods and everything else by name."""
+"""What a person typed or supplied, checked: the one exception for it, named options against a signature, values."""
 
+import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from methods.errors import UsageError, did_you_mean
+
+class UsageError(ValueError):
+    """Something a person can put right; its message is one sentence that says what and how."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``" (did you mean `x`?)"`` for the known word nearest to ``word``, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean `{close[0]}`?)" if close else ""
+
+
+def check_choice(parameter: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a `UsageError` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        options = ", ".join(f"`{choice}`" for choice in choices)
+        raise UsageError(f"{parameter} must be one of {options}, not `{value}`{did_you_mean(str(value), choices)}")
+
+
+def check_range(parameter: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise a `UsageError` unless ``low <= value <= high``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        bound = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise UsageError(f"{parameter} must be {bound}, not {value!r}")
+
+
+def check_count(what: str, value: object, most: int | None = None, least: int = 1) -> int:
+    """``value`` if it is a whole number from ``least`` to ``most``; UsageError otherwise."""
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= least and (most is None or value <= most)
+    if not good:
+        wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{what} must be a whole number {wanted}, not {value!r}")
+    assert isinstance(value, int)
+    return value
 
 
 def options_of(build: Callable[..., Any], supplied: Iterable[str] = ()) -> dict[str, inspect.Parameter]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, check_range
 
 
 class Quantized(NamedTuple):
@@ -209,17 +209,3 @@ def _in_full_precision(method: Callable[..., Any]) -> Callable[..., Any]:
 def _full(value: Any) -> Any:
     reduced = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
     return value.float() if reduced else value
-
-
-def check_choice(parameter: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise a `UsageError` unless ``value`` is one of ``choices``."""
-    if value not in choices:
-        options = ", ".join(f"`{choice}`" for choice in choices)
-        raise UsageError(f"{parameter} must be one of {options}, not `{value}`{did_you_mean(str(value), choices)}")
-
-
-def check_range(parameter: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raise a `UsageError` unless ``low <= value <= high``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        bound = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise UsageError(f"{parameter} must be {bound}, not {value!r}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from methods.base import check_choice
+from methods.core.usage import check_choice
 
 try:
     import faiss
@@ -88,7 +88,7 @@ def _search_for(device: torch.device) -> tuple[Search, bool]:
         return search_faiss, False
     if device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0):
         try:
-            from methods.kernels.nearest import search_triton
+            from methods.parts.nearest_triton import search_triton
         except ImportError:
             return search_blocks, False
         return search_triton, True

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from methods.nearest import nearest_codes
-from methods.statistics import broadcast, code_counts, code_sums, count_rows, gather_rows, own_rows, random_rows
+from methods.parts.nearest import nearest_codes
+from methods.parts.processes import broadcast, gather_rows, own_rows
+from methods.parts.statistics import code_counts, code_sums, count_rows, random_rows
 
 _MIN_ROWS = 20_000
 _POOL = 20
