@@ -10,7 +10,7 @@ from methods.core.usage import options_of
 
 
 def test_the_page_is_up_to_date() -> None:
-    page = (Path(__file__).parents[2] / "methods" / "README.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "methods" / "README.md").read_text(encoding="utf-8")
     assert page == cards_markdown(), "write it anew: python -m methods.core.cards > methods/README.md"
 
 

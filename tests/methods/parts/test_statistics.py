@@ -1,4 +1,4 @@
-"""Statistics of a batch: counted by NumPy, and the same from two processes as from one."""
+"""Statistics of a batch and what processes share: counted by NumPy, the same from two processes as from one."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,6 @@ import pytest
 import methods
 from methods import Quantizer, UsageError, available, create, get, load_plugin, register
 from methods.core import registry
-from methods.core.usage import resolve_options
 
 PLUGIN = """
     from methods import Quantizer, register
@@ -92,14 +91,6 @@ def test_declared_maximum_is_kept(registered):
     assert message_of(Small.resolve_size, 5000) == "`small` is declared up to 4,096 codes, not 5,000"
 
 
-def test_option_without_default_must_be_given():
-    def build(depth: int, width: int = 2):
-        return depth * width
-
-    assert message_of(resolve_options, "`build`", build, {}) == "`build` needs the parameter `depth`"
-    assert resolve_options("`build`", build, {"depth": 3}) == {"depth": 3, "width": 2}
-
-
 def test_whole_number_for_a_float_is_the_same_configuration():
     assert registry.resolve_params("vq_vae", {"beta": 1}) == registry.resolve_params("vq_vae", {"beta": 1.0})
     assert type(registry.resolve_params("vq_vae", {"beta": 1})["beta"]) is float
@@ -111,11 +102,6 @@ def test_an_integer_option_takes_whole_numbers_only():
     for value in (1.5, True, "two"):
         with pytest.raises(UsageError, match="`layers` must be a whole number, not"):
             registry.resolve_params("simvq", {"layers": value})
-
-
-def test_whole_number_too_large_for_a_float_is_one_sentence():
-    sentence = message_of(resolve_options, "`build`", lambda rate=0.1: rate, {"rate": 10**400})
-    assert sentence == "`build`: `rate` is an integer too large for a float"
 
 
 def test_collision_names_both_origins(registered):
