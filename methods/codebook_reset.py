@@ -49,7 +49,7 @@ class CodebookReset(CodebookQuantizer):
         "long the run",
         differences=(
             "the threshold is 0.01 of the uniform share N/K; theirs is 1 latent a step, with 256 to 4,096 latents a "
-            "codeword in their largest models, and would redraw nearly every codeword for ever where N < K; "
+            "codeword in their largest models, and would redraw nearly every codeword at every step where N < K; "
             "absolute_threshold=True, threshold=1 is theirs",
             "the averages start at the threshold; theirs start at 1, which is their threshold",
             "the averages of counts and sums are saved; theirs are not, and resume at the uniform share",

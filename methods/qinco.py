@@ -33,7 +33,7 @@ class QINCo(Quantizer):
         hidden: hidden width of a residual block.
         blocks: residual blocks a level.
         candidates: how many codewords of a level are tried: those nearest to the residual in a second codebook
-            that learns to foretell the adapted ones. 0 tries all.
+            that learns to predict the adapted ones. 0 tries all.
         beta: weight of the commitment loss.
     """
 

@@ -1,4 +1,4 @@
-"""The contract: what every method promises the harness, yours too, checked and reported in words."""
+"""The contract: what every method promises the harness, your own included, checked and reported in words."""
 
 import random
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The interface of every quantizer: `Quantizer`, what it returns, and the card that vouches for it."""
+"""The interface of every quantizer: `Quantizer`, what it returns, and the card that says what it is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Quantized(NamedTuple):
 
 @dataclass(frozen=True)
 class Card:
-    """What a method is, where it comes from, and what vouches for this implementation.
+    """What a method is, where it comes from, and what this implementation was checked against.
 
     ``evidence`` lists what it was compared with and the figure that came out; empty means
     *not verified*, and the tables mark the method with a dagger. ``schedule`` says what the method changes over

@@ -39,7 +39,7 @@ class LeastRecentlyUsed(nn.Module):
             self._pending = overdue, rows + self.noise * rows.norm(dim=1, keepdim=True) * noise
 
     def take_replacements(self) -> tuple[Tensor, Tensor] | None:
-        """Codes ``[R]`` and the codewords ``[R, D]`` they shall have, once; None where nothing is overdue."""
+        """Codes ``[R]`` and the codewords ``[R, D]`` they are to have, once; None where nothing is overdue."""
         pending, self._pending = self._pending, None
         return pending
 
@@ -47,8 +47,8 @@ class LeastRecentlyUsed(nn.Module):
 class ActivityWindow(nn.Module):
     """Counts in how many of the last ``interval`` training steps each code was chosen at all.
 
-    At the end of the window the codes chosen in less than ``threshold`` of its steps are inactive and shall
-    become copies of active ones (Vali and Bäckström 2022). An interval of 0 never replaces.
+    At the end of the window the codes chosen in less than ``threshold`` of its steps are inactive and are
+    to become copies of active ones (Vali and Bäckström 2022). An interval of 0 never replaces.
     """
 
     steps_used: Tensor
@@ -71,7 +71,7 @@ class ActivityWindow(nn.Module):
 
     @torch.no_grad()
     def take_replacements(self, *, weighted: bool) -> tuple[Tensor, Tensor] | None:
-        """Inactive codes ``[R]`` and the active code ``[R]`` each shall copy, at the end of a window; else None.
+        """Inactive codes ``[R]`` and the active code ``[R]`` each is to copy, at the end of a window; else None.
 
         Active codes are drawn in proportion to the steps they were used in, or (not ``weighted``) each as often
         as any other. A new window then begins. None where all codes are active, or none is.
@@ -93,6 +93,6 @@ class ActivityWindow(nn.Module):
 
 
 def _even_draw(size: int, count: int, device: torch.device) -> Tensor:
-    """``count`` random indices below ``size``, none drawn more than once oftener than another."""
+    """``count`` random indices below ``size``, none drawn more often than another by over one."""
     shuffles = [torch.randperm(size, device=device) for _ in range(-(-count // size))]
     return torch.cat(shuffles)[:count]
