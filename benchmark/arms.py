@@ -10,8 +10,8 @@ from benchmark.choices import Choices, apply_choice
 from benchmark.config import Arm, SuiteFile, Training
 from benchmark.suite_file import Document
 from methods import Quantizer
-from methods.errors import UsageError, did_you_mean
-from methods.registry import get, resolve_params
+from methods.core.registry import get, resolve_params
+from methods.core.usage import UsageError, did_you_mean
 
 
 def named_arms(document: Document, file: SuiteFile) -> list[Arm]:

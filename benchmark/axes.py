@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.config import Arm, SuiteFile, Training
 from benchmark.suite_file import Document
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean
 
 SECTIONS = ("dataset", "model", "objective", "training")
 Point = dict[str, Any]

@@ -11,7 +11,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 COMMANDS = {
     "run": ("commands:run", "train what is left of a suite, then write tables and plots"),

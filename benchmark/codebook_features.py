@@ -29,10 +29,10 @@ from benchmark.metrics.pixels import to_colour
 from benchmark.record_files import replacing, writing
 from benchmark.seeds import derive_seed
 from benchmark.suite_file import parse_value
-from methods.errors import UsageError
-from methods.kmeans import kmeans
-from methods.nearest import nearest_codes
-from methods.statistics import code_counts
+from methods.core.usage import UsageError
+from methods.parts.kmeans import kmeans
+from methods.parts.nearest import nearest_codes
+from methods.parts.statistics import code_counts
 
 PATCHES_A_SIDE = 4
 PIXELS_A_PATCH = 32

@@ -24,9 +24,8 @@ from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
 from benchmark.tuning import Tuner, choices_path, known_errors, write_response
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
-from methods.errors import did_you_mean
-from methods.registry import resolve_params
-from methods.signature import options_of
+from methods.core.registry import resolve_params
+from methods.core.usage import did_you_mean, options_of
 
 
 def run(options: argparse.Namespace) -> int:

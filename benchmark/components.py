@@ -6,8 +6,7 @@ import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, TypeVar
 
-from methods.errors import UsageError, did_you_mean
-from methods.signature import check_options, options_of
+from methods.core.usage import UsageError, check_options, did_you_mean, options_of
 
 T = TypeVar("T")
 Builder = TypeVar("Builder", bound=Callable[..., Any])

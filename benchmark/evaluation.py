@@ -15,7 +15,7 @@ from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
 from benchmark.record_files import write_arrays
 from benchmark.system import System
-from methods.statistics import all_reduce, alone
+from methods.parts.processes import all_reduce, alone
 
 SAMPLES = 8
 

@@ -12,7 +12,7 @@ from benchmark.machine import available_cores
 from benchmark.runner import Outcome, Settings, default_jobs, run_plan
 from benchmark.store import Store
 from benchmark.suite import Plan
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 if TYPE_CHECKING:
     import torch

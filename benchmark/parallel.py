@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from methods.statistics import is_distributed
+from methods.parts.processes import is_distributed
 
 
 def rank() -> int:

@@ -6,7 +6,7 @@ from benchmark.data import Dataset
 from benchmark.data.batches import DeviceSplit
 from benchmark.objectives import Objective
 from benchmark.system import System
-from methods.statistics import alone
+from methods.parts.processes import alone
 
 FEWEST = 64
 SHARE = 160

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from methods import Knob
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 _MANTISSAS = (1.0, 1.8, 3.0, 5.6)
 _HALF = 2

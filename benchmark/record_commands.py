@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmark.reporting import write_reports
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 def tables(options: argparse.Namespace) -> int:

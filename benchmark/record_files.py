@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 class UnwritableError(UsageError):

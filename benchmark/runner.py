@@ -16,7 +16,7 @@ from benchmark.store import Store
 from benchmark.suite import Plan
 from benchmark.verdict import signal_name, verdict
 from benchmark.worker_job import EXIT_CLAIMED, EXIT_STOPPED, EXIT_UNWRITABLE, Job
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 _POLL_SECONDS = 0.5
 

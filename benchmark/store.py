@@ -14,7 +14,7 @@ from typing import Any
 from benchmark.record_files import UnwritableError, write_atomic, writing
 from benchmark.records import SCHEMA, BadRecordError, read_record
 from benchmark.run import KEY
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 RECORD, CHECKPOINT, _CLAIM = "record.json", "checkpoint.pt", ".claim"
 

@@ -16,8 +16,8 @@ from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.run import Run, run_key
 from benchmark.suite_file import Document, resolve_evaluation, validate
-from methods.errors import UsageError, did_you_mean
-from methods.registry import get
+from methods.core.registry import get
+from methods.core.usage import UsageError, did_you_mean
 
 SUITES = Path(__file__).parent.parent / "suites"
 

@@ -11,7 +11,7 @@ from benchmark.config import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile,
 from benchmark.data import datasets
 from benchmark.metrics import metrics
 from benchmark.metrics.extra import evaluation_options
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}

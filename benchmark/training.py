@@ -28,7 +28,7 @@ from benchmark.seeds import derive_seed
 from benchmark.snapshots import Snapshots
 from benchmark.stopwatch import QuantizerStopwatch
 from benchmark.system import System, build_objective, build_system
-from methods.statistics import all_reduce_min, alone
+from methods.parts.processes import all_reduce_min, alone
 
 HISTORY_POINTS = 25
 PROGRESS_POINTS = 200

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from methods.base import Card, Quantized, Quantizer
-from methods.registry import register
+from methods.core.base import Card, Quantized, Quantizer
+from methods.core.registry import register
 
 
 @register("no_quantization")

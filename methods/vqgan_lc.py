@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_range
+from methods.parts.codebook import CodebookQuantizer
+from methods.parts.estimators import straight_through
 
 GAUSSIAN, PATCHES = "gaussian", "patches"
 _WIDTHS = {GAUSSIAN: 768, PATCHES: 1280}

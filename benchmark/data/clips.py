@@ -14,10 +14,10 @@ from torch import Tensor
 
 from benchmark.cache import prepared
 from benchmark.data.audio_files import UnusableError, load
-from benchmark.data.base import Dataset, check_count, evenly
+from benchmark.data.base import Dataset, evenly
 from benchmark.data.files import report_skipped
 from benchmark.seeds import derive_seed
-from methods.errors import UsageError
+from methods.core.usage import UsageError, check_count
 
 FRAME_SECONDS = 0.02
 BELOW_LOUDEST = 40.0  # dB under the loudest frame of a recording from which a frame is silence

@@ -10,7 +10,7 @@ import torch
 
 from benchmark.data.sources import user_folder
 from benchmark.seeds import derive_seed
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 SPLIT_FOLDERS = {
     "train": "train",

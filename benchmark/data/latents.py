@@ -7,10 +7,10 @@ from torch import Tensor
 
 from benchmark.cache import prepared
 from benchmark.data import datasets
-from benchmark.data.base import Dataset, check_count
+from benchmark.data.base import Dataset
 from benchmark.data.vectors import EVALUATION_BATCH, Vectors
 from benchmark.seeds import derive_seed
-from methods.errors import UsageError
+from methods.core.usage import UsageError, check_count
 
 VERSION = 1
 """Of the training below; another one makes other latents."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmark.cache import cache_folder
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 T = TypeVar("T")
 Read = Callable[[Path], T]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from benchmark.machine import OutOfMemoryWatch
 from benchmark.worker_job import Job
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 STOP_SECONDS = 30
 _LAST_LINES = 60

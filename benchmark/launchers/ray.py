@@ -16,7 +16,7 @@ from benchmark.machine import available_cores
 from benchmark.record_files import write_output, writing
 from benchmark.store import CHECKPOINT, RECORD, Store
 from benchmark.worker_job import EXIT_CLAIMED, Job
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 _ATTEMPTS = 5
 """How often a run may lose its machine in one call."""

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from benchmark.cache import FeatureCache
 from benchmark.components import check_each
-from benchmark.data.base import check_count
 from benchmark.mel import MelDistance
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
@@ -19,8 +18,8 @@ from benchmark.metrics.sound_samples import save_samples
 from benchmark.metrics.speech import Facts, Judge, facts_of, judge_pair, measure, measures, over_clips
 from benchmark.metrics.weights import checksum
 from benchmark.parallel import gather, rank
-from methods.errors import UsageError
-from methods.statistics import all_reduce
+from methods.core.usage import UsageError, check_count
+from methods.parts.processes import all_reduce
 
 
 class AudioMetrics(ReconstructionMetrics):

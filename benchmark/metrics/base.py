@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.statistics import all_reduce
+from methods.parts.processes import all_reduce
 
 Value = float | int | None
 
@@ -16,7 +16,7 @@ class ReconstructionMetrics:
     """How good reconstructions are, measured in one pass over the test set.
 
     Of several processes each feeds its own part, contiguous and in the order of ranks; `compute` sums over them
-    (`methods.statistics`), must be called by all, and returns the same on all.
+    (`methods.parts.processes`), must be called by all, and returns the same on all.
     """
 
     def update(self, originals: Tensor, reconstructions: Tensor) -> None:

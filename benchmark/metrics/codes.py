@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmark.metrics.base import Value
 from benchmark.metrics.tuples import TupleHistogram
-from methods.statistics import all_reduce
+from methods.parts.processes import all_reduce
 
 KEYS = (
     "usage",

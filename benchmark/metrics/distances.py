@@ -11,7 +11,7 @@ from benchmark.metrics.base import Value
 from benchmark.metrics.features import Classifier, Extractor
 from benchmark.metrics.pixels import in_chunks
 from benchmark.parallel import all_say, is_first
-from methods.statistics import gather_rows
+from methods.parts.processes import gather_rows
 
 MAX_WHOLE = 4096
 SUBSETS, SUBSET_SIZE = 100, 1000

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.metrics import extra_metrics, metrics
 from benchmark.metrics.base import ReconstructionMetrics, Together
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 def evaluation_options(modality: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmark.metrics.weights import checksum
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 WEIGHTS = Path(__file__).with_name("fashion_classifier.npz")
 SHA256 = "89319ebb49f24b04a75bfcc2c00e75a16b22d68f6ef49ebf9a7450e6f64f9a38"

@@ -10,7 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from benchmark.metrics.fashion_classifier import ITEM_SHAPE, NUM_FEATURES, SHA256, load
 from benchmark.metrics.pixels import enlarge, network_size
 from benchmark.metrics.weights import EFFICIENTNET_PACKAGES, checksum, inception_file, package_file
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 class Extractor:

@@ -25,9 +25,8 @@ from benchmark.metrics.pixels import (
     to_colour,
 )
 from benchmark.metrics.weights import checksum
-from methods.base import check_choice
-from methods.errors import UsageError
-from methods.statistics import all_reduce
+from methods.core.usage import UsageError, check_choice
+from methods.parts.processes import all_reduce
 
 SAMPLES = 8
 

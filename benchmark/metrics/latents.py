@@ -5,7 +5,7 @@ from torch import Tensor
 
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
-from methods.statistics import all_reduce
+from methods.parts.processes import all_reduce
 
 
 class LatentMetrics(ReconstructionMetrics):

@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmark.metrics.speech import RATE, Clip, Judge, measures
 from benchmark.metrics.weights import package_file
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 UTMOS_VARIABLE = "CODEBOOK_BENCH_UTMOS_WEIGHTS"
 DNSMOS_PACKAGE = "speechmos==0.0.1.1"

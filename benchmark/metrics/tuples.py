@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from methods.statistics import all_reduce, is_distributed
+from methods.parts.processes import all_reduce, is_distributed
 
 WORD = 2**62
 PENDING_ROWS = 2**22

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from benchmark.metrics.base import Value
 from benchmark.metrics.codes import CodeStatistics, effective_rank
-from methods.nearest import nearest_codes
+from methods.parts.nearest import nearest_codes
 
 
 class UnmappedStatistics:

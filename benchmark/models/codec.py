@@ -4,12 +4,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmark.data.base import check_count
 from benchmark.models import models, seanet
 from benchmark.models.base import Autoencoder
 from benchmark.models.vocos import VocosDecoder
-from methods.base import check_choice
-from methods.errors import UsageError
+from methods.core.usage import UsageError, check_choice, check_count
 
 DECODERS = ("vocos", "seanet")
 

@@ -12,7 +12,7 @@ from benchmark.objectives.base import Objective
 from benchmark.objectives.discriminators import PERIODS, RESOLUTIONS, Discriminators
 from benchmark.objectives.mel import MelWaveform, check_variance, mel_distance
 from benchmark.parallel import average_gradients
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 Maps = list[list[Tensor]]
 WHAT = "objective `adversarial_mel`"

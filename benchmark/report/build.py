@@ -27,7 +27,7 @@ from benchmark.report.quantities import named
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size, paper_table
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 def build(results: Results) -> list[Path]:

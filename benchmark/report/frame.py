@@ -18,7 +18,7 @@ from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
 from benchmark.report.strangers import sentences, training_setting
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 _LOG = logging.getLogger(__name__)
 _TRAINING = ("steps", "schedule", "learning_rate")

@@ -48,7 +48,7 @@ def dataset() -> Dataset:
 
 
 def config(method: str, params: dict[str, Any] | None = None, **training: Any) -> dict[str, Any]:
-    from methods.registry import resolve_params
+    from methods.core.registry import resolve_params
 
     settings = {
         "steps": 12,

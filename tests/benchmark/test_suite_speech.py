@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmark.suite import plan_suite
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
 

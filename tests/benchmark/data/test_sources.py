@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.cache import cache_folder
 from benchmark.data.sources import UnavailableError, download, locked, obtain, user_folder
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(autouse=True)

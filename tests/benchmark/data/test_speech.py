@@ -11,7 +11,7 @@ from benchmark import cache as cache_module
 from benchmark.data import datasets
 from benchmark.data.sources import UnavailableError
 from benchmark.data.speech import by_speaker, read_libritts
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(autouse=True)

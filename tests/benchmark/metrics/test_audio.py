@@ -18,7 +18,7 @@ from benchmark.metrics.opinion import UTMOS_VARIABLE, distillmos, dnsmos
 from benchmark.metrics.pitch import pitch, pitch_error, voicing_f1
 from benchmark.metrics.speech import measure as make
 from benchmark.metrics.speech import measures, over_clips
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 RATE = 16_000
 CPU = torch.device("cpu")

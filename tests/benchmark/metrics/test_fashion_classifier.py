@@ -6,7 +6,7 @@ import torch
 from benchmark.data.fashion_mnist import CLASSES
 from benchmark.metrics import fashion_classifier
 from benchmark.metrics.features import FashionClassifier
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ from benchmark.metrics import metrics
 from benchmark.metrics.catalogue import describe
 from benchmark.metrics.perceptual import load_lpips
 from benchmark.metrics.pixels import psnr, ssim
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from benchmark.metrics.base import ItemMean, ReconstructionMetrics
 from benchmark.metrics.extra import create_metrics, evaluation_options
 from benchmark.metrics.speech import Facts, Measure, Pair, measures
 from benchmark.suite import plan_suite
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
 CPU = torch.device("cpu")

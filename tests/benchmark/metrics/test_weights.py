@@ -10,7 +10,7 @@ import torch
 
 from benchmark.metrics import weights
 from benchmark.metrics.weights import inception_file, package_file, read_arrays
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from benchmark.models import models
 from benchmark.models.codec import Codec
 from benchmark.models.seanet import Conv, Upsample
 from benchmark.models.vocos import VocosDecoder
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 SMALL = {"latent_dim": 6, "filters": 2, "decoder_width": 12, "decoder_layers": 2}
 

@@ -8,7 +8,7 @@ from torchaudio.transforms import MelSpectrogram
 
 from benchmark.mel import MelDistance
 from benchmark.objectives import objectives
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 RATE = {"sample_rate": 8000}
 

@@ -13,7 +13,7 @@ from benchmark.report.frame import read
 from benchmark.report.grid import Grid
 from benchmark.report.plots import PLOTS
 from benchmark.report.style import arm_styles
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 

@@ -14,7 +14,7 @@ from benchmark.report.notes import measurement_notes
 from benchmark.report.plots import PLOTS
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.tables import main_table
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 BREATH = Metric("Breath", "share of breaths that are kept, averaged over clips", ".2f", "higher", "dB", group="speech")
@@ -36,7 +36,7 @@ def measured_everywhere(made, **metrics: float) -> None:
 def test_a_speech_metric_is_named_in_the_catalogue_alone(synthetic: Make):
     made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2, artefacts=False)
     measured_everywhere(made, breath=0.75, pesq=3.5, breath_undefined=1)
-    columns = main_table(read(made.folder), Grid(read(made.folder))).columns
+    columns = main_table(Grid(read(made.folder))).columns
     assert not any("Breath" in column for column in columns)
     with pytest.raises(UsageError, match="there is no metric `breath`"):
         check_tables([TABLE], [], {})
@@ -44,11 +44,11 @@ def test_a_speech_metric_is_named_in_the_catalogue_alone(synthetic: Make):
     catalogue.register("breath", BREATH)
     catalogue.register("breath", BREATH)  # a module that is imported twice
     results = read(made.folder)
-    columns = main_table(results, Grid(results)).columns
+    columns = main_table(Grid(results)).columns
     assert columns.index("Breath, dB ↑") == columns.index("PESQ ↑") + 1
     assert columns.index("Breath undefined") == columns.index("Breath, dB ↑") + 1
     with matplotlib.rc_context(RC):
-        figure = PLOTS["distortion"].draw(results, Grid(results), arm_styles(results.plan["arms"]))
+        figure = PLOTS["distortion"].draw(Grid(results), arm_styles(results.plan["arms"]))
     assert "Breath, dB ↑" in [axis.get_xlabel() for axis in figure.axes]
     check_tables([TABLE], [], {})
     with pytest.raises(UsageError, match=r"no metric `breeth` \(did you mean `breath`\?\)"):
@@ -60,7 +60,7 @@ def test_a_group_is_all_that_decides_where(synthetic: Make):
     measured_everywhere(made, breath=0.75)
     catalogue.register("breath", Metric("Breath", "in no group"))
     results = read(made.folder)
-    assert not any("Breath" in column for column in main_table(results, Grid(results)).columns)
+    assert not any("Breath" in column for column in main_table(Grid(results)).columns)
 
 
 def test_what_no_one_declared_is_in_no_note(synthetic: Make):
