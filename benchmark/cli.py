@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmark.commands import check, list_all, plan, run, sensitivity, show, simulate, status, tables, tune, verify
 from benchmark.launching import LAUNCHERS
-from benchmark.suite_file import parse_value
+from benchmark.values import parse_value
 from methods import UsageError, load_plugin
 
 COMMANDS = {

@@ -27,7 +27,7 @@ from benchmark.metrics.cache import FeatureCache
 from benchmark.metrics.features import EfficientNetLite0
 from benchmark.metrics.pixels import to_colour
 from benchmark.seeds import derive_seed
-from benchmark.suite_file import parse_value
+from benchmark.values import parse_value
 from methods.errors import UsageError
 from methods.kmeans import kmeans
 from methods.nearest import nearest_codes

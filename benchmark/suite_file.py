@@ -1,6 +1,5 @@
 """YAML with line numbers: reads a suite file and turns every mistake in it into one located sentence."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +8,11 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.config import EVALUATIONS, MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Training, Tuning
 from benchmark.data import datasets
+from benchmark.values import Loader
 from methods.errors import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, which also reads ``1e-3`` as a number, as YAML 1.2 does."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
 
 
 class Document:
@@ -33,7 +24,7 @@ class Document:
         self._nodes = 0
         try:
             text = file.read_text(encoding="utf-8")
-            node = yaml.compose(text, Loader=_Loader)
+            node = yaml.compose(text, Loader=Loader)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} can't be read: {error}") from error
         except yaml.YAMLError as error:
@@ -76,15 +67,7 @@ class Document:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    return _Loader("").construct_object(node, deep=True)
-
-
-def parse_value(text: str) -> Any:
-    """The value of ``--set key=value``, read as YAML."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
-        return text
+    return Loader("").construct_object(node, deep=True)
 
 
 def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:
