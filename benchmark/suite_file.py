@@ -1,5 +1,7 @@
-"""YAML with line numbers: reads a suite file and turns every mistake in it into one located sentence."""
+"""Finds and reads a suite's YAML file, and turns every mistake in it into one sentence with the line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,27 @@ from benchmark.values import Loader
 from methods.errors import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
+SUITES = Path(__file__).parent.parent / "suites"
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
+
+
+def find_suite(name: str) -> Path:
+    """The file of a suite: a path, or a name in ``suites/``."""
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UsageError(f"there is no suite file {name}")
+        return path
+    file = SUITES / f"{name}.yaml"
+    if not file.is_file():
+        known = available_suites()
+        raise UsageError(f"unknown suite `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
+    return file
+
+
+def available_suites() -> list[str]:
+    """Names of the suites in ``suites/``."""
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
 
 
 class Document:
@@ -41,6 +63,21 @@ class Document:
             if key[:length] in self.lines:
                 return f"{self.file}:{self.lines[key[:length]]}"
         return str(self.file)
+
+    @contextmanager
+    def at(self, *key: str | int) -> Iterator[None]:
+        """Puts the place of ``key`` before what turns out to be wrong with it."""
+        try:
+            yield
+        except UsageError as error:
+            raise UsageError(f"{self.where(key)}: {error}") from error
+
+    def listed(self, *key: str) -> list[Any]:
+        """The list that stands at ``key``, empty where there is none."""
+        value = self.data
+        for part in key:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, list) else []
 
     def _value(self, node: yaml.Node, key: Key, depth: int = 0) -> Any:
         self.lines.setdefault(key, node.start_mark.line + 1)

@@ -40,8 +40,8 @@ def test_a_run_at_every_point(write_suite: Write) -> None:
         assert {f"dataset.{name}": data[name] for name in ("law", "shift")} == cell.point
         assert data["dim"] == cell.run.dataset_options["dim"] == 4
         assert cell.run.dataset_options["shift"] == cell.point["dataset.shift"]
-    assert plan.protocol["dataset"] == {"name": "shifted", "dim": 4, "test_items": 100}
-    assert plan.protocol["evaluation"] == {}
+    assert plan.suite.protocol["dataset"] == {"name": "shifted", "dim": 4, "test_items": 100}
+    assert plan.suite.protocol["evaluation"] == {}
 
 
 def test_an_arm_may_differ_at_some_points(write_suite: Write) -> None:
@@ -66,7 +66,7 @@ def test_an_axis_may_be_of_model_or_training_and_set_by_an_override(
     plan = plan_suite(file, overrides={"grid.training.batch_size": [2, 8]})
     found = {(run.config["model"]["latent_dim"], run.config["training"]["batch_size"]) for run in plan.runs}
     assert found == {(4, 2), (4, 8), (8, 2), (8, 8)}
-    assert plan.suite == "tiny"
+    assert plan.suite.name == "tiny"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_the_length_of_a_run_may_be_an_axis_and_must_be_said(tiny: dict[str, obj
     tiny["grid"] = {"codebook_size": [8], "training.steps": [4, 9]}
     plan = plan_suite(write_suite(tiny))
     assert [run.config["training"]["steps"] for run in plan.runs if run.arm == "simvq"] == [4, 9]
-    assert "steps" not in plan.protocol["training"]
+    assert "steps" not in plan.suite.protocol["training"]
     assert {run.config["training"]["schedule"] for run in plan.runs} == {"cosine"}
     tiny["grid"] = {"codebook_size": [8]}
     with pytest.raises(UsageError, match="the key `training.steps` is missing"):
