@@ -59,10 +59,6 @@ class Suite:
                 if arm.arm in self.arms:
                     raise UsageError(f"there are two arms called `{arm.arm}`; give one of them another `arm:` name")
             self.arms[arm.arm] = arm
-        # An arm may speak of a point that an override leaves out.
-        self._axes = {
-            name: [*values, *self.document.listed("grid", name)] for name, values in self.file.grid.axes.items()
-        }
         self._resolved: dict[str, Arm] = {}
         self._built: set[str] = set()
         self.name = suite_name(path, overrides)
@@ -99,11 +95,13 @@ class Suite:
         """
         key = repr((arm, point, size))
         if key not in self._resolved:
+            listed, axes = self.document.listed, self.file.grid.axes
+            # An arm may speak of a point that an override leaves out.
+            known = {name: [*values, *listed("grid", name)] for name, values in axes.items()}
             index = list(self.arms).index(arm.arm) if arm.arm in self.arms else 0
             with self.document.at("methods", index):
                 tuned = apply_choice(arm, self.choices, size) if self.choices else arm
-                here = arm_at(tuned, point, self._axes)
-                self._resolved[key] = resolve_arm(here, point, self.file, self._built)
+                self._resolved[key] = resolve_arm(arm_at(tuned, point, known), point, self.file, self._built)
         return self._resolved[key]
 
     def run(self, arm: Arm, point: Point, size: int, seed: int) -> Run:

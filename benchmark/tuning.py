@@ -119,7 +119,7 @@ class Tuner:
         """The setting of lowest mean error over the long trials, for every arm at every size where one ended well."""
         arms: dict[str, list[Choice]] = {arm: [] for arm in self.arms}
         for (arm, size), trials in self.trials.items():
-            means = _means(trials, rung=2)
+            means = _means(trials)
             best = min(means, key=lambda setting: (means[setting], setting), default=None)
             if best is None or not math.isfinite(means[best]):
                 continue
@@ -229,11 +229,11 @@ def write_response(path: Path, rows: list[dict[str, Any]]) -> None:
     write_atomic(path, text.getvalue())
 
 
-def _means(trials: list[Trial], rung: int) -> dict[Setting, float]:
-    """Mean error of each setting over the trials of a rung."""
+def _means(trials: list[Trial]) -> dict[Setting, float]:
+    """Mean error of each setting over its long trials."""
     errors: dict[Setting, list[float]] = {}
     for trial in trials:
-        if trial.rung == rung:
+        if trial.rung == 2:
             errors.setdefault(trial.setting, []).append(trial.error)
     return {setting: sum(values) / len(values) for setting, values in errors.items()}
 

@@ -138,6 +138,28 @@ def test_the_plan_drops_cells_of_an_arm_whose_settings_changed(write_suite: Writ
     assert seeds_after(TEXT.replace("- vq_vae\n", "- {method: vq_vae, params: {beta: 1.0}}\n")) == {0}
 
 
+def test_a_plan_knows_the_key_of_a_run_that_is_not_planned(write_suite: Write) -> None:
+    file = write_suite(TEXT)
+    elsewhere = {"grid.codebook_size": [32], "grid.dataset.shift": [7]}
+    wider = plan_suite(file, methods=["moved", "simvq"], seeds=[5], overrides=elsewhere)
+    plan = plan_suite(file)
+    assert len(wider.runs) == 4
+    for cell in wider.cells:
+        assert cell.run is not None
+        assert plan.key_at(cell.arm, cell.point, 32, 5) == cell.run.key
+    assert plan.key_at("vq_vae", {"dataset.law": "gaussian", "dataset.shift": "far"}, 32, 5) is None
+    assert plan.key_at("nobody", {}, 32, 5) is None
+
+
+@pytest.mark.parametrize("grid", ["[1]", "{codebook_size: [8], dataset.shift: 3}"])
+def test_an_override_may_replace_a_grid_that_is_none(grid: str, write_suite: Write) -> None:
+    text = TEXT.replace(TEXT.splitlines()[4], f"grid: {grid}").replace(
+        ", at: [{dataset.law: uniform, params: {beta: 1}}]", ""
+    )
+    plan = plan_suite(write_suite(text), overrides={"grid": {"codebook_size": [16], "dataset.shift": [1]}})
+    assert [cell.point for cell in plan.cells] == [{"dataset.shift": 1}] * 2
+
+
 @pytest.mark.parametrize(
     "suite",
     ["audio_overfit", "audio_quickstart", "clustering_latents", "plain_clustering", "planted_collapse", "quickstart"],
