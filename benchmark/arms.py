@@ -1,65 +1,47 @@
-"""The arms of a suite: tuned, selected, and as they are at every point of the grid."""
+"""An arm as it is at a point of the grid, with all its parameters and training settings."""
 
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 
-from benchmark.axes import Point, arm_at, options_at
-from benchmark.choices import Choices, apply_choice
+from benchmark.axes import Point, options_at
 from benchmark.config import Arm, SuiteFile, Training
-from benchmark.suite_file import Document
 from methods import Quantizer
 from methods.core.registry import get, resolve_params
 from methods.core.usage import UsageError, did_you_mean
 
 
-def named_arms(document: Document, file: SuiteFile) -> list[Arm]:
-    """The arms of the file, each with a name of its own."""
-    arms: list[Arm] = []
-    for index, arm in enumerate(file.methods):
-        if arm.arm in [other.arm for other in arms]:
-            where = document.where(("methods", index))
-            raise UsageError(f"{where}: there are two arms called `{arm.arm}`; give one of them another `arm:` name")
-        arms.append(arm)
-    return arms
+def arm_at(arm: Arm, point: Point, axes: dict[str, list[Any]]) -> Arm:
+    """``arm`` as it is at ``point``.
 
-
-def select_arms(arms: list[Arm], methods: list[str] | None) -> list[Arm]:
-    """Those called ``methods``, which may also be registered methods that are no arms of the suite; all for none."""
-    if not methods:
-        return arms
-    by_name = {arm.arm: arm for arm in arms}
-    for name in methods:
-        get(by_name[name].method if name in by_name else name)
-    by_name |= {name: Arm(arm=name, method=name) for name in methods if name not in by_name}
-    return [by_name[name] for name in methods]
-
-
-def arm_everywhere(
-    document: Document, file: SuiteFile, arm: Arm, choices: Choices | None, places: list[tuple[Point, int]]
-) -> list[Arm]:
-    """``arm`` at every place, a point and a codebook size each, with tuned settings and resolved parameters.
-
-    Each different set of parameters is built once.
+    Raises:
+        UsageError: the arm sets an axis itself, or a variant of it names no point of the grid.
     """
-    index = next((index for index, other in enumerate(file.methods) if other.arm == arm.arm), 0)
-    checked: list[Arm] = []
-    built: set[str] = set()
-    # An arm may speak of a point that an override leaves out.
-    written = document.data.get("grid", {})
-    axes = {name: [*values, *written.get(name, [])] for name, values in file.grid.axes.items()}
-    try:
-        for point, size in places:
-            tuned = apply_choice(arm, choices, size) if choices else arm
-            checked.append(_resolved(arm_at(tuned, point, axes), file, point, built))
-    except UsageError as error:
-        raise UsageError(f"{document.where(('methods', index))}: {error}") from error
-    return checked
+    params, training = dict(arm.params), dict(arm.training)
+    for variant in arm.at:
+        for name, value in variant.where.items():
+            if name not in axes:
+                raise UsageError(f"`at` of arm `{arm.arm}`: there is no axis `{name}`{did_you_mean(name, axes)}")
+            if value not in axes[name]:
+                raise UsageError(f"`at` of arm `{arm.arm}`: the axis `{name}` has no value {value!r}")
+        if variant.where.items() <= point.items():
+            params |= variant.params
+            training |= variant.training
+    for option in options_at("training", point):
+        if option in training:
+            raise UsageError(f"arm `{arm.arm}` sets `{option}`, which is an axis of the grid")
+    return arm.model_copy(update={"params": params, "training": training, "at": []})
 
 
-def _resolved(arm: Arm, file: SuiteFile, point: Point, built: set[str]) -> Arm:
-    """``arm`` with all its parameters and training settings resolved; ``built`` holds what needs no building again."""
+def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm:
+    """``arm``, as `arm_at` left it, with all its parameters and training settings.
+
+    Each different set of parameters is built once, which checks it; ``built`` holds what needs no building again.
+
+    Raises:
+        UsageError: a parameter or a setting is wrong.
+    """
     method = get(arm.method)
     params = resolve_params(arm.method, arm.params)
     usual = resolve_params(arm.method, {})
@@ -76,7 +58,7 @@ def _resolved(arm: Arm, file: SuiteFile, point: Point, built: set[str]) -> Arm:
         message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
         raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
     dim = {**file.model.options, **options_at("model", point)}.get("latent_dim", 64)
-    if (described := repr((params, dim))) not in built:
+    if (described := repr((arm.method, params, dim))) not in built:
         _check_sizes(method, sorted(file.grid.codebook_size), dim if isinstance(dim, int) else 64, params)
         built.add(described)
     return arm.model_copy(update={"params": params, "training": training.model_dump()})

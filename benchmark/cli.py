@@ -128,7 +128,7 @@ class _Override(argparse.Action):
     """Collects ``KEY=VALUE`` with the value read as YAML."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
-        from benchmark.suite_file import parse_value  # with it the data sets, which `--help` needn't wait for
+        from benchmark.values import parse_value  # and YAML, which `--help` need not wait for
 
         key, separator, value = values.partition("=")
         if not separator or not key:

@@ -28,7 +28,7 @@ from benchmark.metrics.features import EfficientNetLite0
 from benchmark.metrics.pixels import to_colour
 from benchmark.record_files import replacing, writing
 from benchmark.seeds import derive_seed
-from benchmark.suite_file import parse_value
+from benchmark.values import parse_value
 from methods.core.usage import UsageError
 from methods.parts.kmeans import kmeans
 from methods.parts.nearest import nearest_codes

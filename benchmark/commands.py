@@ -20,7 +20,8 @@ from benchmark.record_files import read_rows
 from benchmark.records import STATUSES
 from benchmark.reporting import write_reports
 from benchmark.store import Store
-from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
+from benchmark.suite import Cell, Plan, plan_suite
+from benchmark.suite_file import available_suites, find_suite
 from benchmark.tuning import Tuner, choices_path, known_errors, write_response
 from benchmark.verify import find_record, verify_run
 from methods import UsageError, available, get
@@ -33,9 +34,9 @@ def run(options: argparse.Namespace) -> int:
     _check_retry(options.retry)
     device = _device(options.device, options.launcher)
     plan = _plan(options, device)
-    store = Store(Path(options.results) / plan.suite)
+    store = Store(Path(options.results) / plan.suite.name)
     changed = write_plan(plan, store)
-    print(f"{plan.suite}: {plan.file.question}", file=sys.stderr)
+    print(f"{plan.suite.name}: {plan.suite.file.question}", file=sys.stderr)
     outcome = launch(plan, store, options, device)
     changed |= write_plan(plan, store)  # with what others finished here in the meantime
     if changed or len(outcome.ended) > len(outcome.skipped) or not (store.folder / "summary.csv").exists():
@@ -85,9 +86,9 @@ def plan(options: argparse.Namespace) -> int:
     device = _device(options.device)
     planned = _plan(options, device)
     store = _existing(options, planned)
-    print(f"{planned.suite}: {planned.file.question}")
-    if planned.file.needs:
-        print(f"needs {planned.file.needs}")
+    print(f"{planned.suite.name}: {planned.suite.file.question}")
+    if planned.suite.file.needs:
+        print(f"needs {planned.suite.file.needs}")
     left = []
     for (arm, size, point), cells in _by_place(planned).items():
         reasons = {cell.unavailable for cell in cells if cell.unavailable}
@@ -128,7 +129,7 @@ def status(options: argparse.Namespace) -> int:
     keys = [run.key for run in planned.runs]
     records, problems = store.survey(keys) if store else ({}, [])
     counts = Counter(_state(key, records, store) for key in keys)
-    print(f"{planned.suite}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    print(f"{planned.suite.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for problem in problems:
         print(f"  {problem}; the run will be done again")
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
@@ -246,7 +247,7 @@ def _plan(options: argparse.Namespace, device: str) -> Plan:
 
 
 def _existing(options: argparse.Namespace, planned: Plan) -> Store | None:
-    folder = Path(options.results) / planned.suite
+    folder = Path(options.results) / planned.suite.name
     return Store(folder, read_only=True) if (folder / "runs").is_dir() else None
 
 

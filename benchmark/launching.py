@@ -29,7 +29,7 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
     def prepare() -> None:
         # Once here, so that a data set is fetched by one process and what is wrong with it is said at once.
         for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
-            datasets.create(plan.file.dataset.name, given)
+            datasets.create(plan.suite.file.dataset.name, given)
 
     return run_plan(plan, store, launcher, settings, Display(), prepare)
 

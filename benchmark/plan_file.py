@@ -39,7 +39,8 @@ def write_plan(plan: Plan, store: Store) -> bool:
 def _write_response(plan: Plan, store: Store) -> None:
     """Copy the trials behind the choices beside the plan, so that tables and plots need nothing but the folder."""
     path = store.folder / RESPONSE
-    text = plan.response.read_text(encoding="utf-8") if plan.response and plan.response.is_file() else None
+    source = plan.suite.response
+    text = source.read_text(encoding="utf-8") if source and source.is_file() else None
     with writing(path):
         if text is None:
             path.unlink(missing_ok=True)
@@ -48,13 +49,14 @@ def _write_response(plan: Plan, store: Store) -> None:
 
 
 def _content(plan: Plan) -> dict[str, Any]:
+    suite, file = plan.suite, plan.suite.file
     return {
         "schema": SCHEMA,
-        "suite": plan.suite,
-        "question": plan.file.question,
-        "dataset": plan.file.dataset.name,
-        "tuned": plan.choices.sentence if plan.choices else False,
-        "protocol": plan.protocol,
+        "suite": suite.name,
+        "question": file.question,
+        "dataset": file.dataset.name,
+        "tuned": suite.choices.sentence if suite.choices else False,
+        "protocol": suite.protocol,
         "arms": [
             {
                 "arm": arm.arm,
@@ -69,8 +71,8 @@ def _content(plan: Plan) -> dict[str, Any]:
             }
             for arm in plan.arms
         ],
-        "codebook_sizes": list(plan.file.grid.codebook_size),
-        **({"axes": plan.file.grid.axes} if plan.file.grid.axes else {}),
+        "codebook_sizes": list(file.grid.codebook_size),
+        **({"axes": file.grid.axes} if file.grid.axes else {}),
         "seeds": plan.seeds,
         "cells": [
             {
@@ -83,8 +85,8 @@ def _content(plan: Plan) -> dict[str, Any]:
             }
             for cell in plan.cells
         ],
-        "tables": plan.file.tables,
-        "plots": plan.file.plots,
+        "tables": file.tables,
+        "plots": file.plots,
     }
 
 
@@ -108,10 +110,10 @@ def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
 
     A setting that was chosen apart for several sizes is given by size.
     """
-    own = next((own for own in plan.file.methods if own.arm == arm.arm), Arm(arm=arm.arm, method=arm.method))
+    own = plan.suite.arm(arm.arm)
     explicit = {**own.training, **own.params}
     found: dict[str, dict[str, Any]] = {}
-    for choice in plan.choices.arms.get(arm.arm, []) if plan.choices else []:
+    for choice in plan.suite.chosen(arm.arm):
         for name, value in {"learning_rate": choice.learning_rate, **choice.params}.items():
             if name not in explicit:
                 found.setdefault(name, {})[f"K = {choice.codebook_size:,}"] = value
@@ -121,8 +123,7 @@ def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
 
 def _ends(plan: Plan, arm: Arm) -> list[str]:
     """Chosen settings beyond which nothing was tried."""
-    choices = plan.choices.arms.get(arm.arm, []) if plan.choices else []
-    return list(dict.fromkeys(name for choice in choices for name in choice.at_end))
+    return list(dict.fromkeys(name for choice in plan.suite.chosen(arm.arm) for name in choice.at_end))
 
 
 def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, plan: Plan) -> None:
@@ -141,7 +142,7 @@ def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, p
         if cell["arm"] not in planned:
             return cell["key"] not in keys
         point = cell.get("point", {})
-        return bool(plan.key_at(cell["arm"], point, cell["codebook_size"], cell["seed"]) == cell["key"])
+        return plan.key_at(cell["arm"], point, cell["codebook_size"], cell["seed"]) == cell["key"]
 
     kept = [
         cell

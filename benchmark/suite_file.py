@@ -1,6 +1,7 @@
-"""YAML with line numbers: reads a suite file and turns every mistake in it into one located sentence."""
+"""Finds and reads a suite's YAML file, and turns every mistake in it into one sentence with the line."""
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,31 @@ from benchmark.config import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile,
 from benchmark.data import datasets
 from benchmark.metrics import metrics
 from benchmark.metrics.extra import evaluation_options
+from benchmark.values import Loader
 from methods.core.usage import UsageError, did_you_mean
 
 Key = tuple[str | int, ...]
+SUITES = Path(__file__).parent.parent / "suites"
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, which also reads ``1e-3`` as a number, as YAML 1.2 does."""
+def find_suite(name: str) -> Path:
+    """The file of a suite: a path, or a name in ``suites/``."""
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UsageError(f"there is no suite file {name}")
+        return path
+    file = SUITES / f"{name}.yaml"
+    if not file.is_file():
+        known = available_suites()
+        raise UsageError(f"unknown suite `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
+    return file
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+def available_suites() -> list[str]:
+    """Names of the suites in ``suites/``."""
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
 
 
 class Document:
@@ -35,7 +48,7 @@ class Document:
         self._nodes = 0
         try:
             text = file.read_text(encoding="utf-8")
-            node = yaml.compose(text, Loader=_Loader)
+            node = yaml.compose(text, Loader=Loader)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} can't be read: {error}") from error
         except yaml.YAMLError as error:
@@ -52,6 +65,21 @@ class Document:
             if key[:length] in self.lines:
                 return f"{self.file}:{self.lines[key[:length]]}"
         return str(self.file)
+
+    @contextmanager
+    def at(self, *key: str | int) -> Iterator[None]:
+        """Puts the place of ``key`` before what turns out to be wrong with it."""
+        try:
+            yield
+        except UsageError as error:
+            raise UsageError(f"{self.where(key)}: {error}") from error
+
+    def listed(self, *key: str) -> list[Any]:
+        """The list that stands at ``key``, empty where there is none."""
+        value = self.data
+        for part in key:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, list) else []
 
     def _value(self, node: yaml.Node, key: Key, depth: int = 0) -> Any:
         self.lines.setdefault(key, node.start_mark.line + 1)
@@ -78,15 +106,7 @@ class Document:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    return _Loader("").construct_object(node, deep=True)
-
-
-def parse_value(text: str) -> Any:
-    """The value of ``--set key=value``, read as YAML."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
-        return text
+    return Loader("").construct_object(node, deep=True)
 
 
 def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.choices import Choice, Choices
-from benchmark.config import Arm
+from benchmark.config import Arm, SuiteFile
 from benchmark.data import datasets
+from benchmark.definition import Suite, suite_name
 from benchmark.metrics import metrics
 from benchmark.proposals import Setting, at_the_end, first_settings, next_settings, to_try_longer
 from benchmark.record_files import read_rows, write_atomic
 from benchmark.run import Run
 from benchmark.store import Store
-from benchmark.suite import Plan, find_suite, plan_suite, suite_name
+from benchmark.suite import Plan, cell_at, plan_suite
+from benchmark.suite_file import find_suite
 from methods import Knob, get
 
 SEED = 1000
@@ -74,18 +76,15 @@ class Tuner:
         device: str,
         known: dict[str, float] | None = None,
     ) -> None:
-        self._known = known or {}
-        self._suite, self._overrides, self._device = suite, overrides, device
+        self._device, self._known = device, known or {}
         base = plan_suite(suite, overrides=overrides, methods=methods, device=device, tuned=False)
-        self.file = base.file
-        self.budget = base.file.tuning
-        self.name = base.suite.split("@")[0]
-        own = {arm.arm: arm for arm in base.file.methods}
-        self.arms = {arm.arm: own.get(arm.arm, Arm(arm=arm.arm, method=arm.method)) for arm in base.arms}
+        self.name = base.suite.name.split("@")[0]
+        self.arms = {arm.arm: base.suite.arm(arm.arm) for arm in base.arms}
+        self.suite = Suite(suite, {**overrides, **_of_trials(base.suite.file)}, tuned=False)
+        self.budget = self.suite.file.tuning
         self.trials: dict[tuple[str, int], list[Trial]] = {
             (arm, size): [] for size in self.budget.codebook_sizes for arm in self.arms
         }
-        self._further = self.budget.further
 
     def knob(self, arm: str) -> Knob | None:
         """What is searched beside the learning rate: nothing where the suite sets the arm's knob itself."""
@@ -95,16 +94,18 @@ class Tuner:
     def next_plan(self) -> Plan | None:
         """The runs of the next round, decided by the rounds before; None after the last."""
         fresh = {at: self._next_trials(*at) for at in self.trials}
-        self._further = max(0, self._further - A_ROUND) if any(self.trials.values()) else self._further
         if not any(fresh.values()):
             return None
-        places = dict.fromkeys((size, trial.seed) for (_, size), trials in fresh.items() for trial in trials)
-        plans = [self._plan(size, seed, fresh) for size, seed in places]
-        for at, trials in fresh.items():
-            self.trials[at] += [trial for trial in trials if trial.run is not None]
-        cells = [cell for plan in plans for cell in plan.cells]
-        plans[0].cells = [cell for cell in cells if cell.run is None or cell.run.key not in self._known]
-        return plans[0]
+        plan = Plan(self.suite)
+        for (arm, size), trials in fresh.items():
+            for number, trial in enumerate(trials):
+                as_tried = self._arm(f"{arm}_trial{number}", self.arms[arm], trial)
+                cell = cell_at(self.suite, as_tried, {}, size, trial.seed, self._device)
+                trial.run = cell.run
+                if cell.run is None or cell.run.key not in self._known:
+                    plan.cells.append(cell)
+            self.trials[arm, size] += [trial for trial in trials if trial.run is not None]
+        return plan
 
     def learn(self, store: Store) -> None:
         """Read what has become of the trials."""
@@ -119,7 +120,7 @@ class Tuner:
         """The setting of lowest mean error over the long trials, for every arm at every size where one ended well."""
         arms: dict[str, list[Choice]] = {arm: [] for arm in self.arms}
         for (arm, size), trials in self.trials.items():
-            means = _means(trials, rung=2)
+            means = _means(trials)
             best = min(means, key=lambda setting: (means[setting], setting), default=None)
             if best is None or not math.isfinite(means[best]):
                 continue
@@ -141,12 +142,12 @@ class Tuner:
         short = len(self.budget.learning_rates) * 3 + self.budget.further
         return Choices(
             suite=self.name,
-            dataset=self.file.dataset.name,
-            schedule=self.file.training.schedule,
+            dataset=self.suite.file.dataset.name,
+            schedule=self.suite.file.training.schedule,
             codebook_sizes=self.budget.codebook_sizes,
             steps=self.budget.steps,
             trials=[short, self.budget.keep * self.budget.seeds],
-            seeds=self._seeds(rung=2),
+            seeds=self._long_seeds,
             arms={},
         )
 
@@ -169,48 +170,37 @@ class Tuner:
     def _next_trials(self, arm: str, size: int) -> list[Trial]:
         trials = self.trials[arm, size]
         knob = self.knob(arm)
+        first = first_settings(self.budget.learning_rates, knob)
         if not any(self.trials.values()):
-            return [Trial(setting, 1, SEED) for setting in first_settings(self.budget.learning_rates, knob)]
+            return [Trial(setting, 1, SEED) for setting in first]
         if not trials or any(trial.rung == 2 for trial in trials):
             return []
         errors = {trial.setting: trial.error for trial in trials}
-        if self._further:
-            settings = next_settings(errors, knob, min(A_ROUND, self._further))
-            return [Trial(setting, 1, SEED) for setting in settings]
+        if further := max(0, len(first) + self.budget.further - len(trials)):
+            return [Trial(setting, 1, SEED) for setting in next_settings(errors, knob, min(A_ROUND, further))]
         longer = to_try_longer(errors, self.budget.keep)
-        return [Trial(setting, 2, seed) for setting in longer for seed in self._seeds(rung=2)]
+        return [Trial(setting, 2, seed) for setting in longer for seed in self._long_seeds]
 
-    def _seeds(self, rung: int) -> list[int]:
-        return [SEED + index for index in range(self.budget.seeds if rung == 2 else 1)]
+    @property
+    def _long_seeds(self) -> list[int]:
+        return [SEED + index for index in range(self.budget.seeds)]
 
-    def _plan(self, size: int, seed: int, fresh: dict[tuple[str, int], list[Trial]]) -> Plan:
-        """The runs of ``fresh`` trials at ``size`` with ``seed``, each of which then knows its own."""
-        by_name: dict[str, Trial] = {}
-        arms: list[dict[str, Any]] = []
-        for (arm, at), trials in fresh.items():
-            for number, trial in enumerate(trials):
-                if (at, trial.seed) == (size, seed):
-                    by_name[f"{arm}_trial{number}"] = trial
-                    arms.append(self._arm(f"{arm}_trial{number}", self.arms[arm], trial))
-        overrides = {
-            **self._overrides,
-            "methods": arms,
-            "grid": {"codebook_size": [size]},
-            "training.steps": self.budget.steps[1],
-            "evaluation": metrics.trait(datasets.trait(self.file.dataset.name, "modality"), "cheapest"),
-        }
-        if "test_items" in datasets.option_names(self.file.dataset.name):
-            overrides["dataset.test_items"] = TEST_ITEMS
-        plan = plan_suite(self._suite, overrides=overrides, seeds=[seed], device=self._device, tuned=False)
-        for cell in plan.cells:
-            by_name[cell.arm].run = cell.run
-        return plan
-
-    def _arm(self, name: str, arm: Arm, trial: Trial) -> dict[str, Any]:
+    def _arm(self, name: str, arm: Arm, trial: Trial) -> Arm:
         steps = self.budget.steps[trial.rung - 1]
         training = {**arm.training, "steps": steps, "learning_rate": trial.setting.learning_rate}
         params = {**arm.params, **trial.setting.params(self.knob(arm.arm))}
-        return {"arm": name, "method": arm.method, "params": params, "training": training}
+        return Arm(arm=name, method=arm.method, params=params, training=training)
+
+
+def _of_trials(file: SuiteFile) -> dict[str, Any]:
+    """What all trials override: the sizes, a length that is theirs, and the cheapest evaluation."""
+    dataset = file.dataset.name
+    overrides = {
+        "grid": {"codebook_size": file.tuning.codebook_sizes},
+        "training.steps": file.tuning.steps[1],
+        "evaluation": metrics.trait(datasets.trait(dataset, "modality"), "cheapest"),
+    }
+    return overrides | ({"dataset.test_items": TEST_ITEMS} if "test_items" in datasets.option_names(dataset) else {})
 
 
 def choices_path(suite: str, overrides: dict[str, Any]) -> Path:
@@ -240,11 +230,11 @@ def write_response(path: Path, rows: list[dict[str, Any]]) -> None:
     write_atomic(path, text.getvalue())
 
 
-def _means(trials: list[Trial], rung: int) -> dict[Setting, float]:
-    """Mean error of each setting over the trials of a rung."""
+def _means(trials: list[Trial]) -> dict[Setting, float]:
+    """Mean error of each setting over its long trials."""
     errors: dict[Setting, list[float]] = {}
     for trial in trials:
-        if trial.rung == rung:
+        if trial.rung == 2:
             errors.setdefault(trial.setting, []).append(trial.error)
     return {setting: sum(values) / len(values) for setting, values in errors.items()}
 

@@ -40,8 +40,8 @@ def test_a_run_at_every_point(write_suite: Write) -> None:
         assert {f"dataset.{name}": data[name] for name in ("law", "shift")} == cell.point
         assert data["dim"] == cell.run.dataset_options["dim"] == 4
         assert cell.run.dataset_options["shift"] == cell.point["dataset.shift"]
-    assert plan.protocol["dataset"] == {"name": "shifted", "dim": 4, "test_items": 100}
-    assert plan.protocol["evaluation"] == {}
+    assert plan.suite.protocol["dataset"] == {"name": "shifted", "dim": 4, "test_items": 100}
+    assert plan.suite.protocol["evaluation"] == {}
 
 
 def test_an_arm_may_differ_at_some_points(write_suite: Write) -> None:
@@ -66,7 +66,7 @@ def test_an_axis_may_be_of_model_or_training_and_set_by_an_override(
     plan = plan_suite(file, overrides={"grid.training.batch_size": [2, 8]})
     found = {(run.config["model"]["latent_dim"], run.config["training"]["batch_size"]) for run in plan.runs}
     assert found == {(4, 2), (4, 8), (8, 2), (8, 8)}
-    assert plan.suite == "tiny"
+    assert plan.suite.name == "tiny"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,28 @@ def test_the_plan_drops_cells_of_an_arm_whose_settings_changed(write_suite: Writ
     assert seeds_after(TEXT.replace("- vq_vae\n", "- {method: vq_vae, params: {beta: 1.0}}\n")) == {0}
 
 
+def test_a_plan_knows_the_key_of_a_run_that_is_not_planned(write_suite: Write) -> None:
+    file = write_suite(TEXT)
+    elsewhere = {"grid.codebook_size": [32], "grid.dataset.shift": [7]}
+    wider = plan_suite(file, methods=["moved", "simvq"], seeds=[5], overrides=elsewhere)
+    plan = plan_suite(file)
+    assert len(wider.runs) == 4
+    for cell in wider.cells:
+        assert cell.run is not None
+        assert plan.key_at(cell.arm, cell.point, 32, 5) == cell.run.key
+    assert plan.key_at("vq_vae", {"dataset.law": "gaussian", "dataset.shift": "far"}, 32, 5) is None
+    assert plan.key_at("nobody", {}, 32, 5) is None
+
+
+@pytest.mark.parametrize("grid", ["[1]", "{codebook_size: [8], dataset.shift: 3}"])
+def test_an_override_may_replace_a_grid_that_is_none(grid: str, write_suite: Write) -> None:
+    text = TEXT.replace(TEXT.splitlines()[4], f"grid: {grid}").replace(
+        ", at: [{dataset.law: uniform, params: {beta: 1}}]", ""
+    )
+    plan = plan_suite(write_suite(text), overrides={"grid": {"codebook_size": [16], "dataset.shift": [1]}})
+    assert [cell.point for cell in plan.cells] == [{"dataset.shift": 1}] * 2
+
+
 @pytest.mark.parametrize(
     "suite",
     ["audio_overfit", "audio_quickstart", "clustering_latents", "plain_clustering", "planted_collapse", "quickstart"],
@@ -178,7 +200,7 @@ def test_the_length_of_a_run_may_be_an_axis_and_must_be_said(tiny: dict[str, obj
     tiny["grid"] = {"codebook_size": [8], "training.steps": [4, 9]}
     plan = plan_suite(write_suite(tiny))
     assert [run.config["training"]["steps"] for run in plan.runs if run.arm == "simvq"] == [4, 9]
-    assert "steps" not in plan.protocol["training"]
+    assert "steps" not in plan.suite.protocol["training"]
     assert {run.config["training"]["schedule"] for run in plan.runs} == {"cosine"}
     tiny["grid"] = {"codebook_size": [8]}
     with pytest.raises(UsageError, match="the key `training.steps` is missing"):

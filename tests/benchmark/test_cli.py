@@ -151,7 +151,7 @@ def test_tune_spends_the_trials_and_a_suite_refers_to_the_best(
     assert len(list((tmp_path / "results").glob("tiny@tuning/runs/*/record.json"))) == 8
     assert len((tmp_path / "tuned" / "tiny.csv").read_text().splitlines()) == 1 + 8
     plan = plan_suite(write_suite({**tiny, "methods": ["vq_vae"], "tuned": "tuned/tiny.yaml"}))
-    assert plan.choices is not None
-    [choice] = plan.choices.arms["vq_vae"]
+    assert plan.suite.choices is not None
+    [choice] = plan.suite.choices.arms["vq_vae"]
     assert plan.runs[0].config["training"]["learning_rate"] == choice.learning_rate in (0.01, 0.03)
     assert plan.runs[0].config["params"]["beta"] == choice.params["beta"]

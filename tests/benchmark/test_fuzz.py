@@ -17,7 +17,7 @@ from benchmark.report.frame import read
 from benchmark.run import Run
 from benchmark.store import Store
 from benchmark.suite import Plan, plan_suite
-from benchmark.suite_file import parse_value
+from benchmark.values import parse_value
 from methods import UsageError
 
 KEY = "vq_vae-K8-s0-0123abcd"

@@ -10,7 +10,8 @@ from benchmark.plan_file import write_plan
 from benchmark.plan_record import read_plan
 from benchmark.run import run_key
 from benchmark.store import Store
-from benchmark.suite import available_suites, find_suite, plan_suite
+from benchmark.suite import plan_suite
+from benchmark.suite_file import available_suites, find_suite
 from methods import UsageError, available, get
 
 Write = Callable[[dict[str, object] | str], str]
@@ -165,8 +166,8 @@ def test_a_mistaken_override_is_named(write_suite: Write) -> None:
 
 def test_an_override_of_the_protocol_gets_its_own_folder(write_suite: Write) -> None:
     file = write_suite(TEXT)
-    assert plan_suite(file, overrides={"training.steps": 7}).suite == "tiny@training.steps=7"
-    assert plan_suite(file, overrides={"grid.codebook_size": [32]}).suite == "tiny"
+    assert plan_suite(file, overrides={"training.steps": 7}).suite.name == "tiny@training.steps=7"
+    assert plan_suite(file, overrides={"grid.codebook_size": [32]}).suite.name == "tiny"
 
 
 @pytest.mark.parametrize(("stem", "folder"), [("..", None), (".", None), (".hidden", "hidden"), ("a b", "a_b")])
@@ -177,7 +178,7 @@ def test_a_suite_name_stays_inside_the_results_folder(stem: str, folder: str | N
         with pytest.raises(UsageError, match="needs a name"):
             plan_suite(str(file))
     else:
-        assert plan_suite(str(file)).suite == folder
+        assert plan_suite(str(file)).suite.name == folder
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "text", "&a [*a]", "\x00", "a: " * 100])
@@ -198,7 +199,7 @@ def test_every_shipped_suite_is_valid(name: str, images: Path, monkeypatch: pyte
     monkeypatch.setenv("CODEBOOK_BENCH_DATA", str(images))
     plan = plan_suite(name)
     assert plan.runs
-    assert plan.file.question.endswith("?")
+    assert plan.suite.file.question.endswith("?")
 
 
 def test_a_suite_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

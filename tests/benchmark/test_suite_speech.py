@@ -23,10 +23,10 @@ def content(**changes: object) -> dict[str, object]:
 
 def test_speech_has_a_codec_a_mel_objective_and_a_warm_up(write_suite: Write) -> None:
     plan = plan_suite(write_suite(content()))
-    assert plan.file.model.name == "codec"
-    assert plan.file.objective.name == "mel_waveform"
-    assert plan.file.training.warmup_steps == 10  # of the usual 500 as many as there are
-    assert plan_suite(write_suite(content(training={"steps": 800}))).file.training.warmup_steps == 500
+    assert plan.suite.file.model.name == "codec"
+    assert plan.suite.file.objective.name == "mel_waveform"
+    assert plan.suite.file.training.warmup_steps == 10  # of the usual 500 as many as there are
+    assert plan_suite(write_suite(content(training={"steps": 800}))).suite.file.training.warmup_steps == 500
     assert plan.runs[0].config["evaluation"] == {
         "speech": ["pesq", "stoi", "pitch", "dnsmos", "distillmos"],
         "clips": None,
@@ -41,16 +41,16 @@ def test_what_a_suite_says_goes_first(write_suite: Write) -> None:
         "evaluation": {"speech": ["stoi"]},
     }
     plan = plan_suite(write_suite(content(**changes)))
-    assert plan.file.model.name == "codec"
-    assert plan.file.model.options == {"latent_dim": 8}
-    assert plan.file.objective.name == "squared_error"
-    assert plan.file.training.warmup_steps == 0
+    assert plan.suite.file.model.name == "codec"
+    assert plan.suite.file.model.options == {"latent_dim": 8}
+    assert plan.suite.file.objective.name == "squared_error"
+    assert plan.suite.file.training.warmup_steps == 0
 
 
 def test_images_keep_their_defaults(write_suite: Write) -> None:
     plan = plan_suite(write_suite(content(dataset="photos")))
-    assert plan.file.model.name == "conv"
-    assert plan.file.training.warmup_steps == 0
+    assert plan.suite.file.model.name == "conv"
+    assert plan.suite.file.training.warmup_steps == 0
 
 
 @pytest.mark.parametrize("evaluation", [{"lpips": ["alex"]}, {"speech": ["mos"]}, {"clips": 0}])

@@ -131,6 +131,20 @@ def test_a_knob_that_the_suite_sets_is_not_searched(tiny: dict[str, object], wri
     assert len(plan.runs) == 2 * 9
 
 
+def test_arms_that_meet_in_a_trial_share_its_run(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> None:
+    fixed = {"arm": "fixed", "method": "vq_vae", "params": {"beta": 1.0}}
+    budget = {**TUNING, "codebook_sizes": [8], "further": 0, "keep": 1}
+    tuner = _tuner(write_suite({**tiny, "methods": ["vq_vae", fixed], "tuning": budget}), [])
+    first, *_ = _play(tuner, Store(tmp_path / "results"), _bowl)
+    assert (len(first.cells), len(first.runs)) == (9 + 9, 9 + 9 - 3)
+    trials = [trial for found in tuner.trials.values() for trial in found]
+    keys = {trial.run.key for trial in trials if trial.run is not None}
+    assert all(math.isfinite(trial.error) for trial in trials)
+    assert len(trials) == 2 * (9 + 2) > len(keys)
+    assert len({(trial.run.key, trial.error) for trial in trials if trial.run is not None}) == len(keys)
+    assert list(tuner.choices().arms) == ["vq_vae", "fixed"]
+
+
 def _choices(**arms: list[Choice]) -> Choices:
     return Choices(
         suite="s",

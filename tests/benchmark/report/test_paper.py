@@ -141,7 +141,7 @@ def test_a_plot_needs_its_table() -> None:
 
 def test_the_published_mean_shift_figures_are_found() -> None:
     plan = plan_suite("mean_shift", seeds=[0])
-    [declaration] = [PaperTable.model_validate(t) for t in plan.file.tables if isinstance(t, dict)]
+    [declaration] = [PaperTable.model_validate(t) for t in plan.suite.file.tables if isinstance(t, dict)]
     assert declaration.published is not None
     found = {
         (cell.arm, *cell.point.values()): figure.value
