@@ -62,10 +62,11 @@ def test_a_results_folder_that_cannot_be_written(
     assert "can't be written" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_run_plan_status_and_tables(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    suite, results = write_suite(tiny), str(tmp_path / "results")
+    suite, results = write_suite({**tiny, "plots": ["usage"]}), str(tmp_path / "results")
     assert _call("plan", suite, "--results", results) == 0
     before = capsys.readouterr().out
     assert "0 of 2 runs done, 2 left" in before
@@ -89,6 +90,7 @@ def test_run_plan_status_and_tables(
         assert str(one / "tables" / tables[0]) in printed or tables[0].endswith((".csv", ".tex"))
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_a_failed_run_ends_with_exit_code_1_and_status_says_why(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,10 +103,11 @@ def test_a_failed_run_ends_with_exit_code_1_and_status_says_why(
     assert "OutOfTimeError" in out
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_methods_of_an_earlier_call_stay_in_the_table(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path
 ) -> None:
-    suite, results = write_suite(tiny), str(tmp_path / "results")
+    suite, results = write_suite({**tiny, "plots": ["usage"]}), str(tmp_path / "results")
     assert _call("run", suite, "--results", results, "--methods", "vq_vae_ema") == 0
     assert _call("run", suite, "--results", results, "--methods", "vq_vae") == 0
     table = (tmp_path / "results" / "tiny" / "summary.csv").read_text()
@@ -134,11 +137,12 @@ def test_the_method_in_contributing_works_on_the_first_try(
     plugin = tmp_path / "mine.py"
     plugin.write_text(code[1])
     assert _call("check", "mine", "--plugin", str(plugin)) == 0
-    arguments = ["--plugin", str(plugin), "--methods", "mine", "--results", str(tmp_path / "results")]
+    arguments = ["--plugin", str(plugin), "--methods", "mine", "--results", str(tmp_path / "results"), "--cpus", "1"]
     assert _call("run", write_suite(tiny), *arguments) == 0
     assert "mine-K8" in (tmp_path / "results" / "tiny" / "summary.csv").read_text()
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_tune_spends_the_trials_and_a_suite_refers_to_the_best(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,8 +1,7 @@
 """Two processes with half of every batch train and measure what one process does with the whole."""
 
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,9 +175,10 @@ def layouts() -> list[list[int]]:
     return [list(weight.stride()), list(weight.grad.stride())]
 
 
-def main(rank: int, place: Path) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{place}/rendezvous", rank=rank, world_size=2)
+def train_halves(rank: int) -> dict[str, Any]:
+    """All that is compared, in a working directory that both processes share."""
+    place = Path.cwd()
+    os.environ["XDG_CACHE_HOME"] = str(place / "cache")
     found: dict[str, Any] = {}
     for name, case in CASES.items():
         folder = place / name
@@ -196,28 +196,13 @@ def main(rank: int, place: Path) -> None:
     found["terms"] = average_terms(terms, 3 if rank == 0 else 1)
     found["diverged"] = diverge(place)
     found["resumed"] = resume(place)
-    torch.save(found, place / f"rank{rank}.pt")
-    dist.barrier()
-    dist.destroy_process_group()
+    return found
 
 
 @pytest.fixture(scope="module")
-def halves(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def halves(in_two_processes: Callable[[str], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """What each of two processes found."""
-    place = tmp_path_factory.mktemp("two")
-    environment = {**os.environ, "XDG_CACHE_HOME": str(place / "cache")}
-    command = [sys.executable, __file__]
-    processes = [
-        subprocess.Popen([*command, str(rank), str(place)], env=environment, stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    try:
-        told = [process.communicate(timeout=600)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], told
-    return [torch.load(place / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
+    return in_two_processes("train_halves")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -278,7 +263,3 @@ def test_a_loss_that_is_not_finite_on_one_process_ends_both(halves: list[dict[st
 
 def test_an_interrupted_training_of_two_processes_goes_on_to_the_same_end(halves: list[dict[str, Any]]) -> None:
     assert [half["resumed"] for half in halves] == [True, True]
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))

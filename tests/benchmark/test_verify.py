@@ -44,6 +44,7 @@ def _change(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(content))
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_a_run_comes_out_again_to_the_last_digit_and_a_changed_number_is_found(
     record: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
