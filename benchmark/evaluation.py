@@ -8,9 +8,8 @@ import torch
 from benchmark.data import Dataset
 from benchmark.data.batches import DeviceSplit
 from benchmark.metrics.base import ReconstructionMetrics
-from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
+from benchmark.metrics.codes import CodeStatistics, QuantizationError, UnmappedStatistics, effective_rank
 from benchmark.metrics.extra import create_metrics
-from benchmark.metrics.unmapped import UnmappedStatistics
 from benchmark.objectives import Objective
 from benchmark.parallel import is_first, share
 from benchmark.record_files import write_arrays

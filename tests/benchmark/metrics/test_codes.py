@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.metrics.codes import KEYS, TRAINING_KEYS, CodeStatistics, QuantizationError, ceiling, effective_rank
+from benchmark.metrics.codes import (
+    KEYS,
+    TRAINING_KEYS,
+    CodeStatistics,
+    QuantizationError,
+    UnmappedStatistics,
+    ceiling,
+    effective_rank,
+)
 from benchmark.metrics.tuples import TupleHistogram
 
 
@@ -195,3 +203,13 @@ def test_training_codes_of_several_levels_are_joint():
     codes.update(torch.tensor([[0, 0]] * 79 + [[1, 1]]))
     measured = codes.compute_training()
     assert (measured["usage_train"], measured["usage_tenth_train"], measured["hit_once_train"]) == (0.5, 0.25, 0.25)
+
+
+def test_unmapped_latents_go_to_the_nearest_row() -> None:
+    statistics = UnmappedStatistics(torch.tensor([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0], [9.0, -9.0]]))
+    statistics.update(torch.tensor([[[0.1, 0.0], [0.2, 0.0]]]))
+    statistics.update(torch.tensor([[[0.9, 0.0], [1.0, 0.0]]]))
+    measured = statistics.compute()
+    assert measured["usage_unmapped"] == 0.5
+    assert measured["perplexity_unmapped"] == pytest.approx(2.0)
+    assert 1 < measured["effective_rank_unmapped"] <= 2

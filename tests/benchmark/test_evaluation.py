@@ -7,23 +7,12 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.evaluation import evaluate, quality_metrics
-from benchmark.metrics.unmapped import UnmappedStatistics
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.system import System
 from methods import create
 
 CPU = torch.device("cpu")
-
-
-def test_latents_go_to_the_nearest_row() -> None:
-    statistics = UnmappedStatistics(torch.tensor([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0], [9.0, -9.0]]))
-    statistics.update(torch.tensor([[[0.1, 0.0], [0.2, 0.0]]]))
-    statistics.update(torch.tensor([[[0.9, 0.0], [1.0, 0.0]]]))
-    measured = statistics.compute()
-    assert measured["usage_unmapped"] == 0.5
-    assert measured["perplexity_unmapped"] == pytest.approx(2.0)
-    assert 1 < measured["effective_rank_unmapped"] <= 2
 
 
 @pytest.mark.parametrize(("method", "has"), [("simvq", True), ("vq_vae", False)])
