@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.record_files import replacing, write_atomic
+from benchmark.records.files import replacing, write_atomic
 
 WORTH_KEEPING = 1.0  # seconds of preparation
 

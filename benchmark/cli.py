@@ -23,6 +23,10 @@ COMMANDS = {
     "simulate": ("record_commands:simulate", "simulate the comparison of arms: its false positives and what it finds"),
     "tune": ("commands:tune", "spend the same trials on every arm and write the choices by validation error"),
     "sensitivity": ("commands:sensitivity", "write a table of what known changes of images do to every metric"),
+    "features": (
+        "training.codebook_features:write_features",
+        "write features of a data set's patches to a file, with which `vqgan_lc` starts",
+    ),
     "list": ("commands:list_all", "list methods, suites, data sets, models"),
     "show": ("commands:show", "print a method's card and parameters"),
     "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
@@ -70,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("run", "plan", "status", "tune"):
             command.add_argument("suite", metavar="SUITE", help="a name in suites/ or a YAML file")
             _add_suite_options(command)
+        if name == "features":
+            _add_features_options(command)
         if name == "tables":
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
         if name == "thin":
@@ -104,6 +110,15 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cpus", type=_amount, metavar="N", help="CPUs of each run; with Ray also a fraction")
     command.add_argument("--gpus", type=_amount, metavar="N", help="with Ray: GPUs of each run, also a fraction")
     command.add_argument("--keep-checkpoints", action="store_true", help="keep the trained weights")
+
+
+def _add_features_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dataset", metavar="DATASET", help="name of a data set")
+    command.add_argument("--codebook-size", type=_positive, nargs="+", required=True, metavar="K", help="how many")
+    command.add_argument("--out", required=True, metavar="FILE", help="a .npy file; {codebook_size} in it stands for K")
+    command.add_argument("--set", action=_Override, default={}, metavar="KEY=VALUE", help="an option of the data set")
+    command.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1")
+    command.add_argument("--data", metavar="DIR", help="folder with data sets")
 
 
 def _names(text: str) -> list[str]:

@@ -8,22 +8,22 @@ from typing import Any
 
 import torch
 
-from benchmark.choices import chosen_before, write_choices
 from benchmark.data import datasets
-from benchmark.display import Display, duration
-from benchmark.launchers import LocalLauncher
-from benchmark.launching import jobs_and_threads, launch
 from benchmark.machine import find_device
 from benchmark.models import models
-from benchmark.plan_file import write_plan
-from benchmark.record_files import read_rows
-from benchmark.records import STATUSES
-from benchmark.reporting import write_reports
-from benchmark.store import Store
-from benchmark.suite import Cell, Plan, plan_suite
-from benchmark.suite_file import available_suites, find_suite
-from benchmark.tuning import Tuner, choices_path, known_errors, write_response
-from benchmark.verify import find_record, verify_run
+from benchmark.records.files import read_rows
+from benchmark.records.record import STATUSES
+from benchmark.records.store import Store
+from benchmark.report.write import write_reports
+from benchmark.suite.choices import chosen_before, write_choices
+from benchmark.suite.file import available_suites, find_suite
+from benchmark.suite.plan import Cell, Plan, plan_suite
+from benchmark.suite.plan_file import write_plan
+from benchmark.suite.tuning import Tuner, choices_path, known_errors, write_response
+from benchmark.sweep.display import Display, duration
+from benchmark.sweep.launchers import LocalLauncher
+from benchmark.sweep.launching import jobs_and_threads, launch
+from benchmark.sweep.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.core.registry import resolve_params
 from methods.core.usage import did_you_mean, options_of
@@ -105,7 +105,9 @@ def plan(options: argparse.Namespace) -> int:
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
     if runs:
-        from benchmark.estimate import estimate_seconds  # the whole training, which other commands needn't wait for
+        from benchmark.sweep.estimate import (
+            estimate_seconds,  # the whole training, which other commands needn't wait for
+        )
 
         jobs, threads = jobs_and_threads(planned, device)
         torch.set_num_threads(threads)

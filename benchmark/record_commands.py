@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmark.reporting import write_reports
+from benchmark.report.write import write_reports
 from methods.core.usage import UsageError
 
 
@@ -29,7 +29,7 @@ def _name(suite: str) -> str:
     """Of the folder of a suite, which may be named by its file."""
     if not suite.endswith((".yaml", ".yml")):
         return suite
-    from benchmark.suite_file import find_suite  # and torch with it, which a name alone does not need
+    from benchmark.suite.file import find_suite  # and torch with it, which a name alone does not need
 
     return find_suite(suite).stem
 

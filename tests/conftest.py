@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 _WORKER = Path(__file__).with_name("two_processes.py")
-_PRELOAD = ["torch._dynamo", "torch.distributed", "benchmark.training", "pytest"]
+_PRELOAD = ["torch._dynamo", "torch.distributed", "benchmark.training.trainer", "pytest"]
 
 
 def _run_in_two_processes(folder: Path, file: str, function: str) -> None:

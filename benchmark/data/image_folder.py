@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
-from benchmark.data.files import assign, draw, fingerprint, folder_of, list_files, report_skipped
+from benchmark.data.parts.files import assign, draw, fingerprint, folder_of, list_files, report_skipped
 from methods.core.usage import UsageError, check_count
 
 WHAT = "data set `image_folder`"

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
-from benchmark.data.vectors import drawn
+from benchmark.data.parts.vectors import drawn
 from benchmark.seeds import derive_seed
 from methods.core.usage import check_choice, check_count, check_range
 

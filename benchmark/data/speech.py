@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data import datasets
-from benchmark.data.audio_files import SUFFIXES
-from benchmark.data.clips import SPLITS, Cut, Speech, speech
-from benchmark.data.files import assign, draw, fingerprint, folder_of, list_files
-from benchmark.data.sources import UnavailableError, download, obtain
+from benchmark.data.parts.audio_files import SUFFIXES
+from benchmark.data.parts.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.parts.files import assign, draw, fingerprint, folder_of, list_files
+from benchmark.data.parts.sources import UnavailableError, download, obtain
 from methods.core.usage import UsageError, check_choice, check_count
 
 FOLDER = "data set `speech_folder`"

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from benchmark.cache import FeatureCache
 from benchmark.components import check_each
-from benchmark.mel import MelDistance
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
-from benchmark.metrics.sound_samples import save_samples
-from benchmark.metrics.speech import Facts, Judge, facts_of, judge_pair, measure, measures, over_clips
-from benchmark.metrics.weights import checksum
-from benchmark.parallel import gather, rank
+from benchmark.metrics.parts.mel import MelDistance
+from benchmark.metrics.parts.sound_samples import save_samples
+from benchmark.metrics.parts.speech import Facts, Judge, facts_of, judge_pair, measure, measures, over_clips
+from benchmark.metrics.parts.weights import checksum
+from benchmark.processes import gather, rank
 from methods.core.usage import UsageError, check_count
 from methods.parts.processes import all_reduce
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark.metrics.base import Value
-from benchmark.metrics.tuples import TupleHistogram
+from benchmark.metrics.parts.tuples import TupleHistogram
 from methods.parts.nearest import nearest_codes
 from methods.parts.processes import all_reduce
 

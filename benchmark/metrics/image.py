@@ -11,10 +11,10 @@ from benchmark.components import check_each
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
 from benchmark.metrics.catalogue import MIN_PIXELS
-from benchmark.metrics.distances import FeatureDistances
-from benchmark.metrics.features import EXTRACTORS
-from benchmark.metrics.perceptual import NETWORKS, load_lpips, lpips_file
-from benchmark.metrics.pixels import (
+from benchmark.metrics.parts.distances import FeatureDistances
+from benchmark.metrics.parts.features import EXTRACTORS
+from benchmark.metrics.parts.perceptual import NETWORKS, load_lpips, lpips_file
+from benchmark.metrics.parts.pixels import (
     SSIM_MIN_PIXELS,
     enlarge,
     in_chunks,
@@ -24,7 +24,7 @@ from benchmark.metrics.pixels import (
     to_bytes,
     to_colour,
 )
-from benchmark.metrics.weights import checksum
+from benchmark.metrics.parts.weights import checksum
 from methods.core.usage import UsageError, check_choice
 from methods.parts.processes import all_reduce
 

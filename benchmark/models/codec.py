@@ -4,9 +4,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmark.models import models, seanet
+from benchmark.models import models
 from benchmark.models.base import Autoencoder
-from benchmark.models.vocos import VocosDecoder
+from benchmark.models.parts import seanet
+from benchmark.models.parts.vocos import VocosDecoder
 from methods.core.usage import UsageError, check_choice, check_count
 
 DECODERS = ("vocos", "seanet")

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from benchmark.data import Dataset
-from benchmark.definition import Suite
 from benchmark.perf.cases import (
     OURS,
     QUICK_TRAINING_SHAPES,
@@ -20,8 +19,9 @@ from benchmark.perf.cases import (
 )
 from benchmark.perf.peers import formula_simvq, package_missing, package_simvq
 from benchmark.perf.steps import FORMULA, PACKAGE, Own
-from benchmark.system import build_objective, build_system
-from benchmark.training import Trainer
+from benchmark.suite.definition import Suite
+from benchmark.training.system import build_objective, build_system
+from benchmark.training.trainer import Trainer
 
 _POSITIONS = 49
 """Latents an image of 28 x 28 pixels."""

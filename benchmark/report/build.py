@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from benchmark.record_files import write_atomic
+from benchmark.records.files import write_atomic
 from benchmark.report.declarations import (
     Declaration,
     PaperTable,

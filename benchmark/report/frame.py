@@ -12,8 +12,8 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
-from benchmark.plan_record import BadPlanError, read_plan
-from benchmark.records import BadRecordError, read_record
+from benchmark.records.plan import BadPlanError, read_plan
+from benchmark.records.record import BadRecordError, read_record
 from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress

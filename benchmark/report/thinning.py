@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmark.records.store import Store
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
 from benchmark.report.plots.base import last_runs
-from benchmark.store import Store
 
 SAMPLES = ("samples.png", "samples")
 """A picture of them, and a folder with sounds."""

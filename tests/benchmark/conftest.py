@@ -10,11 +10,13 @@ import torch
 import yaml
 from PIL import Image
 
-from benchmark import commands, execution, launching
+from benchmark import commands
 from benchmark.data import Dataset
-from benchmark.launchers import Event, Launcher
-from benchmark.worker import work
-from benchmark.worker_job import Job
+from benchmark.sweep import launching
+from benchmark.sweep.launchers import Event, Launcher
+from benchmark.worker import execution
+from benchmark.worker.__main__ import work
+from benchmark.worker.job import Job
 
 
 class InProcess:

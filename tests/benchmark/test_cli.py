@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main
-from benchmark.suite import plan_suite
+from benchmark.suite.plan import plan_suite
 
 Write = Callable[[dict[str, object] | str], str]
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 TABLES = """
-import benchmark.cli, benchmark.record_commands, benchmark.reporting, benchmark.report
+import benchmark.cli, benchmark.record_commands, benchmark.report.write, benchmark.report
 import benchmark.report.simulation, benchmark.report.thinning
 """
 HELP = """

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from benchmark.data import Dataset, datasets
-from benchmark.evaluation import evaluate, quality_metrics
-from benchmark.run import Run
-from benchmark.suite import plan_suite
-from benchmark.training import Trainer
+from benchmark.records.run import Run
+from benchmark.suite.plan import plan_suite
+from benchmark.training.evaluation import evaluate, quality_metrics
+from benchmark.training.trainer import Trainer
 from methods import available, get
 
 CPU = torch.device("cpu")

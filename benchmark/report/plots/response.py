@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 from matplotlib.ticker import FixedLocator, NullFormatter
 
-from benchmark.plan_record import RESPONSE
+from benchmark.records.plan import RESPONSE
 from benchmark.report.frame import unusable
 from benchmark.report.grid import Grid
 from benchmark.report.places import text

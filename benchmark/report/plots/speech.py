@@ -72,7 +72,7 @@ def _sheet(rows: list[tuple[str, str, np.ndarray]], rate: int) -> Figure:
 
 def _spectrum(axis: Axes, samples: np.ndarray, rate: int, loudest: float | None) -> float:
     """Draw the log-mel spectrum on the scale of brightness that the original sets; the loudest value of that."""
-    from benchmark.metrics.sound_samples import BANDS, picture, spectrum_of
+    from benchmark.metrics.parts.sound_samples import BANDS, picture, spectrum_of
 
     spectrum = spectrum_of(samples, rate)
     top = float(spectrum.max()) if loudest is None else loudest

@@ -10,7 +10,7 @@ from torchvision.datasets import CIFAR10
 
 from benchmark.data import cifar10 as cifar
 from benchmark.data import datasets
-from benchmark.data.sources import UnavailableError
+from benchmark.data.parts.sources import UnavailableError
 from methods.core.usage import UsageError
 
 ROWS = np.random.default_rng(0).integers(0, 256, (5, 4, 3072), np.uint8)  # five files of four images

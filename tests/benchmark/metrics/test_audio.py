@@ -12,12 +12,12 @@ import torch
 import torchaudio
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
-from benchmark.mel import MelDistance
 from benchmark.metrics import metrics
-from benchmark.metrics.opinion import UTMOS_VARIABLE, distillmos, dnsmos
-from benchmark.metrics.pitch import pitch, pitch_error, voicing_f1
-from benchmark.metrics.speech import measure as make
-from benchmark.metrics.speech import measures, over_clips
+from benchmark.metrics.parts.mel import MelDistance
+from benchmark.metrics.parts.opinion import UTMOS_VARIABLE, distillmos, dnsmos
+from benchmark.metrics.parts.pitch import pitch, pitch_error, voicing_f1
+from benchmark.metrics.parts.speech import measure as make
+from benchmark.metrics.parts.speech import measures, over_clips
 from methods.core.usage import UsageError
 
 RATE = 16_000

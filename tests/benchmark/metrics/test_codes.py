@@ -16,7 +16,7 @@ from benchmark.metrics.codes import (
     ceiling,
     effective_rank,
 )
-from benchmark.metrics.tuples import TupleHistogram
+from benchmark.metrics.parts.tuples import TupleHistogram
 
 
 def measure(codes, level_sizes, batches=1):
@@ -126,7 +126,7 @@ def test_a_dropped_level_counts_for_the_levels_that_are_there():
 def test_merging_while_streaming_changes_nothing(monkeypatch):
     codes = torch.randint(0, 6, (500, 2, 2), generator=torch.Generator().manual_seed(1))
     whole = measure(codes, (6, 6)).compute()
-    monkeypatch.setattr("benchmark.metrics.tuples.PENDING_ROWS", 64)
+    monkeypatch.setattr("benchmark.metrics.parts.tuples.PENDING_ROWS", 64)
     assert measure(codes, (6, 6), batches=50).compute() == whole
 
 

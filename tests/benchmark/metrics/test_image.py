@@ -8,8 +8,8 @@ from skimage import data
 
 from benchmark.metrics import metrics
 from benchmark.metrics.catalogue import describe
-from benchmark.metrics.perceptual import load_lpips
-from benchmark.metrics.pixels import psnr, ssim
+from benchmark.metrics.parts.perceptual import load_lpips
+from benchmark.metrics.parts.pixels import psnr, ssim
 from methods.core.usage import UsageError
 
 CPU = torch.device("cpu")

@@ -10,9 +10,9 @@ from torch import Tensor
 from benchmark.components import Components
 from benchmark.metrics import extra_metrics, metrics
 from benchmark.metrics.base import ItemMean, ReconstructionMetrics
-from benchmark.metrics.extra import create_metrics, evaluation_options
-from benchmark.metrics.speech import Facts, Measure, Pair, measures
-from benchmark.suite import plan_suite
+from benchmark.metrics.parts.extra import create_metrics, evaluation_options
+from benchmark.metrics.parts.speech import Facts, Measure, Pair, measures
+from benchmark.suite.plan import plan_suite
 from methods.core.usage import UsageError
 
 Write = Callable[[dict[str, object] | str], str]

@@ -5,7 +5,7 @@ import torch
 
 from benchmark.objectives import objectives
 from benchmark.objectives.adversarial import AdversarialMel
-from benchmark.objectives.discriminators import BandDiscriminator, PeriodDiscriminator
+from benchmark.objectives.parts.discriminators import BandDiscriminator, PeriodDiscriminator
 
 OPTIONS = {"discriminator_width": 1, "windows": [512], "bands": [16], "learning_rate": 0.01, "warmup_steps": 4}
 

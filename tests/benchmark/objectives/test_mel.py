@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchaudio.transforms import MelSpectrogram
 
-from benchmark.mel import MelDistance
+from benchmark.metrics.parts.mel import MelDistance
 from benchmark.objectives import objectives
 from methods.core.usage import UsageError
 

@@ -19,7 +19,7 @@ from benchmark.report.statistics import Interval
 from benchmark.report.style import arm_styles
 from benchmark.report.tables import paper_table
 from benchmark.report.tables.paper import is_outside
-from benchmark.suite import plan_suite
+from benchmark.suite.plan import plan_suite
 from methods import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module

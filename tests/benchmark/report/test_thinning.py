@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.records.store import Store
 from benchmark.report.thinning import thin_samples
-from benchmark.store import Store
 
 ARMS, SIZES = ("vq_vae", "simvq", "no_quantization"), (256, 1024)
 
