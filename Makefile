@@ -10,7 +10,7 @@ LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine un
 ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
 RETRY   ?=#             do runs of these statuses again, e.g. failed,timeout
 SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
-PLUGIN  ?=#             a Python file with methods of your own
+PLUGIN  ?=#             a Python file with methods, data sets, models, objectives, metrics or plots of your own
 METHOD  ?=#             for `make check`
 RUN     ?=#             for `make verify`: key of a run, or its folder
 FOLDER  ?=#             for `make thin`: results of one suite, e.g. results/quickstart
@@ -77,7 +77,7 @@ simulate: $(READY)  ## the comparison of arms on invented runs: false positives,
 check: $(READY)  ## test METHOD=... (with PLUGIN=... your own) against the contract of a quantizer
 	$(PY) -m benchmark check $(METHOD) $(plugin)
 
-list: $(READY)  ## methods, suites, data sets, models
+list: $(READY)  ## everything that a suite can name
 	$(PY) -m benchmark list $(plugin)
 
 test: $(READY)  ## all tests but the slow ones

@@ -11,6 +11,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+from methods.core.plugins import load_plugins
 from methods.core.usage import UsageError
 
 COMMANDS = {
@@ -27,11 +28,12 @@ COMMANDS = {
         "training.codebook_features:write_features",
         "write features of a data set's patches to a file, with which `vqgan_lc` starts",
     ),
-    "list": ("commands:list_all", "list methods, suites, data sets, models"),
+    "list": ("commands:list_all", "list everything that a suite can name: methods, data sets, models, metrics, plots"),
     "show": ("commands:show", "print a method's card and parameters"),
     "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
 }
 """By name: where a command is found, so that none waits for what another needs (torch), and what it does."""
+PLUGIN = "Python file that registers methods, data sets, models, objectives, metrics or plots"
 LAUNCHERS = ("local", "ray")
 
 
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if getattr(options, "data", None):
             os.environ["CODEBOOK_BENCH_DATA"] = str(Path(options.data).expanduser().resolve())
-        _load(options.plugin)
+        load_plugins(options.plugin)
         code = resolve_name(f"benchmark.{COMMANDS[options.command][0]}")(options)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -54,19 +56,12 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _load(plugins: list[str]) -> None:
-    for plugin in plugins:
-        from methods import load_plugin  # torch, which a command without a plug-in may not need
-
-        load_plugin(plugin)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmark", description=__doc__.split("\n\n")[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, sentence) in COMMANDS.items():
         command = commands.add_parser(name, help=sentence, description=sentence)
-        command.add_argument("--plugin", action="append", default=[], metavar="FILE", help="Python file with methods")
+        command.add_argument("--plugin", action="append", default=[], metavar="FILE", help=PLUGIN)
         if name in ("show", "check"):
             command.add_argument("method", metavar="METHOD")
         if name == "check":

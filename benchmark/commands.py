@@ -10,7 +10,9 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.machine import find_device
+from benchmark.metrics import extra_metrics
 from benchmark.models import models
+from benchmark.objectives import objectives
 from benchmark.records.files import read_rows
 from benchmark.records.record import STATUSES
 from benchmark.records.store import Store
@@ -176,7 +178,7 @@ def sensitivity(options: argparse.Namespace) -> int:
 
 
 def list_all(options: argparse.Namespace) -> int:
-    """List methods, suites, data sets, models."""
+    """List everything that a suite can name."""
     print("methods")
     for name in available():
         print(f"  {name:<18} {get(name).card.idea}")
@@ -185,8 +187,16 @@ def list_all(options: argparse.Namespace) -> int:
         text = find_suite(name).read_text(encoding="utf-8")
         question = next((line for line in text.splitlines() if line.startswith("question:")), "")
         print(f"  {name:<18} {question.removeprefix('question:').strip()}")
-    print("data sets: " + ", ".join(datasets.available()))
-    print("models: " + ", ".join(models.available()))
+    from benchmark.report.plots import PLOTS  # pandas and seaborn, which other commands needn't wait for
+
+    for kind, names in {
+        "data sets": datasets.available(),
+        "models": models.available(),
+        "objectives": objectives.available(),
+        "further metrics": extra_metrics.available(),
+        "plots": PLOTS.names(),
+    }.items():
+        print(f"{kind}: {', '.join(names) or 'none'}")
     return 0
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from methods.core.base import Card, Knob, Quantized, Quantizer
-    from methods.core.registry import available, create, get, load_plugin, register
+    from methods.core.plugins import load_plugin
+    from methods.core.registry import available, create, get, register
     from methods.core.usage import UsageError
     from methods.parts.codebook import CodebookQuantizer, vq_loss
     from methods.parts.estimators import straight_through
@@ -33,7 +34,7 @@ _HOMES = {
     "available": "methods.core.registry",
     "create": "methods.core.registry",
     "get": "methods.core.registry",
-    "load_plugin": "methods.core.registry",
+    "load_plugin": "methods.core.plugins",
     "nearest_codes": "methods.parts.nearest",
     "register": "methods.core.registry",
     "straight_through": "methods.parts.estimators",

@@ -44,7 +44,7 @@ def build(results: Results) -> list[Path]:
     """
     folder = results.folder
     tables = tables_of(results.plan["tables"], TABLES)
-    plots = plots_of(results.plan["plots"], PLOTS, tables)
+    plots = plots_of(results.plan["plots"], PLOTS.all(), tables)
     grid = Grid(results)
     written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
@@ -52,7 +52,7 @@ def build(results: Results) -> list[Path]:
         written += write_table(table, folder / "tables") if table else []
     styles = arm_styles(results.plan["arms"], grid.size_free)
     with matplotlib.rc_context(RC):
-        for shown in plots or PLOTS:
+        for shown in plots or PLOTS.all():
             plot = _plot(shown, tables)
             figure = plot.draw(grid, styles)
             written += _write_figure(plot.name, figure, folder / "plots") if figure else []
@@ -78,7 +78,7 @@ def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration]) -> 
     Raises:
         UsageError: one sentence about the first that can't be built.
     """
-    plots_of(plots, PLOTS, tables_of(tables, TABLES))
+    plots_of(plots, PLOTS.all(), tables_of(tables, TABLES))
 
 
 def summary_csv(results: Results) -> str:
@@ -109,7 +109,7 @@ def table_of(declaration: TableDeclaration, grid: Grid) -> Table | None:
 
 def _plot(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> Plot:
     if isinstance(declaration, str):
-        return PLOTS[declaration]
+        return PLOTS.find(declaration)
     if isinstance(declaration, PlotOfTable):
         [table] = [t for t in tables if isinstance(t, PaperTable) and t.name == declaration.table]
         return AgainstPublished(declaration.name, table)

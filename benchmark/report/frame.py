@@ -18,6 +18,7 @@ from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
 from benchmark.report.strangers import sentences, training_setting
+from methods.core.plugins import load_installed
 from methods.core.usage import UsageError
 
 _LOG = logging.getLogger(__name__)
@@ -142,6 +143,7 @@ def read(folder: Path) -> Results:
     Raises:
         UsageError: there is no plan to report on.
     """
+    load_installed("codebook_bench.metrics")  # how their columns are shown
     plan = _read_plan(folder / "plan.json")
     records, problems = _read_records(folder / "runs")
     histories = _read_histories(folder, records)

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmark.machine import available_cores
+from methods.core.plugins import load_plugins, loaded_plugins
 
 PROBLEMS_SHOWN = 5
 
@@ -41,7 +42,10 @@ def _built(folders: list[Path]) -> Iterator[_Report]:
         yield from map(_build, folders)
         return
     # Not forked: torch and the plots have threads, whose locks a fork would copy as they happen to stand.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    plugins = loaded_plugins()
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=load_plugins, initargs=(plugins,)
+    ) as pool:
         # The largest first, so that none is left for the end when all but one core have nothing more to do.
         reports = {folder: pool.submit(_build, folder) for folder in sorted(folders, key=_records, reverse=True)}
         try:

@@ -28,7 +28,7 @@ from benchmark.training.evaluation import evaluate, quality_metrics
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Trainer
 from benchmark.worker.job import Job
 from benchmark.worker.verdict import is_out_of_memory, is_unwritable
-from methods import load_plugin
+from methods.core.plugins import load_plugins
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,8 +45,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     if job.run.deterministic:
         _repeat_exactly()
     try:
-        for plugin in job.plugins:
-            load_plugin(plugin)
+        load_plugins(job.plugins)
         outcome = _train_and_evaluate(job, folder, device)
     except Exception as error:
         if is_unwritable(error):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.components import Components
 from benchmark.data.parts.audio_files import resample
+from methods.core.plugins import load_plugins, loaded_plugins
 
 RATE = 16_000
 """Hz at which most measures listen."""
@@ -124,5 +125,11 @@ def over_clips(function: Callable[..., B], clips: Iterable[A], threads: int, **f
         return [task(clip) for clip in clips]
     # Forking would copy the state of a CUDA context and of running threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(threads, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(threads, context, initializer=_prepare, initargs=(loaded_plugins(),)) as pool:
         return list(pool.map(task, clips, chunksize=4))
+
+
+def _prepare(plugins: list[str]) -> None:
+    """A process of its own takes one thread, and knows the measures that this one knows."""
+    torch.set_num_threads(1)
+    load_plugins(plugins)

@@ -58,7 +58,7 @@ def test_words_have_rows_of_arms_on_one_scale_and_a_column_a_word(synthetic: Mak
     ]
     made.edit_plan(codebook_sizes=[256], axes={"law": ["gaussian", "uniform"]}, cells=cells)
     results = read(made.folder)
-    figure = PLOTS["usage"].draw(Grid(results), arm_styles(results.plan["arms"], []))
+    figure = PLOTS.all()["usage"].draw(Grid(results), arm_styles(results.plan["arms"], []))
     assert figure is not None
     assert [axes.get_title() for axes in figure.axes] == ["gaussian", "uniform"] * 2
     assert [axes.get_xlabel() for axes in figure.axes] == ["Usage, %"] * 2 + ["Perplexity"] * 2
@@ -99,7 +99,7 @@ def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
 @pytest.mark.parametrize("name", ["usage", "distortion", "disguise", "rate_distortion", "price"])
 def test_plots_draw_every_line(shifted: Path, name: str) -> None:
     results = read(shifted)
-    figure = PLOTS[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
+    figure = PLOTS.all()[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
     assert figure is not None
     if name == "usage":
         titles = [axis.get_title() for axis in figure.axes]

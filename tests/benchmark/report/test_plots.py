@@ -25,7 +25,7 @@ ARMS = ("vq_vae", "residual_vq", "simvq", "no_quantization")
 def draw(folder, name: str) -> Figure | None:
     results = read(folder)
     with matplotlib.rc_context(RC):
-        figure = PLOTS[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
+        figure = PLOTS.all()[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
         if figure is not None:
             figure.draw_without_rendering()
     return figure
@@ -36,7 +36,7 @@ def names(figure: Figure | None) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-@pytest.mark.parametrize("name", list(PLOTS))
+@pytest.mark.parametrize("name", PLOTS.names())
 @pytest.mark.parametrize(("sizes", "seeds"), [((256, 1024), 2), ((256,), 1)])
 def test_nothing_overlaps(synthetic: Make, name: str, sizes: tuple[int, ...], seeds: int):
     assert_apart(draw(synthetic(ARMS, sizes=sizes, seeds=seeds).folder, name))
@@ -91,7 +91,7 @@ def test_every_plot_stays_away_without_runs(synthetic: Make):
     made = synthetic(ARMS, sizes=(256,), seeds=1, artefacts=False)
     for path in made.folder.glob("runs/*/record.json"):
         path.unlink()
-    assert [draw(made.folder, name) for name in PLOTS] == [None] * len(PLOTS)
+    assert [draw(made.folder, name) for name in PLOTS.names()] == [None] * len(PLOTS.names())
 
 
 def test_usage_against_size(synthetic: Make):

@@ -48,7 +48,7 @@ def test_a_speech_metric_is_named_in_the_catalogue_alone(synthetic: Make):
     assert columns.index("Breath, dB ↑") == columns.index("PESQ ↑") + 1
     assert columns.index("Breath undefined") == columns.index("Breath, dB ↑") + 1
     with matplotlib.rc_context(RC):
-        figure = PLOTS["distortion"].draw(Grid(results), arm_styles(results.plan["arms"]))
+        figure = PLOTS.all()["distortion"].draw(Grid(results), arm_styles(results.plan["arms"], []))
     assert "Breath, dB ↑" in [axis.get_xlabel() for axis in figure.axes]
     check_tables([TABLE], [], {})
     with pytest.raises(UsageError, match=r"no metric `breeth` \(did you mean `breath`\?\)"):

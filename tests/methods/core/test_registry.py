@@ -8,7 +8,7 @@ import pytest
 
 import methods
 from methods import Quantizer, UsageError, available, create, get, load_plugin, register
-from methods.core import registry
+from methods.core import plugins, registry
 
 PLUGIN = """
     from methods import Quantizer, register
@@ -23,7 +23,10 @@ PLUGIN = """
 def registered(monkeypatch):
     """A copy of the registry and of the loaded modules for the length of a test."""
     available()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    for name in ("_things", "_makers"):
+        monkeypatch.setattr(registry.METHODS, name, dict(getattr(registry.METHODS, name)))
+    monkeypatch.setattr(plugins, "_registries", [registry.METHODS])
+    monkeypatch.setattr(plugins, "_loaded", {})
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
 
 
@@ -150,7 +153,7 @@ def test_two_plugins_of_one_file_name_are_both_loaded(plugin, tmp_path):
     [
         ("import no_such_module_here", "fails to import: ModuleNotFoundError: No module named 'no_such_module_here'"),
         ("def broken(:", "fails to import: SyntaxError"),
-        ("x = 1", 'registers no method; decorate its class with @register("name")'),
+        ("x = 1", 'registers nothing; decorate its class with @register("name")'),
         (PLUGIN.format(name="vq_vae"), "two methods are called `vq_vae`"),
         (dedent(PLUGIN.format(name="half")) + "1 / 0", "fails to import: ZeroDivisionError: division by zero"),
     ],
@@ -178,7 +181,7 @@ def install(tmp_path, monkeypatch, source: str) -> None:
     (info / "entry_points.txt").write_text("[codebook_bench.methods]\ntheirs = their_package:Plugged\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
-    monkeypatch.setattr(registry, "_discover", registry._discover.__wrapped__)
+    monkeypatch.setattr(registry.METHODS, "_complete", False)
 
 
 def test_entry_point_of_an_installed_package_is_found(tmp_path, monkeypatch, registered):
@@ -191,18 +194,17 @@ def test_broken_installed_package_is_named(tmp_path, monkeypatch, registered):
     install(tmp_path, monkeypatch, "raise RuntimeError('old torch')")
     message = message_of(available)
     assert (
-        message
-        == "the installed method plug-in `theirs` (their_package:Plugged) fails to import: RuntimeError: old torch"
+        message == "the installed plug-in `theirs` (their_package:Plugged) of codebook_bench.methods fails to import: "
+        "RuntimeError: old torch"
     )
 
 
 def test_installed_class_that_is_not_registered_is_named(tmp_path, monkeypatch, registered):
     install(tmp_path, monkeypatch, "class Plugged: pass")
-    assert "registers no method; decorate its class" in message_of(available)
+    assert "registers nothing; CONTRIBUTING.md shows how" in message_of(available)
 
 
-def test_discovery_is_made_once():
+def test_discovery_is_made_once(monkeypatch):
     available()
-    hits = registry._discover.cache_info().hits
+    monkeypatch.setattr("methods.core.plugins.entry_points", None)
     available()
-    assert registry._discover.cache_info().hits == hits + 1
