@@ -10,12 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from methods.parts.processes import is_distributed
-
-
-def rank() -> int:
-    """Of this process; 0 where there is one."""
-    return dist.get_rank() if is_distributed() else 0
+from methods.parts.processes import is_distributed, rank, world_size
 
 
 def is_first() -> bool:
@@ -23,14 +18,9 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def share(items: Tensor) -> Tensor:
-    """This process's part of ``items [N, ...]``: contiguous, in the order of ranks, equal up to one item."""
-    return items.tensor_split(dist.get_world_size())[rank()] if is_distributed() else items
-
-
 def weight(own: int, whole: int) -> float:
     """By what the mean over ``own`` of ``whole`` items counts, so that the mean over processes is that over all."""
-    return own * dist.get_world_size() / whole if is_distributed() else 1.0
+    return own * world_size() / whole if is_distributed() else 1.0
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from benchmark.processes import all_say, gather, is_first, rank
+from benchmark.processes import all_say, gather, is_first
 from benchmark.records.files import write_output
+from methods.parts.processes import rank
 
 
 class Resumable(Protocol):

@@ -10,11 +10,11 @@ from benchmark.metrics.base import ReconstructionMetrics
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, UnmappedStatistics, effective_rank
 from benchmark.metrics.parts.extra import create_metrics
 from benchmark.objectives import Objective
-from benchmark.processes import is_first, share
+from benchmark.processes import is_first
 from benchmark.records.files import write_arrays
 from benchmark.training.batches import DeviceSplit
 from benchmark.training.system import System
-from methods.parts.processes import all_reduce, alone
+from methods.parts.processes import all_reduce, alone, own_rows
 
 SAMPLES = 8
 
@@ -48,7 +48,7 @@ def evaluate(
     before = UnmappedStatistics(raw) if raw is not None else None
     codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
     error = QuantizationError(device)
-    own, writes = share(dataset.test), is_first()
+    own, writes = own_rows(dataset.test), is_first()
     with alone():  # processes may have more or fewer batches than others
         for originals in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
             reconstructions, latents, quantized = system(originals)
@@ -82,7 +82,7 @@ def _codes_of_training(system: System, dataset: Dataset, device: torch.device) -
     """The codes of all training items, which are several times the test items: no decoder, no other metric."""
     codes = CodeStatistics(system.quantizer.level_sizes, device)
     with alone():
-        own = DeviceSplit(share(dataset.train), dataset.to_input, device)
+        own = DeviceSplit(own_rows(dataset.train), dataset.to_input, device)
         for items in own.batches(dataset.evaluation_batch):
             codes.update(system.quantizer.encode(system.encode(items)))
     return codes
@@ -90,7 +90,7 @@ def _codes_of_training(system: System, dataset: Dataset, device: torch.device) -
 
 def _validation_error(system: System, objective: Objective, dataset: Dataset, device: torch.device) -> float:
     errors = torch.zeros((), dtype=torch.float64, device=device)
-    own = share(dataset.validation)
+    own = own_rows(dataset.validation)
     with alone():
         for items in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
             errors += objective.errors(system(items).output, items).double().sum()

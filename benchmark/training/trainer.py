@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.data import Dataset
-from benchmark.processes import average_gradients, average_terms, first_says, rank, share, weight
+from benchmark.processes import average_gradients, average_terms, first_says, weight
 from benchmark.records.files import UnwritableError
 from benchmark.records.run import run_key
 from benchmark.records.settings import Training
@@ -28,7 +28,7 @@ from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
 from benchmark.training.stopwatch import QuantizerStopwatch
 from benchmark.training.system import System, build_objective, build_system
-from methods.parts.processes import all_reduce_min, alone
+from methods.parts.processes import all_reduce_min, alone, own_rows, rank
 
 HISTORY_POINTS = 25
 PROGRESS_POINTS = 200
@@ -264,9 +264,9 @@ class Trainer:
         Of several processes each gets its share.
         """
         if self.dataset.fresh is None:
-            return self.train.batch(share(self.batches.indices(step)))
+            return self.train.batch(own_rows(self.batches.indices(step)))
         generator = torch.Generator().manual_seed(derive_seed("fresh", self.config["seed"], step))
-        return self.train.inputs(share(self.dataset.fresh(self.settings["batch_size"], step, generator)))
+        return self.train.inputs(own_rows(self.dataset.fresh(self.settings["batch_size"], step, generator)))
 
     def _descend(self, loss: Tensor) -> None:
         if self.optimizer is None or self.scheduler is None or not loss.requires_grad:
@@ -288,7 +288,7 @@ class Trainer:
         """One epoch of latents of the encoder as it is, for quantizers that start from data."""
         batches = self._batches("initialise")
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
-            yield self.system.encode(self.train.batch(share(batches.indices(step))))
+            yield self.system.encode(self.train.batch(own_rows(batches.indices(step))))
 
     def _raise_if_bad(self) -> None:
         """On every process if the loss of one was not finite, at the first such step."""
@@ -300,7 +300,7 @@ class Trainer:
     def _history_row(self, terms: dict[str, Tensor]) -> Row:
         lr = float(self.scheduler.get_last_lr()[0]) if self.scheduler else 0.0
         row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
-        own = len(share(torch.empty(self.settings["batch_size"])))
+        own = len(own_rows(torch.empty(self.settings["batch_size"])))
         return {**row, **average_terms(terms, own), **self.probe.measure(self.trained)}
 
 

@@ -97,7 +97,10 @@ def gather_rows(latents: Tensor) -> Tensor:
 
 
 def own_rows(rows: Tensor) -> Tensor:
-    """This process's part of rows ``[N, D]`` that every process holds: what `gather_rows` puts together again."""
+    """This process's part of rows ``[N, ...]`` that every process holds: what `gather_rows` puts together again.
+
+    Contiguous, in the order of ranks, equal up to one row.
+    """
     return rows.tensor_split(world_size())[rank()] if is_distributed() else rows
 
 

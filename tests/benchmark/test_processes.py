@@ -13,9 +13,10 @@ from benchmark.data import Dataset
 from benchmark.metrics.latents import LatentMetrics
 from benchmark.metrics.parts.distances import FeatureDistances
 from benchmark.metrics.parts.features import Classifier
-from benchmark.processes import average_gradients, average_terms, share
+from benchmark.processes import average_gradients, average_terms
 from benchmark.training.evaluation import evaluate, quality_metrics
 from benchmark.training.trainer import DivergedError, Trainer
+from methods.parts.processes import own_rows
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-3
@@ -104,7 +105,7 @@ class ThreeMeans(Classifier):
 def distances(data: Dataset) -> dict[str, Any]:
     """Distances and agreement in class between the test set, of which each process has its share, and a darker copy."""
     measured = FeatureDistances(ThreeMeans(), "test_parallel", CPU)
-    mine = share(data.test)
+    mine = own_rows(data.test)
     measured.update(mine, mine // 2)
     return measured.compute()
 
@@ -113,7 +114,7 @@ def squared_error() -> dict[str, Any]:
     """Of vectors, of which each process has its share, one of them more."""
     measured = LatentMetrics(CPU)
     vectors = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
-    measured.update(share(vectors), torch.zeros_like(share(vectors)))
+    measured.update(own_rows(vectors), torch.zeros_like(own_rows(vectors)))
     return {**measured.compute(), "expected": float(vectors.square().sum(1).mean())}
 
 
@@ -191,7 +192,7 @@ def train_halves(rank: int) -> dict[str, Any]:
     found["layouts"] = layouts()
     found["squared_error"] = squared_error()
     found["gradients"] = gradients()
-    found["shares"] = [len(share(torch.arange(count))) for count in (1, 2, 7)]
+    found["shares"] = [len(own_rows(torch.arange(count))) for count in (1, 2, 7)]
     terms = {"both": torch.tensor(1.0 + 2 * rank), **({"one": torch.tensor(5.0)} if rank else {})}
     found["terms"] = average_terms(terms, 3 if rank == 0 else 1)
     found["diverged"] = diverge(place)
