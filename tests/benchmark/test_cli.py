@@ -128,18 +128,22 @@ def test_list_and_show_name_what_is_there(capsys: pytest.CaptureFixture[str]) ->
     assert "over a run:    the weight of the loss falls" in capsys.readouterr().out
 
 
-def test_the_method_in_contributing_works_on_the_first_try(
+def test_the_plug_ins_in_contributing_work_on_the_first_try(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    assert code is not None
-    assert code[1].count("\n") < 30
-    plugin = tmp_path / "mine.py"
-    plugin.write_text(code[1])
-    assert _call("check", "mine", "--plugin", str(plugin)) == 0
-    arguments = ["--plugin", str(plugin), "--methods", "mine", "--results", str(tmp_path / "results"), "--cpus", "1"]
-    assert _call("run", write_suite(tiny), *arguments) == 0
-    assert "mine-K8" in (tmp_path / "results" / "tiny" / "summary.csv").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert [block.count("\n") < 30 for block in blocks] == [True, True]
+    arguments = ["--results", str(tmp_path / "results"), "--cpus", "1"]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"mine{number}.py").write_text(block)
+        arguments += ["--plugin", str(tmp_path / f"mine{number}.py")]
+    assert _call("check", "mine", "--plugin", str(tmp_path / "mine0.py")) == 0
+    suite = {**tiny, "evaluation": {**tiny["evaluation"], "extra": ["clipped"]}, "plots": ["clipping"]}
+    assert _call("run", write_suite(suite), "--methods", "mine", *arguments) == 0
+    results = tmp_path / "results" / "tiny"
+    assert "mine-K8" in (results / "summary.csv").read_text()
+    assert "Clipped, % ↓" in (results / "tables" / "main.md").read_text()
+    assert [file.name for file in (results / "plots").glob("*.png")] == ["clipping.png"]
 
 
 @pytest.mark.usefixtures("commands_in_process")
