@@ -5,6 +5,7 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,17 @@ def _write_artefacts(
     noisy = [np.clip(tile + 3 * (metrics["mse"] or 0) ** 0.5 * rng.standard_normal(tile.shape), 0, 1) for tile in tiles]
     picture = np.vstack([np.hstack(tiles), np.hstack(noisy)])
     matplotlib.image.imsave(folder / "samples.png", np.repeat(picture[..., None], 3, axis=2))
+
+
+@pytest.fixture(scope="session")
+def shared_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SyntheticResults]:
+    """The same for folders that tests only read: each is written once, and is to be left as it is."""
+
+    @cache
+    def make(*arguments: Any, **options: Any) -> SyntheticResults:
+        return SyntheticResults(tmp_path_factory.mktemp("shared") / "results").write(*arguments, **options)
+
+    return make
 
 
 @pytest.fixture
