@@ -166,12 +166,12 @@ class _Sweep:
                 self._claimed.append(job)
                 return
             if not self._take(job):
-                self._mourn(event)
+                self._without_record(event)
         if key in self._outcome.ended and self._outcome.ended[key]["status"] != "ok":
             record = self._outcome.ended[key]
             self._display.note(f"{key}: {record['status']}: {record['reason']}")
 
-    def _mourn(self, event: Event) -> None:
+    def _without_record(self, event: Event) -> None:
         """A worker is gone and left nothing; to be called by who holds its run."""
         job, key = event.job, event.job.run.key
         if event.exit_code == EXIT_UNWRITABLE:

@@ -91,7 +91,7 @@ def _report(process: WorkerProcess, key: str, board: Any, latest: dict[str, Any]
         try:
             stop = ray.get(board.report.remote(key, dict(latest) or None), timeout=30)
         except ray.exceptions.RayError:
-            continue  # nobody to tell; the run goes on
+            continue  # the driver can't be reached; the run goes on
         if stop:
             process.ask_to_stop()
             return
