@@ -1,6 +1,7 @@
 """A tiny real suite: a folder of images, a small model, a few steps; and a launcher that needs no processes."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class InProcess:
             told: list[dict[str, Any]] = []
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(execution, "emit", told.append)
-                work(job)
+                work(replace(job, threads=1))  # two would mostly wait for each other
             yield from (Event("progress", job, **fields) for fields in told)
             yield Event("ended", job)
 

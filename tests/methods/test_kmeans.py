@@ -3,11 +3,6 @@
 import torch
 
 from methods import create
-from methods.contract import check_quantizer
-
-
-def test_contract() -> None:
-    assert [result for result in check_quantizer("kmeans") if not result.passed] == []
 
 
 def test_finds_planted_clusters_and_stays_there() -> None:
