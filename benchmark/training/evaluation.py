@@ -84,7 +84,7 @@ def _codes_of_training(system: System, dataset: Dataset, device: torch.device) -
     with alone():
         own = DeviceSplit(own_rows(dataset.train), dataset.to_input, device)
         for items in own.batches(dataset.evaluation_batch):
-            codes.update(system.quantizer.encode(system.encode(items)))
+            codes.update(system.codes(items))
     return codes
 
 

@@ -44,11 +44,19 @@ class System(nn.Module):
             return self.model.decode(latents).float()
 
     def quantize(self, latents: Tensor) -> Quantized:
-        """What the decoder sees of latents ``[B, *positions, D]``."""
+        """What the decoder sees of latents ``[B, *positions, D]``.
+
+        The quantizer gets a copy: latents, and items that may lie in the same memory, are what it is judged by.
+        """
         if self.continuous:
             return Quantized(latents, None, latents.new_zeros(()))
-        quantized: Quantized = self.quantizer(latents)
+        quantized: Quantized = self.quantizer(latents.clone())
         return quantized
+
+    def codes(self, items: Tensor) -> Tensor:
+        """The codes of a batch of inputs, ``[B, *positions, L]``."""
+        codes: Tensor = self.quantizer.encode(self.encode(items).clone())
+        return codes
 
     def reconstruction_loss(self, errors: Tensor, numel: int) -> Tensor:
         """Loss of summed errors ``[B]`` over ``numel`` elements an example, the quantizer's where there is one."""

@@ -288,7 +288,7 @@ class Trainer:
         """One epoch of latents of the encoder as it is, for quantizers that start from data."""
         batches = self._batches("initialise")
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
-            yield self.system.encode(self.train.batch(own_rows(batches.indices(step))))
+            yield self.system.encode(self.train.batch(own_rows(batches.indices(step)))).clone()
 
     def _raise_if_bad(self) -> None:
         """On every process if the loss of one was not finite, at the first such step."""
