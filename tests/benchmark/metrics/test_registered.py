@@ -24,8 +24,8 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     for components in (measures, extra_metrics):
         components.available()
-        for name in ("_builders", "_traits", "_identities", "_checks", "_added"):
-            monkeypatch.setattr(components, name, dict(getattr(components, name)))
+        for name in ("_things", "_makers"):
+            monkeypatch.setattr(components._registry, name, dict(getattr(components._registry, name)))
 
 
 def register_extremes() -> None:
