@@ -10,12 +10,10 @@ import numpy as np
 from numba import config, njit
 
 Array = np.ndarray
-WIDTH = 64
-"""Places of a block."""
 SUPER = 16
 """Blocks under one larger box."""
-_LANES = 16
-"""Bounds compared at once."""
+LANES = 16
+"""Bounds compared at once: a block has some multiple of it as places."""
 # Sums may be reordered into vectors; infinities and NaN keep their meaning, so not "fast" in full.
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}
 _ROUNDING = 1.0 + 2.0**-40
@@ -101,12 +99,15 @@ def lay_out(
     reach: Array,
     super_reach: Array,
     here: Array,
+    far: float,
+    jumped: Array,
 ) -> None:
-    """Coordinates ``points [blocks, R, WIDTH]`` of codewords in ``order [blocks, at most WIDTH]``, and boxes around them.
+    """Coordinates ``points [blocks, R, B]`` of codewords in ``order [blocks, B]``, and boxes around them.
 
     ``low``, ``high [supers, R, SUPER]``: of each block; ``reach [supers, SUPER]``: its greatest length. ``super_low``,
     ``super_high [1, R, supers]`` and ``super_reach [supers]``: of each group of blocks, from ``first`` to ``last``.
-    A place without a codeword, or with one that is not finite, is infinitely far away and outside the box.
+    A place without a codeword, or with one that is not finite, is infinitely far away and outside the box. So is, for now,
+    one that has ``jumped [blocks, B]``: the square of its way from what ``points`` held, unless ``far`` is inf, exceeds it.
     """
     size = basis.shape[0]
     for s in range(first, last):
@@ -119,11 +120,19 @@ def lay_out(
             block = s * SUPER + q
             if block >= order.shape[0]:
                 break
-            for j in range(WIDTH):
+            for j in range(order.shape[1]):
+                jumped[block, j] = False
                 length = np.inf
-                if j < order.shape[1] and order[block, j] >= 0:
+                if order[block, j] >= 0:
                     length = _coordinates(codewords, order[block, j], centre, basis, scale, here, 0)
                 if length < np.inf:
+                    jump = 0.0
+                    if far < np.inf:
+                        for d in range(size):
+                            step = here[0, d] - points[block, d, j]
+                            jump += step * step
+                    jumped[block, j] = jump > far
+                if length < np.inf and not jumped[block, j]:
                     if length > reach[s, q]:
                         reach[s, q] = length
                     for d in range(size):
@@ -176,13 +185,13 @@ def _gaps(places: Array, n: int, low: Array, high: Array, s: int, out: Array) ->
 
 @_part
 def _bounds(places: Array, n: int, points: Array, block: int, out: Array) -> None:
-    """Squared distances of ``places[n] [R]`` from ``points[block] [R, WIDTH]``."""
-    for j in range(WIDTH):
+    """Squared distances of ``places[n] [R]`` from ``points[block] [R, B]``."""
+    for j in range(out.shape[0]):
         out[j] = 0.0
     for g in range(0, places.shape[1], 8):
         z0, z1, z2, z3 = places[n, g], places[n, g + 1], places[n, g + 2], places[n, g + 3]
         z4, z5, z6, z7 = places[n, g + 4], places[n, g + 5], places[n, g + 6], places[n, g + 7]
-        for j in range(WIDTH):
+        for j in range(out.shape[0]):
             t0, t1 = points[block, g, j] - z0, points[block, g + 1, j] - z1
             t2, t3 = points[block, g + 2, j] - z2, points[block, g + 3, j] - z3
             t4, t5 = points[block, g + 4, j] - z4, points[block, g + 5, j] - z5
@@ -274,7 +283,7 @@ def search(
             limit = np.inf
         _bounds(places, n, points, home[n], bounds)
         at = _least(bounds)
-        if at < order.shape[1] and order[home[n], at] >= 0:
+        if order[home[n], at] >= 0:
             guess = _distance(latents, n, codewords, order[home[n], at])
             if guess < limit:
                 limit = guess
@@ -304,14 +313,14 @@ def search(
             scanned += 1
             if at > 0:
                 _bounds(places, n, points, block, bounds)
-            for lane in range(0, order.shape[1], _LANES):
+            for lane in range(0, order.shape[1], LANES):
                 hits = 0
-                for j in range(_LANES):
+                for j in range(LANES):
                     hits += bounds[lane + j] <= threshold
                 if hits == 0:
                     continue
-                for j in range(lane, lane + _LANES):
-                    if bounds[j] > threshold or j >= order.shape[1]:
+                for j in range(lane, lane + LANES):
+                    if bounds[j] > threshold:
                         continue
                     k = order[block, j]
                     if k >= 0:

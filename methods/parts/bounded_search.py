@@ -32,14 +32,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from methods.parts.kd_order import kd_order
+from methods.parts.codeword_blocks import BLOCK, Blocks, Frame, Share
 
 Dense = Callable[[Tensor], Tensor]
+"""Rows as they are compared: fp32, contiguous, normalised for the cosine."""
 
 _FEWEST_PAIRS = 1 << 21
 """Latents x codewords below which even looking at a sample would be felt."""
-_BLOCK = 64
-"""Codewords in a block at most."""
 _PROJECTED, _LOOKED_AT, _COMPARED, _ORDERED, _PRODUCT = 20.0, 0.3, 120.0, 200.0, 0.08
 """Cycles of a core, measured: a coordinate of a codeword; one looked at in a block; a distance in full; a codeword in one level
 of the ordering; a dimension of a codeword in the search that compares all."""
@@ -49,63 +48,49 @@ _RAISED_FOR = 64
 """Searches after which more directions than a sample asks for are given up again."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """An origin fp64 ``[D]``, a ``basis [r + 1, D]``, orthonormal below a first row of zeros, and a power of two."""
-
-    centre: np.ndarray
-    basis: np.ndarray
-    scale: float
-
-    @property
-    def rank(self) -> int:
-        """Directions r."""
-        return len(self.basis) - 1
-
-
 class SearchMemory:
-    """What the searches of one codebook leave to the next: a frame, and the order of the codewords.
+    """What the searches of one codebook leave to the next: the codewords' order, and in how many directions.
 
-    Any frame and any order give the same codes: this may be lost, copied, or outlive the codewords.
+    Any order gives the same codes, so this may be lost or outlive the codewords. A copy of it is empty.
     """
 
     def __init__(self) -> None:
-        self._frame: Frame | None = None
-        self._order: np.ndarray | None = None
-        self._rank = 0
-        self._raised = 0
-        self._least, self._debt = math.inf, 0.0
+        self._blocks: Blocks | None = None
+        self._spare = False
+        self._rank, self._raised = 0, 0
 
-    def frame_and_order(self, codewords: np.ndarray, survey: "Survey") -> tuple[Frame, np.ndarray]:
-        """What it holds where that is of codewords ``[K, D]``, else anew."""
-        frame, order = self._frame, self._order
-        fits = order is not None and frame is not None and order.max() == len(codewords) - 1
-        if frame is not None and order is not None and fits and len(frame.centre) == codewords.shape[1]:
-            return frame, order
-        frame = survey.frame(max(survey.rank, self._rank if self._raised else 0))
-        order = kd_order(_rough_points(codewords, frame), _BLOCK)
-        self._frame, self._order, self._least, self._debt = frame, order, math.inf, 0.0
-        return frame, order
+    def __reduce__(self) -> tuple[type["SearchMemory"], tuple[()]]:
+        return SearchMemory, ()
 
-    def learn(self, size: int, blocks: int, compared: int) -> None:
-        """Judge by the work of a search whether the next should order anew, or in more directions."""
-        assert self._frame is not None
-        assert self._order is not None
-        coordinates = self._frame.rank + 1
-        looked_at = _LOOKED_AT * blocks * self._order.shape[1] * coordinates
-        work = looked_at + _COMPARED * compared
-        self._least = min(self._least, work)
-        self._debt += work - self._least
+    def take(self, codewords: np.ndarray, found: "Survey", kernels: ModuleType, share: Share) -> Blocks:
+        """Blocks of ``codewords [K, D]`` as they now are; until they are given `back` there are none to take."""
+        blocks, self._blocks = self._blocks, None
+        if blocks is not None and (blocks.size, len(blocks.frame.centre)) == codewords.shape:
+            if blocks.follow(codewords, share):
+                return blocks
+            self._spare = True
+        rank = max(found.rank, self._rank if self._raised else 0)
+        blocks = Blocks(codewords, found.frame(rank), self._spare, kernels)
+        blocks.follow(codewords, share)
+        return blocks
+
+    def back(self, blocks: Blocks, looked_at: int, compared: int) -> None:
+        """Keep blocks, unless the search in them says that another order, or more directions, would save more."""
+        coordinates = blocks.frame.rank + 1
+        scanned = _LOOKED_AT * looked_at * blocks.order.shape[1] * coordinates
+        work = scanned + _COMPARED * compared
+        blocks.least = min(blocks.least, work)
+        blocks.debt += work - blocks.least
         self._raised = max(0, self._raised - 1)
-        higher = [rank for rank in _ranks(len(self._frame.centre)) if rank > self._frame.rank]
-        if higher and _COMPARED * compared > 2 * (looked_at + _PROJECTED * size * coordinates):
-            self._order, self._rank, self._raised = None, higher[0], _RAISED_FOR
-        elif self._debt > _ordering(size):
-            self._order = None
+        higher = [rank for rank in _ranks(len(blocks.frame.centre)) if rank > blocks.frame.rank]
+        if higher and _COMPARED * compared > 2 * (scanned + _PROJECTED * blocks.size * coordinates):
+            self._rank, self._raised = higher[0], _RAISED_FOR
+        elif blocks.debt <= _ordering(blocks.size):
+            self._blocks = blocks
 
 
 def _ordering(size: int) -> float:
-    return _ORDERED * size * math.log2(max(2, size / _BLOCK))
+    return _ORDERED * size * math.log2(max(2, size / BLOCK))
 
 
 def _ranks(dim: int) -> list[int]:
@@ -115,8 +100,9 @@ def _ranks(dim: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a sample of latents says: their ``centre`` fp32 ``[D]``, a power of two, covariance, and the rank that pays."""
+    """A sample fp32 of latents, less its ``centre [D]`` and times ``scale``, a power of two; the ``rank`` that pays."""
 
+    sample: Tensor
     centre: Tensor
     scale: float
     covariance: Tensor
@@ -141,35 +127,39 @@ def _start(dim: int, rank: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((dim, rank))
 
 
-def survey(latents: Tensor, codewords: Tensor, dense: Dense, remembered: bool) -> Survey | None:
-    """Whether the bound pays, from a sample of ``latents [N, D]`` and ``codewords [K, D]``; None where it does not.
-
-    A function of the rows alone, so that a search does not depend on those before it.
-    """
-    (rows, dim), size = latents.shape, codewords.shape[0]
-    sample = dense(latents[:: max(1, rows // 512)])
+def survey(latents: Tensor, dense: Dense) -> Survey | None:
+    """A sample of ``latents [N, D]``; None where they are all the same, beyond 1e15 or not finite."""
+    sample = dense(latents[:: max(1, latents.shape[0] // 512)])
     centre = sample.mean(0)
     sample = sample - centre
     top = float(sample.abs().max())
-    if not 1e-15 < top < 1e15:  # also where a latent is not finite
+    if not 1e-15 < top < 1e15:
         return None
     scale = 2.0 ** -math.frexp(top)[1]
     sample *= scale
-    covariance = sample.T @ sample / len(sample)
-    spread = float(covariance.trace())
-    if float(covariance.square().sum()) * dim < 2 * spread * spread:  # like at least dim / 2 equal directions
-        return None
-    found = Survey(centre, scale, covariance)
-    few = sample[:: max(1, len(sample) // 32)]
-    some = dense(codewords[:: max(1, size // min(2048, max(512, size // 8)))]).sub(centre).mul_(scale)
+    return Survey(sample, centre, scale, sample.T @ sample / len(sample))
+
+
+def rank_that_pays(found: Survey, codewords: Tensor, rows: int, dense: Dense, remembered: bool) -> int:
+    """Directions of which a sample of ``codewords [K, D]`` says that they save work for so many latents; 0 for none.
+
+    A function of the rows alone, so that a search does not depend on those before it.
+    """
+    size, dim = codewords.shape
+    spread = float(found.covariance.trace())
+    if float(found.covariance.square().sum()) * dim < 2 * spread * spread:  # like at least dim / 2 equal directions
+        return 0
+    few = found.sample[:: max(1, len(found.sample) // 32)]
+    some = dense(codewords[:: max(1, size // min(2048, max(512, size // 8)))]).sub(found.centre).mul_(found.scale)
     least = 0.8 * _PRODUCT * dim * size - _ordering(size) / rows / (4 if remembered else 1)
+    best = 0
     for rank in _ranks(dim):
         cost, promising = _cost(few, some, found.frame(rank), rows, size)
         if cost < least:
-            found, least = replace(found, rank=rank), cost
+            best, least = rank, cost
         if not promising:
             break
-    return found if found.rank else None
+    return best
 
 
 def _cost(latents: Tensor, codewords: Tensor, frame: Frame, rows: int, size: int) -> tuple[float, bool]:
@@ -184,7 +174,9 @@ def _cost(latents: Tensor, codewords: Tensor, frame: Frame, rows: int, size: int
     compared = _COMPARED * _share(bounds <= nearest - own[:, None])
     # Cells of a k-d tree are cut along few coordinates and wide in all others.
     first, firsts = points[:, :_CUT], others[:, :_CUT]
-    in_reach = torch.addmm(firsts.square().sum(1), first, firsts.T, alpha=-2) <= nearest - first.square().sum(1)[:, None]
+    in_reach = (
+        torch.addmm(firsts.square().sum(1), first, firsts.T, alpha=-2) <= nearest - first.square().sum(1)[:, None]
+    )
     coordinates = frame.rank + 1
     looked_at = _LOOKED_AT * coordinates * min(1.0, 0.03 + 2 * _share(in_reach))
     projected = _PROJECTED * coordinates / rows
@@ -193,20 +185,6 @@ def _cost(latents: Tensor, codewords: Tensor, frame: Frame, rows: int, size: int
 
 def _share(mask: Tensor) -> float:
     return int(torch.count_nonzero(mask)) / mask.numel()
-
-
-def _rough_points(codewords: np.ndarray, frame: Frame) -> np.ndarray:
-    """Coordinates ``[K, r + 1]`` of codewords, good enough for an order."""
-    rows = torch.from_numpy(codewords)
-    basis = torch.from_numpy(frame.basis[1:]).float()
-    centre = torch.from_numpy(frame.centre).float()
-    parts = []
-    for chunk in rows.split(8192):
-        centred = (chunk - centre) * frame.scale
-        points = centred @ basis.T
-        rest = (centred.square().sum(1) - points.square().sum(1)).clamp_(min=0).sqrt_()
-        parts.append(torch.cat([rest[:, None], points], dim=1))
-    return torch.cat(parts).numpy()
 
 
 @cache
@@ -230,15 +208,20 @@ def search_bounded(
     """
     if latents.shape[0] * codewords.shape[0] < _FEWEST_PAIRS or not _ranks(latents.shape[1]):
         return None
-    found = survey(latents, codewords, dense, remembered=memory is not None)
-    if found is None or _kernels() is None:
+    found = survey(latents, dense)
+    if found is None:
         return None
-    return _search(dense(latents).numpy(), dense(codewords).numpy(), found, memory or SearchMemory())
+    rank = rank_that_pays(found, codewords, latents.shape[0], dense, remembered=memory is not None)
+    if rank == 0 or _kernels() is None:
+        return None
+    return _search(
+        dense(latents).numpy(), dense(codewords).numpy(), replace(found, rank=rank), memory or SearchMemory()
+    )
 
 
 @contextmanager
-def _workers(threads: int) -> Iterator[Callable[[Callable[[int, int], Any], int, int], list[Any]]]:
-    """``share(task, count, least)``: ``task(first, last)`` over parts of ``range(count)`` on as many threads; results."""
+def _workers(threads: int) -> Iterator[Share]:
+    """Work shared by as many threads, this one among them."""
 
     def share(task: Callable[[int, int], Any], count: int, least: int) -> list[Any]:
         parts = max(1, min(4 * threads if threads > 1 else 1, count // least))
@@ -262,39 +245,30 @@ def _workers(threads: int) -> Iterator[Callable[[Callable[[int, int], Any], int,
 def _search(latents: np.ndarray, codewords: np.ndarray, found: Survey, memory: SearchMemory) -> Tensor:
     kernels = _kernels()
     assert kernels is not None
-    (rows, dim), size = latents.shape, codewords.shape[0]
-    frame, order = memory.frame_and_order(codewords, found)
-    blocks = len(order)
-    supers, coordinates = -(-blocks // kernels.SUPER), frame.rank + 1
-    points = np.empty((blocks, coordinates, kernels.WIDTH), np.float32)
-    low, high = np.empty((2, supers, coordinates, kernels.SUPER), np.float32)
-    super_low, super_high = np.empty((2, 1, coordinates, supers), np.float32)
-    reach, super_reach = np.empty((supers, kernels.SUPER), np.float32), np.empty(supers, np.float32)
-    places, lengths = np.empty((rows, coordinates), np.float32), np.empty(rows, np.float32)
-    home, codes = np.empty(rows, np.int32), np.empty(rows, np.int64)
+    rows, dim = latents.shape
+    lengths, home, codes = np.empty(rows, np.float32), np.empty(rows, np.int32), np.empty(rows, np.int64)
     slack = 4 * (dim * 2.0**-53) ** 0.5 + 2.0**-22
-    where = (frame.centre, frame.basis, frame.scale)
-    boxes = (low, high, super_low, super_high)
-
-    def floats(*shape: int) -> np.ndarray:
-        return np.empty(shape, np.float32)
-
-    def lay_out(first: int, last: int) -> None:
-        kernels.lay_out(codewords, order, *where, first, last, points, *boxes, reach, super_reach, floats(1, coordinates))
-
-    def locate(first: int, last: int) -> None:
-        kernels.locate(latents, *where, first, last, *boxes, places, lengths, home, floats(supers), floats(kernels.SUPER))
-
-    def search(first: int, last: int) -> tuple[int, int]:
-        state = (latents, codewords, order, points, *boxes, reach, super_reach, places, lengths, turn)
-        scratch = (floats(supers), floats(kernels.SUPER), floats(kernels.WIDTH), np.empty(blocks, np.int32), floats(blocks))
-        result: tuple[int, int] = kernels.search(*state, home, first, last, frame.scale, slack, codes, *scratch)
-        return result
-
     with _workers(torch.get_num_threads()) as share:
-        share(lay_out, supers, 16)
+        blocks = memory.take(codewords, found, kernels, share)
+        frame, order = blocks.frame, blocks.order
+        places = np.empty((rows, frame.rank + 1), np.float32)
+
+        def gaps() -> tuple[np.ndarray, np.ndarray]:
+            return np.empty(blocks.supers, np.float32), np.empty(kernels.SUPER, np.float32)
+
+        def locate(first: int, last: int) -> None:
+            kernels.locate(latents, *frame.parts, first, last, *blocks.boxes, places, lengths, home, *gaps())
+
+        def search(first: int, last: int) -> tuple[int, int]:
+            state = (latents, codewords, order, blocks.points, *blocks.boxes, blocks.reach, blocks.super_reach)
+            queue = (np.empty(len(order), np.int32), np.empty(len(order), np.float32))
+            scratch = (*gaps(), np.empty(order.shape[1], np.float32), *queue)
+            mine = (places, lengths, turn, home, first, last, frame.scale, slack, codes)
+            work: tuple[int, int] = kernels.search(*state, *mine, *scratch)
+            return work
+
         share(locate, rows, 512)
-        turn = np.argsort(home.astype(np.uint16) if blocks < 1 << 16 else home, kind="stable")
+        turn = np.argsort(home.astype(np.uint16) if len(order) < 1 << 16 else home, kind="stable")
         work = share(search, rows, 256)
-    memory.learn(size, sum(scanned for scanned, _ in work), sum(compared for _, compared in work))
+    memory.back(blocks, sum(looked_at for looked_at, _ in work), sum(compared for _, compared in work))
     return torch.from_numpy(codes)
