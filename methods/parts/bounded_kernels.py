@@ -1,4 +1,4 @@
-"""Compiled loops of the search by a lower bound: codewords laid out in blocks with boxes, and the search through them."""
+"""Compiled loops of the search by a lower bound: codewords in blocks with boxes, and the search through them."""
 
 import math
 import os
@@ -49,7 +49,7 @@ _ordered = njit(nogil=True, fastmath={"nnan", "nsz"}, no_cpython_wrapper=True, n
 
 @_part
 def _coordinates(rows: Array, k: int, centre: Array, basis: Array, scale: float, out: Array, n: int) -> float:
-    """``out[n] [R]``: coordinates of ``rows[k]`` times ``scale``: what the basis leaves, then along each of its vectors.
+    """``out[n] [R]``: coordinates of ``rows[k]``, scaled: what the basis leaves, then along each of its vectors.
 
     Returns the length of the whole. The first vector of the basis is zero, so that R is a multiple of 8.
     """
@@ -106,21 +106,19 @@ def lay_out(
 
     ``low``, ``high [supers, R, SUPER]``: of each block; ``reach [supers, SUPER]``: its greatest length. ``super_low``,
     ``super_high [1, R, supers]`` and ``super_reach [supers]``: of each group of blocks, from ``first`` to ``last``.
-    A place without a codeword, or with one that is not finite, is infinitely far away and outside the box. So is, for now,
-    one that has ``jumped [blocks, B]``: the square of its way from what ``points`` held, unless ``far`` is inf, exceeds it.
+    A place without a codeword, or with one that is not finite, is infinitely far away and outside the box. So is, for
+    now, one that has ``jumped [blocks, B]``: unless ``far`` is inf, the square of its way from what ``points`` held
+    exceeds it. ``here [3, R]`` is scratch.
     """
     size = basis.shape[0]
     for s in range(first, last):
         for q in range(SUPER):
-            reach[s, q] = 0.0
-            for d in range(size):
-                low[s, d, q] = np.inf
-                high[s, d, q] = -np.inf
-        for q in range(SUPER):
             block = s * SUPER + q
-            if block >= order.shape[0]:
-                break
-            for j in range(order.shape[1]):
+            for d in range(size):
+                here[1, d] = np.inf
+                here[2, d] = -np.inf
+            farthest = 0.0
+            for j in range(order.shape[1] if block < order.shape[0] else 0):
                 jumped[block, j] = False
                 length = np.inf
                 if order[block, j] >= 0:
@@ -133,16 +131,19 @@ def lay_out(
                             jump += step * step
                     jumped[block, j] = jump > far
                 if length < np.inf and not jumped[block, j]:
-                    if length > reach[s, q]:
-                        reach[s, q] = length
+                    farthest = length if length > farthest else farthest
                     for d in range(size):
-                        x = here[0, d]
-                        points[block, d, j] = x
-                        low[s, d, q] = x if x < low[s, d, q] else low[s, d, q]
-                        high[s, d, q] = x if x > high[s, d, q] else high[s, d, q]
+                        points[block, d, j] = here[0, d]
+                    for d in range(size):
+                        here[1, d] = here[0, d] if here[0, d] < here[1, d] else here[1, d]
+                        here[2, d] = here[0, d] if here[0, d] > here[2, d] else here[2, d]
                 else:
                     for d in range(size):
                         points[block, d, j] = np.inf
+            reach[s, q] = farthest
+            for d in range(size):
+                low[s, d, q] = here[1, d]
+                high[s, d, q] = here[2, d]
         super_reach[s] = 0.0
         for d in range(size):
             super_low[0, d, s] = np.inf
@@ -184,11 +185,12 @@ def _gaps(places: Array, n: int, low: Array, high: Array, s: int, out: Array) ->
 
 
 @_part
-def _bounds(places: Array, n: int, points: Array, block: int, out: Array) -> None:
-    """Squared distances of ``places[n] [R]`` from ``points[block] [R, B]``."""
-    for j in range(out.shape[0]):
-        out[j] = 0.0
-    for g in range(0, places.shape[1], 8):
+def _bounds(places: Array, n: int, points: Array, block: int, first: int, last: int, out: Array) -> None:
+    """Squared distances of ``places[n] [R]`` from ``points[block] [R, B]``, or the part of some coordinates added."""
+    if first == 0:
+        for j in range(out.shape[0]):
+            out[j] = 0.0
+    for g in range(first, last, 8):
         z0, z1, z2, z3 = places[n, g], places[n, g + 1], places[n, g + 2], places[n, g + 3]
         z4, z5, z6, z7 = places[n, g + 4], places[n, g + 5], places[n, g + 6], places[n, g + 7]
         for j in range(out.shape[0]):
@@ -197,6 +199,15 @@ def _bounds(places: Array, n: int, points: Array, block: int, out: Array) -> Non
             t4, t5 = points[block, g + 4, j] - z4, points[block, g + 5, j] - z5
             t6, t7 = points[block, g + 6, j] - z6, points[block, g + 7, j] - z7
             out[j] += t0 * t0 + t1 * t1 + t2 * t2 + t3 * t3 + t4 * t4 + t5 * t5 + t6 * t6 + t7 * t7
+
+
+@_part
+def _hits(bounds: Array, first: int, last: int, threshold: float) -> int:
+    """How many of ``bounds[first:last]`` do not exceed the threshold."""
+    hits = 0
+    for j in range(first, last):
+        hits += bounds[j] <= threshold
+    return hits
 
 
 @_part
@@ -227,7 +238,7 @@ def locate(
     super_gaps: Array,
     gaps: Array,
 ) -> None:
-    """Coordinates ``places [N, R]`` and ``lengths [N]`` of latents ``first`` to ``last``, and the block nearest to each."""
+    """Coordinates ``places [N, R]`` and ``lengths [N]`` of latents ``first`` to ``last``, and the nearest block."""
     for n in range(first, last):
         lengths[n] = _coordinates(latents, n, centre, basis, scale, places, n)
         _gaps(places, n, super_low, super_high, 0, super_gaps)
@@ -267,8 +278,8 @@ def search(
 
     Neighbours in ``turn`` should be neighbours in space: each starts from the code of the one before it.
     """
-    blocks, supers = order.shape[0], super_low.shape[2]
-    grown = 1.0 + (places.shape[1] + 8) * 2.0**-23
+    blocks, supers, coordinates = order.shape[0], super_low.shape[2], places.shape[1]
+    grown = 1.0 + (coordinates + 8) * 2.0**-23
     previous, scanned, compared = 0, 0, 0
     for i in range(first, last):
         n = turn[i]
@@ -281,7 +292,7 @@ def search(
         limit = _distance(latents, n, codewords, previous)
         if not limit < np.inf:
             limit = np.inf
-        _bounds(places, n, points, home[n], bounds)
+        _bounds(places, n, points, home[n], 0, coordinates, bounds)
         at = _least(bounds)
         if order[home[n], at] >= 0:
             guess = _distance(latents, n, codewords, order[home[n], at])
@@ -293,14 +304,13 @@ def search(
         _gaps(places, n, super_low, super_high, 0, super_gaps)
         for s in range(supers):
             allowed = root + slack * (length + super_reach[s])
-            if super_gaps[s] > np.float32(allowed * allowed * grown) + _TINY:
+            threshold = np.float32(allowed * allowed * grown) + _TINY
+            if super_gaps[s] > threshold:
                 continue
             _gaps(places, n, low, high, s, gaps)
             for q in range(SUPER):
                 block = s * SUPER + q
-                allowed = root + slack * (length + reach[s, q])
-                far = gaps[q] > np.float32(allowed * allowed * grown) + _TINY
-                if not far and block < blocks and block != home[n]:
+                if not gaps[q] > threshold and block < blocks and block != home[n]:
                     queue[queued], queued_gaps[queued] = block, gaps[q]
                     queued += 1
         best, code = np.inf, -1
@@ -312,12 +322,13 @@ def search(
                 continue
             scanned += 1
             if at > 0:
-                _bounds(places, n, points, block, bounds)
-            for lane in range(0, order.shape[1], LANES):
-                hits = 0
-                for j in range(LANES):
-                    hits += bounds[lane + j] <= threshold
-                if hits == 0:
+                _bounds(places, n, points, block, 0, 8, bounds)
+                if coordinates > 8:
+                    if _hits(bounds, 0, bounds.shape[0], threshold) == 0:
+                        continue
+                    _bounds(places, n, points, block, 8, coordinates, bounds)
+            for lane in range(0, bounds.shape[0], LANES):
+                if _hits(bounds, lane, lane + LANES, threshold) == 0:
                     continue
                 for j in range(lane, lane + LANES):
                     if bounds[j] > threshold:

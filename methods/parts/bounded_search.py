@@ -4,19 +4,17 @@ With P orthonormal directions r of D and rho the length of what they leave of a 
 
     |P(z - e)|^2 + (rho_z - rho_e)^2  <=  |z - e|^2,
 
-as the rests of z and e are vectors of lengths rho_z and rho_e. The bound is itself a squared distance in r + 1 coordinates, so
-codewords can be ordered there by a k-d tree and cut into blocks; where the box around a block, or the bound of one
-codeword, is farther than some codeword known, it is not looked at. Bounds from means and lengths of what is left are those of
-fast codebook search: Guan and Kamel, "Equal-average hyperplane partitioning method for vector quantization of image data",
-Pattern Recognition Letters 1992 (one fixed direction); Lee and Chen, "Equal-average equal-variance equal-norm nearest
-neighbor search", IEE Electronics Letters 1994 (and the length of the rest).
+as the rests of z and e are vectors of lengths rho_z and rho_e. The bound is itself a squared distance in r + 1
+coordinates, so codewords are ordered there by a k-d tree and cut into blocks; where the box around a block, or the bound
+of one codeword, is farther than some codeword already known, it is not looked at. Bounds of this kind, with one fixed
+direction for P, are those of equal-average nearest neighbour search (Guan and Kamel 1992; with rho, Lee and Chen 1994).
 
-**Rounding.** u = 2^-24. Coordinates are sums of D terms in fp64. The rounding of rho^2 is less than 16 D 2^-53 |x|^2, so that of rho,
-a root, is less than 4 (D 2^-53)^(1/2) |x|, which is more than all other coordinates are off by. Kept in fp32, the r + 1
-coordinates are off by another u |x| together. A distance of two such points in exact arithmetic is therefore too long by at most
-slack (|z| + |e|), slack = 4 (D 2^-53)^(1/2) + 4u, and its square as computed, a sum of r + 1 squares of differences in
-fp32, by a factor 1 + (r + 8) u. The kernel widens what it compares with by both, and takes distances in full in fp64
-from the rows as they are. So the code is the one with the least distance in fp64, of equal ones the lowest.
+**Rounding.** u = 2^-24. Coordinates are sums of D terms in fp64: rho^2 is off by less than 16 D 2^-53 |x|^2, so rho, its
+root, by less than 4 (D 2^-53)^(1/2) |x|, which is more than all other coordinates are off by. Kept in fp32, they are
+off by another u |x| together. The distance of two such points is therefore too long by at most slack (|z| + |e|), with
+slack = 4 (D 2^-53)^(1/2) + 4u, and its square as computed, a sum of r + 1 squares of differences in fp32, by a factor of
+at most 1 + 2 (r + 8) u. The kernel widens what it compares with by both, and takes distances in full in fp64 from the
+rows as they are. So the code is that of the least distance in fp64, of equal ones the lowest.
 """
 
 import math
@@ -25,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -40,8 +39,8 @@ Dense = Callable[[Tensor], Tensor]
 _FEWEST_PAIRS = 1 << 21
 """Latents x codewords below which even looking at a sample would be felt."""
 _PROJECTED, _LOOKED_AT, _COMPARED, _ORDERED, _PRODUCT = 20.0, 0.3, 120.0, 200.0, 0.08
-"""Cycles of a core, measured: a coordinate of a codeword; one looked at in a block; a distance in full; a codeword in one level
-of the ordering; a dimension of a codeword in the search that compares all."""
+"""Cycles of a core, measured: a coordinate of a codeword; one looked at in a block; a distance in full; a codeword in
+one level of the ordering; a dimension of a codeword in the search that compares all."""
 _CUT = 3
 """Coordinates by which a sample tells how many blocks are looked at."""
 _RAISED_FOR = 64
@@ -60,6 +59,7 @@ class SearchMemory:
         self._rank, self._raised = 0, 0
 
     def __reduce__(self) -> tuple[type["SearchMemory"], tuple[()]]:
+        """How it is copied."""
         return SearchMemory, ()
 
     def take(self, codewords: np.ndarray, found: "Survey", kernels: ModuleType, share: Share) -> Blocks:
@@ -115,7 +115,7 @@ class Survey:
 
 
 def _leading(covariance: np.ndarray, rank: int) -> np.ndarray:
-    """About the ``rank`` leading eigenvectors ``[rank, D]``, orthonormal to fp64: subspace iteration from a fixed start."""
+    """About the ``rank`` leading eigenvectors ``[rank, D]``, orthonormal in fp64, by subspace iteration."""
     start = _start(len(covariance), rank)
     basis = np.linalg.qr(covariance @ (covariance @ start))[0]
     basis = np.linalg.qr(covariance @ basis)[0]
@@ -129,7 +129,7 @@ def _start(dim: int, rank: int) -> np.ndarray:
 
 def survey(latents: Tensor, dense: Dense) -> Survey | None:
     """A sample of ``latents [N, D]``; None where they are all the same, beyond 1e15 or not finite."""
-    sample = dense(latents[:: max(1, latents.shape[0] // 512)])
+    sample = dense(latents[:: max(1, latents.shape[0] // max(256, 2 * latents.shape[1]))])
     centre = sample.mean(0)
     sample = sample - centre
     top = float(sample.abs().max())
@@ -226,7 +226,7 @@ def _workers(threads: int) -> Iterator[Share]:
     def share(task: Callable[[int, int], Any], count: int, least: int) -> list[Any]:
         parts = max(1, min(4 * threads if threads > 1 else 1, count // least))
         edges = [count * part // parts for part in range(parts + 1)]
-        left, results = iter(list(zip(edges, edges[1:], strict=False))), []
+        left, results = iter(list(pairwise(edges))), []
 
         def work() -> None:
             for first, last in left:

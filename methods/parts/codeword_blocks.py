@@ -12,7 +12,7 @@ import torch
 from methods.parts.kd_order import kd_order
 
 Share = Callable[[Callable[[int, int], Any], int, int], list[Any]]
-"""``share(task, count, least)``: results of ``task(first, last)`` over parts of ``range(count)``, of ``least`` or more."""
+"""``share(task, count, least)``: results of ``task(first, last)`` over parts of ``range(count)`` of at least so many."""
 BLOCK = 64
 """Codewords in a block at most, when they are put in order."""
 _SPARE = 16
@@ -75,15 +75,17 @@ class Blocks:
         """Take the coordinates of ``codewords [K, D]`` as they now are; False where they no longer suit the order."""
 
         def lay_out(first: int, last: int) -> None:
-            here = np.empty((1, self.frame.rank + 1), np.float32)
+            here = np.empty((3, self.frame.rank + 1), np.float32)
             reach = (self.reach, self.super_reach)
             state = (self.points, *self.boxes, *reach, here, self._far, self._jumped)
             self.kernels.lay_out(codewords, self.order, *self.frame.parts, first, last, *state)
 
         share(lay_out, self.supers, 16)
         if self._far == math.inf:
-            widths = np.square(self.high - self.low).sum(1)
-            self._far = max(float(widths[np.isfinite(widths)].mean()) / 4, 1e-30)
+            with np.errstate(over="ignore", invalid="ignore"):
+                widths = np.square(self.high - self.low).sum(1)
+            widths = widths[np.isfinite(widths)]
+            self._far = max(float(widths.sum(dtype=np.float64)) / max(1, len(widths)) / 4, 1e-30)
             return True
         blocks, places = np.nonzero(self._jumped)
         if len(blocks) == 0:
@@ -142,4 +144,4 @@ def _rough_points(codewords: np.ndarray, frame: Frame) -> np.ndarray:
         points = centred @ basis.T
         rest = (centred.square().sum(1) - points.square().sum(1)).clamp_(min=0).sqrt_()
         parts.append(torch.cat([rest[:, None], points], dim=1))
-    return torch.cat(parts).nan_to_num_().numpy()
+    return torch.cat(parts).nan_to_num_().clamp_(-1e9, 1e9).numpy()
