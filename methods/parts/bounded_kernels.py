@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
-from numba import config, njit
 
+config: Any = numba.config
+njit: Any = numba.njit
 Array = np.ndarray
 SUPER = 16
 """Blocks under one larger box."""

@@ -5,16 +5,17 @@ With P orthonormal directions r of D and rho the length of what they leave of a 
     |P(z - e)|^2 + (rho_z - rho_e)^2  <=  |z - e|^2,
 
 as the rests of z and e are vectors of lengths rho_z and rho_e. The bound is itself a squared distance in r + 1
-coordinates, so codewords are ordered there by a k-d tree and cut into blocks; where the box around a block, or the bound
-of one codeword, is farther than some codeword already known, it is not looked at. Bounds of this kind, with one fixed
-direction for P, are those of equal-average nearest neighbour search (Guan and Kamel 1992; with rho, Lee and Chen 1994).
+coordinates, so codewords are ordered there by a k-d tree and cut into blocks; where the box around a block, or the
+bound of one codeword, is farther than some codeword already known, it is not looked at. Bounds of this kind, with one
+fixed direction for P, are those of equal-average nearest neighbour search (Guan and Kamel 1992; with rho, Lee and Chen
+1994).
 
-**Rounding.** u = 2^-24. Coordinates are sums of D terms in fp64: rho^2 is off by less than 16 D 2^-53 |x|^2, so rho, its
-root, by less than 4 (D 2^-53)^(1/2) |x|, which is more than all other coordinates are off by. Kept in fp32, they are
-off by another u |x| together. The distance of two such points is therefore too long by at most slack (|z| + |e|), with
-slack = 4 (D 2^-53)^(1/2) + 4u, and its square as computed, a sum of r + 1 squares of differences in fp32, by a factor of
-at most 1 + 2 (r + 8) u. The kernel widens what it compares with by both, and takes distances in full in fp64 from the
-rows as they are. So the code is that of the least distance in fp64, of equal ones the lowest.
+**Rounding.** u = 2^-24. Coordinates are sums of D terms in fp64: rho^2 is off by less than 16 D 2^-53 |x|^2, so rho,
+its root, by less than 4 (D 2^-53)^(1/2) |x|, which is more than all other coordinates are off by. Kept in fp32, they
+are off by another u |x| together. The distance of two such points is therefore too long by at most slack (|z| + |e|),
+slack = 4 (D 2^-53)^(1/2) + 4u, and its square as computed, a sum of r + 1 squares of differences in fp32, by a factor
+of at most 1 + 2 (r + 8) u. The kernel widens what it compares with by both, and takes distances in full in fp64 from
+the rows as they are. So the code is that of the least distance in fp64, of equal ones the lowest.
 """
 
 import math
@@ -191,12 +192,10 @@ def _share(mask: Tensor) -> float:
 def _kernels() -> ModuleType | None:
     """The compiled loops; None without a compiler."""
     try:
-        import numba
-
         from methods.parts import bounded_kernels
     except ImportError:
         return None
-    return None if numba.config.DISABLE_JIT else bounded_kernels
+    return None if bounded_kernels.config.DISABLE_JIT else bounded_kernels
 
 
 def search_bounded(

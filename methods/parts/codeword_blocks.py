@@ -12,7 +12,7 @@ import torch
 from methods.parts.kd_order import kd_order
 
 Share = Callable[[Callable[[int, int], Any], int, int], list[Any]]
-"""``share(task, count, least)``: results of ``task(first, last)`` over parts of ``range(count)`` of at least so many."""
+"""``share(task, count, least)``: results of ``task(first, last)`` over parts of ``range(count)``, none too small."""
 BLOCK = 64
 """Codewords in a block at most, when they are put in order."""
 _SPARE = 16
@@ -47,7 +47,7 @@ class Blocks:
     """
 
     def __init__(self, codewords: np.ndarray, frame: Frame, spare: bool, kernels: ModuleType) -> None:
-        self.frame, self.size, self.kernels = frame, len(codewords), kernels
+        self.frame, self.size, self.spare, self.kernels = frame, len(codewords), spare, kernels
         order = kd_order(_rough_points(codewords, frame), BLOCK)
         width = -(-order.shape[1] // kernels.LANES) * kernels.LANES + spare * _SPARE
         self.order = np.full((len(order), width), -1, np.int32)
@@ -92,7 +92,7 @@ class Blocks:
             return True
         movers = self.order[blocks, places]
         self.order[blocks, places] = -1
-        if len(movers) > self.size // _MANY or self.order.shape[1] <= BLOCK:
+        if len(movers) > self.size // _MANY or not self.spare:
             return False
         self._place(movers, codewords)
         return True
@@ -129,7 +129,7 @@ class Blocks:
             (self.high, self.super_high, np.maximum),
         ):
             widen.at(boxes, (s[:, None], every, q[:, None]), points)
-            widen.at(supers, (0, every, s[:, None]), points)
+            widen.at(supers[0], (every, s[:, None]), points)
         np.maximum.at(self.reach, (s, q), lengths)
         np.maximum.at(self.super_reach, s, lengths)
 
