@@ -8,12 +8,18 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 config: Any = numba.config
 njit: Any = numba.njit
+_intrinsic: Any = intrinsic  # its types know nothing of the context that it supplies
 Array = np.ndarray
 SUPER = 16
 """Blocks under one larger box."""
+_AHEAD = 12
+"""Codewords whose memory is asked for before they are needed, as an order leaps about in a large codebook."""
 LANES = 16
 """Bounds compared at once: a block has some multiple of it as places."""
 # Sums may be reordered into vectors; infinities and NaN keep their meaning, so not "fast" in full.
@@ -47,6 +53,24 @@ _part = njit(nogil=True, fastmath=_SUMS, no_cpython_wrapper=True, no_cfunc_wrapp
 """What only compiled functions call."""
 _ordered = njit(nogil=True, fastmath={"nnan", "nsz"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """The same where a minimum is to be taken in vectors, which NaN forbid."""
+
+
+@_intrinsic
+def _prefetch(typing: Any, rows: Any, k: Any, d: Any) -> Any:
+    """Ask for the memory at ``rows[k, d]``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_type = signature.args[0]
+        array = context.make_array(array_type)(context, builder, arguments[0])
+        at = cgutils.get_item_pointer(context, builder, array_type, array, arguments[1:], wraparound=False)
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        read, keep, data = ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)
+        builder.call(function, [builder.bitcast(at, byte), read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(rows, types.intp, types.intp), generate
 
 
 @_part
@@ -123,6 +147,12 @@ def lay_out(
             for j in range(order.shape[1] if block < order.shape[0] else 0):
                 jumped[block, j] = False
                 length = np.inf
+                ahead = block * order.shape[1] + j + _AHEAD
+                if ahead < order.size:
+                    following = order[ahead // order.shape[1], ahead % order.shape[1]]
+                    if following >= 0:
+                        for d in range(0, codewords.shape[1], LANES):
+                            _prefetch(codewords, following, d)
                 if order[block, j] >= 0:
                     length = _coordinates(codewords, order[block, j], centre, basis, scale, here, 0)
                 if length < np.inf:

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -250,14 +251,14 @@ def test_more_directions_once_too_many_codewords_are_compared():
 
 @pytest.mark.parametrize("missing", ["numba", "compiler"])
 def test_without_a_compiler_the_other_search_serves(forced, monkeypatch, missing):
-    import sys
-
-    import numba
+    from methods.parts import bounded_kernels
 
     if missing == "numba":
+        monkeypatch.delattr("methods.parts.bounded_kernels")
+        monkeypatch.delitem(sys.modules, "methods.parts.bounded_kernels")
         monkeypatch.setitem(sys.modules, "numba", None)
     else:
-        monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+        monkeypatch.setattr(bounded_kernels.config, "DISABLE_JIT", 1)
     monkeypatch.setattr(bounded_search, "_kernels", bounded_search._kernels.__wrapped__)
     latents, codewords = flat(400), flat(1500, seed=5)
     assert search_bounded(latents, codewords, as_it_is) is None
