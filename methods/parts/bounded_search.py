@@ -37,7 +37,7 @@ from methods.parts.codeword_blocks import BLOCK, Blocks, Frame, Share
 Dense = Callable[[Tensor], Tensor]
 """Rows as they are compared: fp32, contiguous, normalised for the cosine."""
 
-_FEWEST_PAIRS = 1 << 21
+_FEWEST_PAIRS = 1 << 22
 """Latents x codewords below which even looking at a sample would be felt."""
 _PROJECTED, _LOOKED_AT, _COMPARED, _ORDERED, _PRODUCT = 20.0, 0.3, 120.0, 200.0, 0.08
 """Cycles of a core, measured: a coordinate of a codeword; one looked at in a block; a distance in full; a codeword in
