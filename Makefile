@@ -10,9 +10,10 @@ LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine un
 ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
 RETRY   ?=#             do runs of these statuses again, e.g. failed,timeout
 SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
-PLUGIN  ?=#             a Python file with methods of your own
+PLUGIN  ?=#             a Python file with methods, data sets, models, objectives, metrics or plots of your own
 METHOD  ?=#             for `make check`
 RUN     ?=#             for `make verify`: key of a run, or its folder
+FOLDER  ?=#             for `make thin`: results of one suite, e.g. results/quickstart
 PYTHON  ?=#             an existing environment's Python; without it, .venv is made and used
 
 ifeq ($(strip $(PYTHON)),)
@@ -30,7 +31,7 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
          $(if $(strip $(RETRY)),--retry $(RETRY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables sensitivity simulate check list perf test test-all lint clean
+.PHONY: help setup bench plan tune verify tables thin sensitivity simulate check list perf test test-all lint clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,9 @@ verify: $(READY)  ## do RUN=... again and compare every number with its record
 tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
 	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)
 
+thin: $(READY)  ## remove the samples that no plot shows from FOLDER=...; its records say so
+	$(PY) -m benchmark thin $(FOLDER)
+
 sensitivity: $(READY)  ## what known changes of images do to every metric, as a table (10,000 images, some ten minutes)
 	$(PY) -m benchmark sensitivity --results $(RESULTS)
 
@@ -73,7 +77,7 @@ simulate: $(READY)  ## the comparison of arms on invented runs: false positives,
 check: $(READY)  ## test METHOD=... (with PLUGIN=... your own) against the contract of a quantizer
 	$(PY) -m benchmark check $(METHOD) $(plugin)
 
-list: $(READY)  ## methods, suites, data sets, models
+list: $(READY)  ## everything that a suite can name
 	$(PY) -m benchmark list $(plugin)
 
 test: $(READY)  ## all tests but the slow ones

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.records import write_atomic
+from benchmark.records.files import replacing, write_atomic
 
 WORTH_KEEPING = 1.0  # seconds of preparation
 
@@ -43,11 +43,10 @@ def prepared(name: str, key: object, prepare: Callable[[], dict[str, Any]]) -> d
         result = prepare()
     if time.monotonic() - start < WORTH_KEEPING:
         return result
-    buffer = io.BytesIO()
-    torch.save(result, buffer)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):  # torch.save raises RuntimeError where the disk is full
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, buffer.getbuffer())
+        with replacing(file) as stream:
+            torch.save(result, stream)
     return result
 
 

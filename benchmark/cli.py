@@ -1,33 +1,40 @@
 """The command line: what a person types, and the exit code that answers.
 
-0: all is well. 1: a run failed, or a method breaks its contract. 2: something was typed or supplied
-wrong. 130: interrupted.
+0: all is well. 1: a run failed or its files are damaged, or a method breaks its contract. 2: something was typed or
+supplied wrong. 130: interrupted.
 """
 
 import argparse
 import os
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
-from benchmark.commands import check, list_all, plan, run, sensitivity, show, simulate, status, tables, tune, verify
-from benchmark.launching import LAUNCHERS
-from benchmark.suite_file import parse_value
-from methods import UsageError, load_plugin
+from methods.core.plugins import load_plugins
+from methods.core.usage import UsageError
 
 COMMANDS = {
-    "run": (run, "train what is left of a suite, then write tables and plots"),
-    "plan": (plan, "say what is done, failed and left, and how long it may take"),
-    "status": (status, "show every run that did not end well, with its reason"),
-    "verify": (verify, "run a record's configuration again and compare every number"),
-    "tables": (tables, "write tables and plots from the records, training nothing"),
-    "simulate": (simulate, "simulate the comparison of arms: its false positives and what it finds"),
-    "tune": (tune, "spend the same trials on every arm and write the choices by validation error"),
-    "sensitivity": (sensitivity, "write a table of what known changes of images do to every metric"),
-    "list": (list_all, "list methods, suites, data sets, models"),
-    "show": (show, "print a method's card and parameters"),
-    "check": (check, "test that a method keeps the contract of a quantizer"),
+    "run": ("commands:run", "train what is left of a suite, then write tables and plots"),
+    "plan": ("commands:plan", "say what is done, failed and left, and how long it may take"),
+    "status": ("commands:status", "show every run that did not end well, with its reason"),
+    "verify": ("commands:verify", "run a record's configuration again and compare every number"),
+    "tables": ("record_commands:tables", "write tables and plots from the records, training nothing"),
+    "thin": ("record_commands:thin", "remove the samples that no plot shows from a folder of results"),
+    "simulate": ("record_commands:simulate", "simulate the comparison of arms: its false positives and what it finds"),
+    "tune": ("commands:tune", "spend the same trials on every arm and write the choices by validation error"),
+    "sensitivity": ("commands:sensitivity", "write a table of what known changes of images do to every metric"),
+    "features": (
+        "training.codebook_features:write_features",
+        "write features of a data set's patches to a file, with which `vqgan_lc` starts",
+    ),
+    "list": ("commands:list_all", "list everything that a suite can name: methods, data sets, models, metrics, plots"),
+    "show": ("commands:show", "print a method's card and parameters"),
+    "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
 }
+"""By name: where a command is found, so that none waits for what another needs (torch), and what it does."""
+PLUGIN = "Python file that registers methods, data sets, models, objectives, metrics or plots"
+LAUNCHERS = ("local", "ray")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,9 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if getattr(options, "data", None):
             os.environ["CODEBOOK_BENCH_DATA"] = str(Path(options.data).expanduser().resolve())
-        for plugin in getattr(options, "plugin", []):
-            load_plugin(plugin)
-        code = COMMANDS[options.command][0](options)
+        load_plugins(options.plugin)
+        code = resolve_name(f"benchmark.{COMMANDS[options.command][0]}")(options)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
@@ -55,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, sentence) in COMMANDS.items():
         command = commands.add_parser(name, help=sentence, description=sentence)
-        command.add_argument("--plugin", action="append", default=[], metavar="FILE", help="Python file with methods")
+        command.add_argument("--plugin", action="append", default=[], metavar="FILE", help=PLUGIN)
         if name in ("show", "check"):
             command.add_argument("method", metavar="METHOD")
         if name == "check":
@@ -63,8 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("run", "plan", "status", "tune"):
             command.add_argument("suite", metavar="SUITE", help="a name in suites/ or a YAML file")
             _add_suite_options(command)
+        if name == "features":
+            _add_features_options(command)
         if name == "tables":
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
+        if name == "thin":
+            command.add_argument("folder", metavar="FOLDER", help="results of one suite, such as results/quickstart")
         if name == "verify":
             command.add_argument("run", metavar="RUN", help="key of a run in RESULTS, or its folder")
             command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
@@ -97,6 +107,15 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep-checkpoints", action="store_true", help="keep the trained weights")
 
 
+def _add_features_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dataset", metavar="DATASET", help="name of a data set")
+    command.add_argument("--codebook-size", type=_positive, nargs="+", required=True, metavar="K", help="how many")
+    command.add_argument("--out", required=True, metavar="FILE", help="a .npy file; {codebook_size} in it stands for K")
+    command.add_argument("--set", action=_Override, default={}, metavar="KEY=VALUE", help="an option of the data set")
+    command.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1")
+    command.add_argument("--data", metavar="DIR", help="folder with data sets")
+
+
 def _names(text: str) -> list[str]:
     return [name for name in text.replace(",", " ").split() if name]
 
@@ -119,6 +138,8 @@ class _Override(argparse.Action):
     """Collects ``KEY=VALUE`` with the value read as YAML."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        from benchmark.values import parse_value  # and YAML, which `--help` need not wait for
+
         key, separator, value = values.partition("=")
         if not separator or not key:
             parser.error(f"{self.option_strings[0]} takes {self.metavar}, not {values!r}")

@@ -1,4 +1,4 @@
-"""What the commands do: each takes the parsed options, prints, and returns the exit code."""
+"""What the commands do that plan and train: each takes the parsed options, prints, and returns the exit code."""
 
 import argparse
 import sys
@@ -8,24 +8,27 @@ from typing import Any
 
 import torch
 
-from benchmark.choices import chosen_before, write_choices
 from benchmark.data import datasets
-from benchmark.display import Display, duration
-from benchmark.launchers import LocalLauncher
-from benchmark.launching import jobs_and_threads, launch
 from benchmark.machine import find_device
+from benchmark.metrics import extra_metrics
 from benchmark.models import models
-from benchmark.plan_file import write_plan
-from benchmark.records import STATUSES, read_rows
-from benchmark.reporting import write_reports
-from benchmark.store import Store
-from benchmark.suite import Cell, Plan, available_suites, find_suite, plan_suite
-from benchmark.tuning import Tuner, choices_path, known_errors, write_response
-from benchmark.verify import find_record, verify_run
+from benchmark.objectives import objectives
+from benchmark.records.files import read_rows
+from benchmark.records.record import STATUSES
+from benchmark.records.store import Store
+from benchmark.report.write import write_reports
+from benchmark.suite.choices import chosen_before, write_choices
+from benchmark.suite.file import available_suites, find_suite
+from benchmark.suite.plan import Cell, Plan, plan_suite
+from benchmark.suite.plan_file import write_plan
+from benchmark.suite.tuning import Tuner, choices_path, known_errors, write_response
+from benchmark.sweep.display import Display, duration
+from benchmark.sweep.launchers import LocalLauncher
+from benchmark.sweep.launching import jobs_and_threads, launch
+from benchmark.sweep.verify import find_record, verify_run
 from methods import UsageError, available, get
-from methods.errors import did_you_mean
-from methods.registry import resolve_params
-from methods.signature import options_of
+from methods.core.registry import resolve_params
+from methods.core.usage import did_you_mean, options_of
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
     _check_retry(options.retry)
     device = _device(options.device, options.launcher)
     plan = _plan(options, device)
-    store = Store(Path(options.results) / plan.suite)
+    store = Store(Path(options.results) / plan.suite.name)
     changed = write_plan(plan, store)
-    print(f"{plan.suite}: {plan.file.question}", file=sys.stderr)
+    print(f"{plan.suite.name}: {plan.suite.file.question}", file=sys.stderr)
     outcome = launch(plan, store, options, device)
     changed |= write_plan(plan, store)  # with what others finished here in the meantime
     if changed or len(outcome.ended) > len(outcome.skipped) or not (store.folder / "summary.csv").exists():
@@ -85,9 +88,9 @@ def plan(options: argparse.Namespace) -> int:
     device = _device(options.device)
     planned = _plan(options, device)
     store = _existing(options, planned)
-    print(f"{planned.suite}: {planned.file.question}")
-    if planned.file.needs:
-        print(f"needs {planned.file.needs}")
+    print(f"{planned.suite.name}: {planned.suite.file.question}")
+    if planned.suite.file.needs:
+        print(f"needs {planned.suite.file.needs}")
     left = []
     for (arm, size, point), cells in _by_place(planned).items():
         reasons = {cell.unavailable for cell in cells if cell.unavailable}
@@ -104,7 +107,9 @@ def plan(options: argparse.Namespace) -> int:
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
     if runs:
-        from benchmark.estimate import estimate_seconds  # the whole training, which other commands needn't wait for
+        from benchmark.sweep.estimate import (
+            estimate_seconds,  # the whole training, which other commands needn't wait for
+        )
 
         jobs, threads = jobs_and_threads(planned, device)
         torch.set_num_threads(threads)
@@ -128,7 +133,7 @@ def status(options: argparse.Namespace) -> int:
     keys = [run.key for run in planned.runs]
     records, problems = store.survey(keys) if store else ({}, [])
     counts = Counter(_state(key, records, store) for key in keys)
-    print(f"{planned.suite}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    print(f"{planned.suite.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for problem in problems:
         print(f"  {problem}; the run will be done again")
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
@@ -163,23 +168,6 @@ def verify(options: argparse.Namespace) -> int:
     return 1
 
 
-def tables(options: argparse.Namespace) -> int:
-    """Write tables and plots from the records, training nothing."""
-    root = Path(options.results)
-    if options.suite is not None:
-        name = find_suite(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
-        if Path(name).name != name or name == "..":
-            raise UsageError(f"{name} is no folder in {root}; name another place with --results")
-        folders = [root / name]
-    else:
-        folders = sorted(plan.parent for plan in root.glob("*/plan.json"))
-    if not folders or not (folders[0] / "plan.json").is_file():
-        wanted = folders[0] if folders else root
-        raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
-    write_reports(folders)
-    return 0
-
-
 def sensitivity(options: argparse.Namespace) -> int:
     """Write a table of what known changes of images do to every metric."""
     from benchmark.sensitivity import write_sensitivity  # the reports, which other commands needn't wait for
@@ -189,17 +177,8 @@ def sensitivity(options: argparse.Namespace) -> int:
     return 0
 
 
-def simulate(options: argparse.Namespace) -> int:
-    """Simulate the comparison of arms: its false positives and what it finds."""
-    from benchmark.report.simulation import write_simulation  # the whole report, which other commands needn't wait for
-
-    for path in write_simulation(Path(options.results)):
-        print(path)
-    return 0
-
-
 def list_all(options: argparse.Namespace) -> int:
-    """List methods, suites, data sets, models."""
+    """List everything that a suite can name."""
     print("methods")
     for name in available():
         print(f"  {name:<18} {get(name).card.idea}")
@@ -208,8 +187,16 @@ def list_all(options: argparse.Namespace) -> int:
         text = find_suite(name).read_text(encoding="utf-8")
         question = next((line for line in text.splitlines() if line.startswith("question:")), "")
         print(f"  {name:<18} {question.removeprefix('question:').strip()}")
-    print("data sets: " + ", ".join(datasets.available()))
-    print("models: " + ", ".join(models.available()))
+    from benchmark.report.plots import PLOTS  # pandas and seaborn, which other commands needn't wait for
+
+    for kind, names in {
+        "data sets": datasets.available(),
+        "models": models.available(),
+        "objectives": objectives.available(),
+        "further metrics": extra_metrics.available(),
+        "plots": PLOTS.names(),
+    }.items():
+        print(f"{kind}: {', '.join(names) or 'none'}")
     return 0
 
 
@@ -272,7 +259,7 @@ def _plan(options: argparse.Namespace, device: str) -> Plan:
 
 
 def _existing(options: argparse.Namespace, planned: Plan) -> Store | None:
-    folder = Path(options.results) / planned.suite
+    folder = Path(options.results) / planned.suite.name
     return Store(folder, read_only=True) if (folder / "runs").is_dir() else None
 
 

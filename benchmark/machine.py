@@ -1,5 +1,8 @@
-"""What machine this is and what it has: device, memory, versions. No host names."""
+"""What machine this is and what it has: cores, device, memory, versions. No host names, and no torch for the cores."""
 
+from __future__ import annotations
+
+import os
 import platform
 import resource
 import signal
@@ -8,14 +11,19 @@ import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-import torch.distributed as dist
+from methods.core.usage import UsageError
 
-from methods.errors import UsageError
+if TYPE_CHECKING:
+    import torch
 
 _PACKAGES = ("torch", "torchvision", "torchmetrics", "lpips", "faiss-cpu", "numpy", "scipy")
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def find_device(name: str) -> torch.device:
@@ -24,6 +32,8 @@ def find_device(name: str) -> torch.device:
     Raises:
         UsageError: there is no such device here.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -39,6 +49,9 @@ def find_device(name: str) -> torch.device:
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """Commit and dirty flag, package versions, device, threads and determinism."""
+    import torch
+    import torch.distributed as dist
+
     return {
         **_commit(),
         "python": platform.python_version(),
@@ -75,6 +88,8 @@ def _version(package: str) -> str | None:
 
 
 def _device_name(device: torch.device) -> str:
+    import torch
+
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
@@ -94,12 +109,20 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
+            import torch  # not above: tables ask for cores only
+
             torch.cuda.reset_peak_memory_stats(device)
 
     def read(self) -> dict[str, float | None]:
         """``peak_rss_mb`` and ``peak_cuda_mb`` in 10⁶ bytes."""
-        cuda = torch.cuda.max_memory_allocated(self._device) / 1e6 if self._device.type == "cuda" else None
-        return {"peak_rss_mb": _peak_rss() / 1e6, "peak_cuda_mb": cuda}
+        return {"peak_rss_mb": _peak_rss() / 1e6, "peak_cuda_mb": self._peak_cuda()}
+
+    def _peak_cuda(self) -> float | None:
+        if self._device.type != "cuda":
+            return None
+        import torch
+
+        return torch.cuda.max_memory_allocated(self._device) / 1e6
 
 
 class OutOfMemoryWatch:

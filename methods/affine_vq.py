@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.activity import LeastRecentlyUsed
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.registry import register
-from methods.statistics import code_counts, code_sums
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_choice, check_range
+from methods.parts.activity import LeastRecentlyUsed
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.statistics import code_counts, code_sums
 
 _SMALLEST_SCALE = 0.01
 """Bound on the scale that a replacement is divided by, so that a scale near zero gives no huge codeword."""
@@ -48,7 +48,7 @@ class AffineVQ(CodebookQuantizer):
         trains="codebook (K x D) and affine map (2 x groups x D); with alternate=True an inner optimiser owns e",
         memory="N·D + K·D",
         schedule="nothing is annealed, and codewords are replaced up to the last step; `replace_after` is in steps, as "
-        "an unused codeword is told by how many latents could have chosen it (by default 20·N/K), however long the "
+        "an unused codeword is known by how many latents could have chosen it (by default 20·N/K), however long the "
         "run; with `alternate` the inner learning rate is constant, as the authors', and does not follow the run's",
         differences=(
             "a replacement is put through the inverse of the affine map, so that the effective codeword is on the "

@@ -1,18 +1,20 @@
 """Moving-average codebook whose rarely used codewords are redrawn from the batch: Jukebox's random restarts."""
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer
-from methods.ema import EMAStatistics
-from methods.estimators import straight_through
-from methods.registry import register
-from methods.replacement import candidate_rows
-from methods.statistics import num_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.codebook import CodebookQuantizer
+from methods.parts.ema import EMAStatistics
+from methods.parts.estimators import straight_through
+from methods.parts.processes import broadcast
+from methods.parts.statistics import count_rows, num_rows, random_rows
 
 _SMALLEST_THRESHOLD = 1e-6
 
@@ -47,7 +49,7 @@ class CodebookReset(CodebookQuantizer):
         "long the run",
         differences=(
             "the threshold is 0.01 of the uniform share N/K; theirs is 1 latent a step, with 256 to 4,096 latents a "
-            "codeword in their largest models, and would redraw nearly every codeword for ever where N < K; "
+            "codeword in their largest models, and would redraw nearly every codeword at every step where N < K; "
             "absolute_threshold=True, threshold=1 is theirs",
             "the averages start at the threshold; theirs start at 1, which is their threshold",
             "the averages of counts and sums are saved; theirs are not, and resume at the uniform share",
@@ -135,3 +137,17 @@ class CodebookReset(CodebookQuantizer):
         if self.absolute_threshold:
             return torch.tensor(self.threshold, device=rows.device)
         return self.threshold * num_rows(rows) / self.codebook_size
+
+
+@torch.no_grad()
+def candidate_rows(latents: Tensor, count: int) -> Tensor:
+    """``count`` random rows of the whole batch ``[N, D]``.
+
+    Where the batch has fewer rows, they are repeated and noise of standard deviation 0.01/√D tells the copies
+    apart (Jukebox, arXiv 2005.00341, `_tile` of the authors' code).
+    """
+    latents = latents.detach().float()
+    rows = random_rows(latents, count)
+    if count > count_rows(latents):
+        rows = rows + 0.01 / math.sqrt(rows.shape[1]) * broadcast(torch.randn_like(rows))
+    return rows

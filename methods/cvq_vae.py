@@ -1,19 +1,21 @@
-"""CVQ-VAE: codewords in little use move to anchors, latents of the batch."""
+"""CVQ-VAE: codewords in little use move to anchors: latents of the whole batch, the same on every process."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from methods.anchors import FeaturePool, closest_latents, sampled_latents, similarity
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.estimators import straight_through
-from methods.recompute import by_chunks
-from methods.registry import register
-from methods.statistics import code_counts, gather_rows, num_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.nearest import nearest_codes
+from methods.parts.processes import best_rows, broadcast, gather_rows
+from methods.parts.recompute import by_chunks
+from methods.parts.statistics import code_counts, count_rows, num_rows, random_rows
 
 _TEMPERATURE = 0.07
 
@@ -46,7 +48,7 @@ class CVQVAE(CodebookQuantizer):
         trains="codebook (K x D), by the run's optimiser and by moves to anchors",
         memory="N·D + K·D",
         schedule="nothing is annealed, and codewords move to anchors up to the last step; the average use looks back "
-        "over 1 / (1 - decay) steps, by default 100, as an unused codeword is told by how many latents could have "
+        "over 1 / (1 - decay) steps, by default 100, as an unused codeword is known by how many latents could have "
         "chosen it (100·N/K), however long the run",
         differences=(
             "a pool that a batch overfills keeps the rest in random places; theirs raises an error",
@@ -174,3 +176,62 @@ def contrastive_loss(codebook: Tensor, rows: Tensor, metric: str) -> Tensor:
 
     (losses,) = by_chunks(of_codewords, codebook, width=len(rows))
     return losses.mean()
+
+
+def similarity(codewords: Tensor, latents: Tensor, metric: str) -> Tensor:
+    """``[K, N]`` of ``codewords [K, D]`` and ``latents [N, D]``: -|e - z|² (``euclidean``) or the cosine."""
+    if metric == "cosine":
+        return normalize(codewords, dim=1) @ normalize(latents, dim=1).T
+    return 2 * codewords @ latents.T - codewords.square().sum(1)[:, None] - latents.square().sum(1)
+
+
+@torch.no_grad()
+def closest_latents(latents: Tensor, codewords: Tensor, metric: str) -> Tensor:
+    """The latent of ``[N, D]`` most similar to each codeword: ``[K, D]``."""
+    rows = latents[nearest_codes(codewords, latents, metric)]
+    if metric == "cosine":
+        return best_rows(rows, cosine_similarity(rows, codewords))
+    return best_rows(rows, -(rows - codewords).square().sum(1))
+
+
+@torch.no_grad()
+def sampled_latents(latents: Tensor, codewords: Tensor, metric: str) -> Tensor:
+    """For each codeword a latent drawn from the softmax of their similarities: ``[K, D]``."""
+    latents = gather_rows(latents)
+    levels = broadcast(torch.rand(codewords.shape[0], device=latents.device))
+
+    def draw(codewords: Tensor, levels: Tensor) -> tuple[Tensor]:
+        cumulative = similarity(codewords, latents, metric).softmax(1).cumsum(1)
+        level = levels[:, None] * cumulative[:, -1:]
+        return (torch.searchsorted(cumulative, level, right=True).squeeze(1).clamp(max=latents.shape[0] - 1),)
+
+    (indices,) = by_chunks(draw, codewords, levels, width=latents.shape[0])
+    return latents[indices]
+
+
+class FeaturePool(nn.Module):
+    """One latent a codeword, replaced by random ones of each batch; all at once where the batch is large enough.
+
+    It starts at U(-1/K, 1/K) and fills from the front; once full, new latents take random places.
+    """
+
+    rows: Tensor
+    filled: Tensor
+
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.empty(size, dim).uniform_(-1 / size, 1 / size))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, latents: Tensor) -> Tensor:
+        """Take in latents ``[N, D]`` of a batch and return the pool ``[K, D]``."""
+        size, filled = self.rows.shape[0], int(self.filled)
+        fresh = random_rows(latents, min(size, count_rows(latents)))
+        empty = torch.arange(filled, min(size, filled + len(fresh)), device=latents.device)
+        taken = broadcast(torch.randperm(size, device=latents.device))
+        taken = taken[taken < filled][: len(fresh) - len(empty)]
+        places = torch.cat([empty, taken])
+        self.rows[places] = fresh[: len(places)]
+        self.filled.fill_(filled + len(empty))
+        return self.rows

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, check_choice, check_range
-from methods.error_substitution import ErrorSubstitution
-from methods.registry import register
+from methods.core.base import Card, Knob
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.error_substitution import ErrorSubstitution
 
 
 @register("diveq")
@@ -33,7 +34,7 @@ class DiVeQ(ErrorSubstitution):
         trains="codebook (K x D), by the gradient of the reconstruction alone",
         memory="N·D + K·D",
         schedule="codewords are replaced in the first 90 % of the run (`replace_share`); `replace_every` is in steps, "
-        "as an unused codeword is told by how many latents could have chosen it (by default 100·N/K), however long "
+        "as an unused codeword is known by how many latents could have chosen it (by default 100·N/K), however long "
         "the run",
         differences=(
             "replacement ends after 0.9 of the run, as in the authors' example of NSVQ: where the learning rate falls "

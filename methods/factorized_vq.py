@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import vq_loss
-from methods.estimators import straight_through
-from methods.nearest import nearest_codes
-from methods.projection import ProjectedQuantizer
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.codebook import vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.nearest import nearest_codes
+from methods.parts.projection import ProjectedQuantizer
 
 
 @register("factorized_vq")

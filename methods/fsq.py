@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.base import Card, Quantized, check_range
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.projection import ProjectedQuantizer
-from methods.registry import register
+from methods.core.base import Card, Quantized
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_range
+from methods.parts.estimators import straight_through
+from methods.parts.projection import ProjectedQuantizer
 
 PUBLISHED_LEVELS = {
     256: (8, 6, 5),

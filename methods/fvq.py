@@ -5,11 +5,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
 
 
 @register("fvq")

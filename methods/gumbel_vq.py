@@ -5,10 +5,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, Quantizer, check_range
-from methods.recompute import by_chunks
-from methods.registry import register
-from methods.sq_vae import gumbel_noise
+from methods.core.base import Card, Knob, Quantized, Quantizer
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.gumbel import gumbel_noise
+from methods.parts.recompute import by_chunks
 
 _RAMP_SHARE = 1 / 30
 """Length of the KL weight's ramp over that of the temperature's: 5,000 and 150,000 updates in the paper."""

@@ -1,4 +1,4 @@
-"""HQA, one layer: codes drawn from a relaxed posterior, commitment weighted by it, the idlest codeword reset."""
+"""HQA, one layer: codes drawn from a relaxed posterior, commitment weighted by it, the least used codeword reset."""
 
 import math
 from collections.abc import Iterator
@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer, new_codebook
-from methods.recompute import by_chunks
-from methods.registry import register
-from methods.sq_vae import gumbel_noise
-from methods.statistics import broadcast, code_counts
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook
+from methods.parts.gumbel import gumbel_noise
+from methods.parts.processes import broadcast
+from methods.parts.recompute import by_chunks
+from methods.parts.statistics import code_counts
 
 _RESET_SHARE = 0.03
 _RESET_NOISE = 0.01
@@ -46,8 +48,8 @@ class HQA(CodebookQuantizer):
         memory="N·D + K·D; N x K tensors a chunk at a time, recomputed in the backward pass",
         schedule="the temperature falls in a straight line from 0.667 before the first step to 0.001 in the last, as "
         "the authors'; gradients grow as its reciprocal, so that the last steps need a learning rate that falls too, "
-        "or they undo what the run has learned; `reset_every` is in steps, as the idlest codeword is told by a number "
-        "of draws (by default 20·N/K a codeword), however long the run, and resets go on to its end",
+        "or they undo what the run has learned; `reset_every` is in steps, as the least used codeword is known by a "
+        "number of draws (by default 20·N/K a codeword), however long the run, and resets go on to its end",
         differences=(
             "one layer on the encoder and decoder that all methods share; theirs is a stack of five autoencoders, each "
             "trained on the latents of the one below",

@@ -3,11 +3,12 @@
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.binary import BinaryQuantizer
-from methods.entropy import bit_entropies, entropy, mean_code_probabilities
-from methods.estimators import straight_through
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.entropy import bit_entropies, entropy, mean_code_probabilities
+from methods.parts.estimators import straight_through
+from methods.parts.projection import BinaryQuantizer
 
 _EPSILON = 1e-5
 

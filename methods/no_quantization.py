@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from methods.base import Card, Quantized, Quantizer
-from methods.registry import register
+from methods.core.base import Card, Quantized, Quantizer
+from methods.core.registry import register
 
 
 @register("no_quantization")
@@ -19,6 +19,7 @@ class NoQuantization(Quantizer):
         memory="nothing",
         evidence=("the output is the input, bit for bit",),
     )
+    reference = True
     has_codes = False
 
     @classmethod

@@ -7,18 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, Quantizer, check_range
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.kmeans import collect_rows, kmeans
-from methods.nearest import nearest_codes
-from methods.preselection import nearest_candidates
-from methods.registry import register
-from methods.residual_vq import split_size
+from methods.core.base import Card, Knob, Quantized, Quantizer
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_range
+from methods.parts.estimators import straight_through
+from methods.parts.kmeans import collect_rows, kmeans
+from methods.parts.levels import split_size
+from methods.parts.nearest import nearest_codes
 
 _MOST_CANDIDATES = 1024
 _CHUNK_ELEMENTS = 1 << 22
-"""Elements of the widest activation while candidates are tried: 16 MB in fp32."""
+"""Elements of the widest tensor while candidates are found and tried: 16 MB in fp32."""
 
 
 @register("qinco")
@@ -34,7 +33,7 @@ class QINCo(Quantizer):
         hidden: hidden width of a residual block.
         blocks: residual blocks a level.
         candidates: how many codewords of a level are tried: those nearest to the residual in a second codebook
-            that learns to foretell the adapted ones. 0 tries all.
+            that learns to predict the adapted ones. 0 tries all.
         beta: weight of the commitment loss.
     """
 
@@ -215,3 +214,14 @@ def _residual_block(dim: int, hidden: int) -> nn.Sequential:
     nn.init.kaiming_uniform_(up.weight, nonlinearity="relu")
     nn.init.zeros_(down.weight)
     return nn.Sequential(up, nn.ReLU(), down)
+
+
+@torch.no_grad()
+def nearest_candidates(latents: Tensor, codewords: Tensor, count: int) -> Tensor:
+    """Codes ``[N, count]`` of the nearest of ``codewords [K, D]`` to each of ``latents [N, D]``, nearest first."""
+    squared_norms = codewords.square().sum(1)
+    found = [
+        torch.addmm(squared_norms, rows, codewords.T, alpha=-2).topk(count, dim=1, largest=False).indices
+        for rows in latents.split(max(1, _CHUNK_ELEMENTS // codewords.shape[0]))
+    ]
+    return torch.cat(found)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from methods.base import Card, Knob
-from methods.registry import register
+from methods.core.base import Card, Knob
+from methods.core.registry import register
 from methods.residual_vq import ResidualVQ
 
 

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, Quantizer, check_range
-from methods.errors import UsageError
-from methods.estimators import scale_gradient
-from methods.registry import create, get, register, resolve_params
-from methods.statistics import broadcast
+from methods.core.base import Card, Knob, Quantized, Quantizer
+from methods.core.registry import create, get, register, resolve_params
+from methods.core.usage import UsageError, check_range
+from methods.parts.estimators import scale_gradient
+from methods.parts.levels import split_size
+from methods.parts.processes import broadcast
 
 _DEFAULT_LEVEL = "codebook_reset"
 _RQ_VAE: Mapping[str, Any] = {"beta": 0.25, "keep_statistics": False}
@@ -219,24 +220,6 @@ class ResidualVQ(Quantizer):
 
 def _level_params(level: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**(_RQ_VAE if level == _DEFAULT_LEVEL else {}), **(given or {})}
-
-
-def split_size(size: int, depth: int) -> tuple[int, ...]:
-    """``depth`` level sizes with product ``size``: equal ones, else powers of two, the larger first."""
-    if not isinstance(depth, int):
-        raise UsageError(f"depth must be a whole number, not {depth!r}")
-    check_range("depth", depth, 1)
-    root = round(size ** (1 / depth))
-    if root**depth == size:
-        return (root,) * depth
-    bits = size.bit_length() - 1
-    if 2**bits != size or bits < depth:
-        raise UsageError(
-            f"{size:,} codes can't be split over {depth} levels: a codebook size must be n^{depth} for a whole n, or "
-            f"a power of two from {2**depth:,} on"
-        )
-    share, rest = divmod(bits, depth)
-    return (2 ** (share + 1),) * rest + (2**share,) * (depth - rest)
 
 
 def _replay(seen: list[Tensor], source: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -1,8 +1,8 @@
 """The rotation trick: the gradient reaches the encoder rotated and scaled as the latent is to its codeword."""
 
-from methods.base import Card, Knob
-from methods.estimators import rotate
-from methods.registry import register
+from methods.core.base import Card, Knob
+from methods.core.registry import register
+from methods.parts.estimators import rotate
 from methods.vq_vae_ema import VQVAEEMA
 
 

@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, Quantizer, check_range
-from methods.recompute import by_chunks
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized, Quantizer
+from methods.core.registry import register
+from methods.core.usage import check_range
+from methods.parts.recompute import by_chunks
 
 _SMALLEST_C = 1e-3
 

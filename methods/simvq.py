@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, vq_loss
-from methods.estimators import straight_through
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer, vq_loss
+from methods.parts.estimators import straight_through
 
 
 @register("simvq")

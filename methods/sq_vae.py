@@ -5,10 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer
-from methods.recompute import by_chunks
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer
+from methods.parts.gumbel import gumbel_noise
+from methods.parts.recompute import by_chunks
 
 _SMALLEST_VARIANCE = 1e-10
 
@@ -125,14 +127,6 @@ class SQVAE(CodebookQuantizer):
             return torch.zeros_like(rows), negative_entropies
         weights = ((log_probabilities + gumbel_noise(logits)) / self.temperature).softmax(1)
         return weights @ self.codebook, negative_entropies
-
-
-def gumbel_noise(like: Tensor) -> Tensor:
-    """Standard Gumbel noise of the shape of ``like``: -ln(-ln U), U uniform."""
-    tiny = torch.finfo(like.dtype).tiny
-    # A CPU draws uniform numbers six times as fast as exponential ones, which would save a logarithm.
-    exponential = torch.empty_like(like).uniform_().clamp_(min=tiny).log_().neg_()
-    return exponential.clamp_(min=tiny).log_().neg_()
 
 
 def _variance_head(dim: int) -> nn.Sequential:

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook
-from methods.ema import EMAStatistics
-from methods.estimators import straight_through
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook
+from methods.parts.ema import EMAStatistics
+from methods.parts.estimators import straight_through
 
 _MAX_DECAY = 0.999999
 """At 1 nothing would ever be averaged in, and the correction would divide by zero."""

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from methods.base import Card, Knob, Quantized, check_range
-from methods.codebook import CodebookQuantizer
-from methods.errors import UsageError
-from methods.estimators import straight_through
-from methods.registry import register
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import UsageError, check_range
+from methods.parts.codebook import CodebookQuantizer
+from methods.parts.estimators import straight_through
 
 GAUSSIAN, PATCHES = "gaussian", "patches"
 _WIDTHS = {GAUSSIAN: 768, PATCHES: 1280}
@@ -30,7 +30,7 @@ class VQGANLC(CodebookQuantizer):
     Args:
         features: ``patches``, features of the training images' patches, which the harness makes before the
             first step; or a file with one feature a row, ``.npy`` or ``.pt``, made by ``python -m
-            benchmark.codebook_features`` or by the authors' own scripts, ``{codebook_size}`` in its name standing
+            benchmark features`` or by the authors' own scripts, ``{codebook_size}`` in its name standing
             for that number. ``gaussian``, the default, needs neither images nor a pretrained network, and is
             not the paper's method: frozen N(0, 1/768) rows of 768 numbers, the width of CLIP's.
         commitment_weight: weight of the commitment loss; the authors' 1 times their outer weight 0.1.
@@ -130,7 +130,7 @@ def read_features(features: str, codebook_size: int) -> Tensor:
     file = Path(features.replace("{codebook_size}", str(codebook_size))).expanduser()
     if not file.is_file():
         raise UsageError(
-            f"there is no file of features {file}; make it with `python -m benchmark.codebook_features DATASET "
+            f"there is no file of features {file}; make it with `python -m benchmark features DATASET "
             f"--codebook-size {codebook_size} --out {file}`, or use `features: {PATCHES}`"
         )
     try:

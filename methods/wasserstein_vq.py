@@ -3,14 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from methods.base import Card, Knob, Quantized, check_choice, check_range
-from methods.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.estimators import straight_through
-from methods.gaussian_wasserstein import gaussian_wasserstein, moments
-from methods.registry import register
-from methods.statistics import gather_rows
+from methods.core.base import Card, Knob, Quantized
+from methods.core.registry import register
+from methods.core.usage import check_choice, check_range
+from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.estimators import straight_through
+from methods.parts.processes import gather_rows
 
 _SMALLEST_STD = 1e-3
+_TINY_EIGENVALUE = 1e-8
+"""Added under the root of each eigenvalue, so that its gradient is finite (as in the authors' code)."""
 
 
 @register("wasserstein_vq")
@@ -45,7 +47,7 @@ class WassersteinVQ(CodebookQuantizer):
             "and holds each process's own",
             "gamma is 0.5, the default of the authors' VQGAN and VAR code; that of their VQ-VAE code is 0 and to be "
             "set",
-            "the scale is at least 0.001, lest equal latents give gradients of 1e8",
+            "the scale is at least 0.001, so that equal latents give no gradients of 1e8",
             "in eval mode the distance is that to the queue; theirs to the batch",
         ),
         evidence=(
@@ -125,3 +127,36 @@ class WassersteinVQ(CodebookQuantizer):
         places = (self.position + torch.arange(rows.shape[0], device=rows.device)) % size
         self.queue[places] = rows
         self.position.copy_((self.position + rows.shape[0]) % size)
+
+
+def moments(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``[D]`` and unbiased covariance ``[D, D]`` of ``rows [N, D]``; zero covariance of a single row."""
+    mean = rows.mean(0)
+    centred = rows - mean
+    return mean, centred.T @ centred / max(rows.shape[0] - 1, 1)
+
+
+def gaussian_wasserstein(
+    first_mean: Tensor, first_covariance: Tensor, second_mean: Tensor, second_covariance: Tensor
+) -> Tensor:
+    """W2 of N(m1, C1) and N(m2, C2); gradients reach the second Gaussian only.
+
+    sqrt(|m1 - m2|² + tr(C1 + C2 - 2 (C1^½ C2 C1^½)^½)) for means ``[D]`` and covariances ``[D, D]``
+    (Dowson and Landau 1982). Not finite input gives a NaN, no error of the eigenvalue routine.
+    """
+    first_covariance, second_covariance = first_covariance.detach().double(), second_covariance.double()
+    root = _square_root(first_covariance)
+    eigenvalues = torch.linalg.eigvalsh(_finite(root @ second_covariance @ root))
+    overlap = (eigenvalues.clamp(min=0) + _TINY_EIGENVALUE).sqrt().sum()
+    means = (first_mean.detach() - second_mean).square().sum()
+    covariances = (first_covariance.trace() + second_covariance.trace() - 2 * overlap).relu()
+    return (means + covariances + 1e-10).sqrt().to(means.dtype)
+
+
+def _square_root(covariance: Tensor) -> Tensor:
+    eigenvalues, vectors = torch.linalg.eigh(_finite(covariance))
+    return (vectors * (eigenvalues.clamp(min=0) + _TINY_EIGENVALUE).sqrt()) @ vectors.T
+
+
+def _finite(matrix: Tensor) -> Tensor:
+    return matrix.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)

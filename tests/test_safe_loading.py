@@ -24,4 +24,4 @@ def test_loaders() -> None:
             assert name not in NEVER, where
             assert name != "torch.load" or options.get("weights_only") == "True", where
             assert name != "np.load" or options.get("allow_pickle", "False") == "False", where
-            assert name != "yaml.load" or options.get("Loader") == "_Loader", where
+            assert name != "yaml.load" or options.get("Loader") == "Loader", where

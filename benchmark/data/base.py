@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.errors import UsageError
+from methods.core.usage import check_count
 
 Draw = Callable[[int, int, torch.Generator], Tensor]
 """(number of items, training step from 0, generator) -> raw items."""
@@ -61,16 +61,6 @@ class Dataset:
     def to_input(items: Tensor) -> Tensor:
         """Raw items as fp32 in [-1, 1]."""
         return items.float() / 127.5 - 1
-
-
-def check_count(what: str, value: object, most: int | None = None, least: int = 1) -> int:
-    """``value`` if it is a whole number from ``least`` to ``most``; UsageError otherwise."""
-    good = isinstance(value, int) and not isinstance(value, bool) and value >= least and (most is None or value <= most)
-    if not good:
-        wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise UsageError(f"{what} must be a whole number {wanted}, not {value!r}")
-    assert isinstance(value, int)
-    return value
 
 
 def evenly(items: Tensor, count: int | None, what: str) -> Tensor:

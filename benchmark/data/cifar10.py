@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, evenly
-from benchmark.data.sources import UnavailableError, download, obtain
+from benchmark.data.parts.sources import UnavailableError, download, obtain
 
 NAME = "cifar10"
 VALIDATION_ITEMS = 5_000

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, evenly
-from benchmark.data.debian import unpack_package
-from benchmark.data.sources import UnavailableError, download, obtain
+from benchmark.data.parts.debian import unpack_package
+from benchmark.data.parts.sources import UnavailableError, download, obtain
 
 NAME = "fashion_mnist"
 VALIDATION_ITEMS = 5_000

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from benchmark.cache import prepared
 from benchmark.data import datasets
-from benchmark.data.base import Dataset, check_count
-from benchmark.data.files import assign, draw, fingerprint, folder_of, list_files, report_skipped
-from methods.errors import UsageError
+from benchmark.data.base import Dataset
+from benchmark.data.parts.files import assign, draw, fingerprint, folder_of, list_files, report_skipped
+from methods.core.usage import UsageError, check_count
 
 WHAT = "data set `image_folder`"
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})

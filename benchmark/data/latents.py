@@ -7,10 +7,10 @@ from torch import Tensor
 
 from benchmark.cache import prepared
 from benchmark.data import datasets
-from benchmark.data.base import Dataset, check_count
-from benchmark.data.vectors import EVALUATION_BATCH, Vectors
+from benchmark.data.base import Dataset
+from benchmark.data.parts.vectors import EVALUATION_BATCH, Vectors
 from benchmark.seeds import derive_seed
-from methods.errors import UsageError
+from methods.core.usage import UsageError, check_count
 
 VERSION = 1
 """Of the training below; another one makes other latents."""
@@ -50,7 +50,7 @@ def latents(*, images: str = "fashion_mnist", dim: int = 64, width: int = 32, st
 def make(images: str, dim: int, width: int, steps: int) -> dict[str, Tensor]:
     """Latents of the three splits, after training the autoencoder. The random state is left as it was."""
     # The harness builds on the data sets; this one builds on the harness.
-    from benchmark.training import Trainer
+    from benchmark.training.trainer import Trainer
 
     source = datasets.create(images, {})
     with torch.random.fork_rng(devices=[]):

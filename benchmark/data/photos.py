@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, evenly
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 SIDE = 32
 LARGEST_SHORTER_SIDE = 512

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from benchmark.data import datasets
-from benchmark.data.base import Dataset, check_count
-from benchmark.data.vectors import drawn
+from benchmark.data.base import Dataset
+from benchmark.data.parts.vectors import drawn
 from benchmark.seeds import derive_seed
-from methods.base import check_choice, check_range
+from methods.core.usage import check_choice, check_count, check_range
 
 KINDS = ("clustered", "drifting", "identical")
 CLUSTERS, CLUSTER_WIDTH = 3, 0.05

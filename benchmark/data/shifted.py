@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from benchmark.data import datasets
-from benchmark.data.base import Dataset, check_count
-from benchmark.data.vectors import drawn
-from methods.base import check_choice, check_range
+from benchmark.data.base import Dataset
+from benchmark.data.parts.vectors import drawn
+from methods.core.usage import check_choice, check_count, check_range
 
 LAWS = ("gaussian", "uniform")
 

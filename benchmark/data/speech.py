@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data import datasets
-from benchmark.data.audio_files import SUFFIXES
-from benchmark.data.base import check_count
-from benchmark.data.clips import SPLITS, Cut, Speech, speech
-from benchmark.data.files import assign, draw, fingerprint, folder_of, list_files
-from benchmark.data.sources import UnavailableError, download, obtain
-from methods.base import check_choice
-from methods.errors import UsageError
+from benchmark.data.parts.audio_files import SUFFIXES
+from benchmark.data.parts.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.parts.files import assign, draw, fingerprint, folder_of, list_files
+from benchmark.data.parts.sources import UnavailableError, download, obtain
+from methods.core.usage import UsageError, check_choice, check_count
 
 FOLDER = "data set `speech_folder`"
 LIBRITTS = "data set `libritts`"

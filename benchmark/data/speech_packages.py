@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark.data import datasets
-from benchmark.data.clips import SPLITS, Cut, Speech, speech
-from benchmark.data.debian import unpack_package
-from benchmark.data.files import draw
-from benchmark.data.sources import UnavailableError, obtain
+from benchmark.data.parts.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.parts.debian import unpack_package
+from benchmark.data.parts.files import draw
+from benchmark.data.parts.sources import UnavailableError, obtain
 
 FESTVOX = "data set `festvox_ru`"
 FESTVOX_PACKAGE = "festvox-ru"

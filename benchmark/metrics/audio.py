@@ -10,18 +10,16 @@ import torch
 from torch import Tensor
 
 from benchmark.cache import FeatureCache
-from benchmark.data.base import check_count
-from benchmark.mel import MelDistance
+from benchmark.components import check_each
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
-from benchmark.metrics.opinion import JUDGES, weights_file
-from benchmark.metrics.sound_samples import save_samples
-from benchmark.metrics.speech import MEASURES, judge_original, judge_pair, over_clips, package
-from benchmark.metrics.weights import checksum
-from benchmark.parallel import gather, rank
-from methods.base import check_choice
-from methods.errors import UsageError
-from methods.statistics import all_reduce
+from benchmark.metrics.parts.mel import MelDistance
+from benchmark.metrics.parts.sound_samples import save_samples
+from benchmark.metrics.parts.speech import Facts, Judge, facts_of, judge_pair, measure, measures, over_clips
+from benchmark.metrics.parts.weights import checksum
+from benchmark.processes import gather
+from methods.core.usage import UsageError, check_count
+from methods.parts.processes import all_reduce, rank
 
 
 class AudioMetrics(ReconstructionMetrics):
@@ -32,24 +30,20 @@ class AudioMetrics(ReconstructionMetrics):
     voiced) is left out of its mean and counted in ``<metric>_undefined``.
 
     Args:
-        measures: out of `MEASURES`.
+        names: of `speech.measures`.
         clips: how many of the test clips they see, evenly spaced, for they take seconds a clip; None for all.
         sample_rate: Hz of the waveforms.
         device: where they are.
 
     Raises:
-        UsageError: an unknown measure, weights that can't be had.
+        UsageError: weights that can't be had.
     """
 
-    def __init__(self, measures: Sequence[str], clips: int | None, sample_rate: int, device: torch.device) -> None:
-        for name in measures:
-            check_choice("speech", name, tuple(MEASURES))
-            if name in JUDGES:
-                weights_file(name)
-        if clips is not None:
-            check_count("evaluation: clips", clips)
+    def __init__(self, names: Sequence[str], clips: int | None, sample_rate: int, device: torch.device) -> None:
+        self._measures = list(dict.fromkeys(names))
+        for name in self._measures:
+            measure(name).weights()
         self._judged = clips
-        self._measures = list(dict.fromkeys(measures))
         self._rate = sample_rate
         self._device = device
         self._mel = MelDistance(sample_rate).to(device)
@@ -74,14 +68,15 @@ class AudioMetrics(ReconstructionMetrics):
         """``n_clips``, ``seconds``, ``mel_distance``, ``si_sdr``, the measures' columns; over all processes."""
         rows: dict[str, list[float | None]] = {name: list(values) for name, values in self._direct.items()}
         if self._measures:
-            shared = {"measures": self._measures, "sample_rate": self._rate}
             chosen = self._chosen()
-            known = self._known(chosen, shared)
+            known = self._known([original for original, _ in chosen])
             pairs = [(*pair, facts) for pair, facts in zip(chosen, known, strict=True)]
+            shared = {"names": self._measures, "sample_rate": self._rate}
             judged = over_clips(judge_pair, pairs, torch.get_num_threads(), **shared)
-            rows |= {column: [row[column] for row in judged] for name in self._measures for column in MEASURES[name]}
-            judges = [name for name in self._measures if name in JUDGES]
-            originals = self._means({name: [facts[name] for facts in known] for name in judges})
+            columns = [column for name in self._measures for column in measure(name).columns]
+            rows |= {column: [row[column] for row in judged] for column in columns}
+            judges = [name for name in self._measures if isinstance(measure(name), Judge)]
+            originals = self._means({name: [float(facts[name][0]) for facts in known] for name in judges})
             self._describe(originals, self._total(len(chosen)))
         clips, self._seconds = (
             self._total(len(self._pairs)),
@@ -133,44 +128,50 @@ class AudioMetrics(ReconstructionMetrics):
         places = [index * total // count - first for index in range(count)]
         return [self._pairs[place] for place in places if 0 <= place < len(self._pairs)]
 
-    def _known(self, pairs: list[tuple[np.ndarray, np.ndarray]], shared: dict[str, Any]) -> list[dict[str, Any]]:
-        """What `judge_original` says of every original, from the cache where it has been asked before."""
-        names = [name for name in self._measures if name in JUDGES or name == "pitch"]
-        if not names or not pairs:
-            return [{} for _ in pairs]
-        packages = [package(column) for name in names for column in MEASURES[name]]
-        hashes = [checksum(weights_file(name)) for name in names if name in JUDGES]
-        content = hashlib.sha256(b"".join(original.tobytes() for original, _ in pairs)).hexdigest()
-        cache = FeatureCache("speech", self._rate, content, names, packages, hashes)
-        judges = [name for name in names if name in JUDGES]
-        stored = cache.load()
-        if stored is None:
-            originals = [original for original, _ in pairs]
-            facts = over_clips(judge_original, originals, torch.get_num_threads(), **shared)
-            rows = [
-                np.concatenate([[fact[name] for name in judges], fact.get("pitch", [])]).astype(np.float32)
-                for fact in facts
-            ]
-            stored = torch.from_numpy(np.stack(rows))
-            cache.save(stored)
-        width = len(judges)
-        return [
-            {**dict(zip(judges, row[:width].tolist(), strict=True)), "pitch": row[width:].numpy()} for row in stored
-        ]
+    def _known(self, originals: list[np.ndarray]) -> list[dict[str, Facts]]:
+        """The facts of every original by measure, from the cache where they have been asked for before."""
+        names = [name for name in self._measures if measure(name).has_facts]
+        if not names or not originals:
+            return [{} for _ in originals]
+        content = hashlib.sha256(b"".join(original.tobytes() for original in originals)).hexdigest()
+        caches = {name: self._cache(content, name) for name in names}
+        stored = {name: cache.load() for name, cache in caches.items()}
+        missing = [name for name, rows in stored.items() if rows is None]
+        if missing:
+            shared = {"names": missing, "sample_rate": self._rate}
+            found = over_clips(facts_of, originals, torch.get_num_threads(), **shared)
+            for name in missing:
+                stored[name] = rows = torch.from_numpy(np.stack([facts[name] for facts in found]))
+                caches[name].save(rows)
+        arrays = {name: rows.numpy() for name, rows in stored.items() if rows is not None}
+        return [{name: rows[index] for name, rows in arrays.items()} for index in range(len(originals))]
+
+    def _cache(self, content: str, name: str) -> FeatureCache:
+        asked = measure(name)
+        weights = asked.weights()
+        made_by = asked.package_version(), checksum(weights) if weights else None
+        return FeatureCache("speech", self._rate, content, name, *made_by)
 
     def _describe(self, originals: dict[str, tuple[float | None, int]], clips: float) -> None:
         for name in self._measures:
-            for column in MEASURES[name]:
-                detail: dict[str, Any] = {"clips": int(clips)}
-                if (used := package(column)) is not None:
-                    detail["package"] = used
-                if name in JUDGES:
-                    detail["weights_sha256"] = checksum(weights_file(name))[:12]
-                    detail["originals"] = originals[name][0]
-                self._details[column] = detail
+            asked = measure(name)
+            detail: dict[str, Any] = {"clips": int(clips)}
+            if (used := asked.package_version()) is not None:
+                detail["package"] = used
+            if (weights := asked.weights()) is not None:
+                detail["weights_sha256"] = checksum(weights)[:12]
+            if name in originals:
+                detail["originals"] = originals[name][0]
+            self._details |= {column: dict(detail) for column in asked.columns}
 
 
-@metrics.register("audio")
+def _check(speech: Sequence[str], clips: int | None) -> None:
+    check_each("speech", speech, measures.available())
+    if clips is not None:
+        check_count("`clips`", clips)
+
+
+@metrics.register("audio", check=_check, cheapest={"speech": []})
 def audio(
     *,
     speech: Sequence[str] = ("pesq", "stoi", "pitch", "dnsmos", "distillmos"),

@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmark.components import check_each
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
-from benchmark.metrics.distances import FeatureDistances
-from benchmark.metrics.features import EXTRACTORS
-from benchmark.metrics.perceptual import NETWORKS, load_lpips, lpips_file
-from benchmark.metrics.pixels import (
-    MIN_PIXELS,
+from benchmark.metrics.catalogue import MIN_PIXELS
+from benchmark.metrics.parts.distances import FeatureDistances
+from benchmark.metrics.parts.features import EXTRACTORS
+from benchmark.metrics.parts.perceptual import NETWORKS, load_lpips, lpips_file
+from benchmark.metrics.parts.pixels import (
     SSIM_MIN_PIXELS,
     enlarge,
     in_chunks,
@@ -23,10 +24,9 @@ from benchmark.metrics.pixels import (
     to_bytes,
     to_colour,
 )
-from benchmark.metrics.weights import checksum
-from methods.base import check_choice
-from methods.errors import UsageError
-from methods.statistics import all_reduce
+from benchmark.metrics.parts.weights import checksum
+from methods.core.usage import UsageError, check_choice
+from methods.parts.processes import all_reduce
 
 SAMPLES = 8
 
@@ -47,8 +47,7 @@ class ImageMetrics(ReconstructionMetrics):
         originals_key: hash of the originals in their order, under which their features are kept.
 
     Raises:
-        UsageError: unknown extractor or network, weights that can't be had, images that are neither
-            grey nor colour or that the extractor can't see.
+        UsageError: weights that can't be had, images that are neither grey nor colour or that the extractor can't see.
     """
 
     def __init__(
@@ -62,10 +61,6 @@ class ImageMetrics(ReconstructionMetrics):
         channels, self._height, self._width = item_shape
         if channels not in (1, 3):
             raise UsageError(f"image metrics need grey or colour images, of 1 or 3 channels, not {channels}")
-        for network in lpips:
-            check_choice("lpips", network, tuple(NETWORKS))
-        if features is not None:
-            check_choice("features", features, tuple(EXTRACTORS))
         enlarged = f"_{MIN_PIXELS}px" if min(self._height, self._width) < MIN_PIXELS else ""
         self._lpips = {network: load_lpips(network, device) for network in lpips}
         self._columns = {network: f"lpips_{network}{enlarged}" for network in lpips}
@@ -139,7 +134,13 @@ class ImageMetrics(ReconstructionMetrics):
         Image.fromarray(sheet.permute(1, 2, 0).cpu().numpy()).save(folder / "samples.png")
 
 
-@metrics.register("image")
+def _check(features: str | None, lpips: Sequence[str]) -> None:
+    if features is not None:
+        check_choice("`features`", features, tuple(EXTRACTORS))
+    check_each("lpips", lpips, NETWORKS)
+
+
+@metrics.register("image", check=_check, cheapest={"features": None, "lpips": []})
 def image(
     *,
     features: str | None = "efficientnet_lite0",

@@ -1,14 +1,11 @@
 """Metrics of vectors that are quantized without an encoder."""
 
-from pathlib import Path
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from benchmark.metrics import metrics
 from benchmark.metrics.base import ReconstructionMetrics, Value
-from methods.statistics import all_reduce
+from methods.parts.processes import all_reduce
 
 
 class LatentMetrics(ReconstructionMetrics):
@@ -28,15 +25,8 @@ class LatentMetrics(ReconstructionMetrics):
         assert latents, "no latents yet"
         return {"squared_error": error / latents}
 
-    def details(self) -> dict[str, Any]:
-        """Nothing: there is no network."""
-        return {}
-
-    def save_samples(self, originals: Tensor, reconstructions: Tensor, folder: Path) -> None:
-        """Nothing: a few vectors say nothing to the eye."""
-
 
 @metrics.register("latents")
-def latents(*, item_shape: tuple[int, ...], device: torch.device, originals_key: str) -> ReconstructionMetrics:
+def latents(*, device: torch.device) -> ReconstructionMetrics:
     """Vectors: see `LatentMetrics`."""
     return LatentMetrics(device)

@@ -4,12 +4,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmark.data.base import check_count
-from benchmark.models import models, seanet
+from benchmark.models import models
 from benchmark.models.base import Autoencoder
-from benchmark.models.vocos import VocosDecoder
-from methods.base import check_choice
-from methods.errors import UsageError
+from benchmark.models.parts import seanet
+from benchmark.models.parts.vocos import VocosDecoder
+from methods.core.usage import UsageError, check_choice, check_count
 
 DECODERS = ("vocos", "seanet")
 

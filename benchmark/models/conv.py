@@ -5,10 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.data.base import check_count
 from benchmark.models import models
 from benchmark.models.base import Autoencoder
-from methods.errors import UsageError
+from methods.core.usage import UsageError, check_count
 
 
 class Residual(nn.Module):

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.mel import BANDS, WINDOWS, MelDistance
+from benchmark.metrics.parts.mel import BANDS, WINDOWS, MelDistance
 from benchmark.objectives import objectives
 from benchmark.objectives.base import Objective
-from benchmark.objectives.discriminators import PERIODS, RESOLUTIONS, Discriminators
 from benchmark.objectives.mel import MelWaveform, check_variance, mel_distance
-from benchmark.parallel import average_gradients
-from methods.errors import UsageError
+from benchmark.objectives.parts.discriminators import PERIODS, RESOLUTIONS, Discriminators
+from benchmark.processes import average_gradients
+from methods.core.usage import UsageError
 
 Maps = list[list[Tensor]]
 WHAT = "objective `adversarial_mel`"

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from benchmark.mel import BANDS, WINDOWS, MelDistance
+from benchmark.metrics.parts.mel import BANDS, WINDOWS, MelDistance
 from benchmark.objectives import objectives
 from benchmark.objectives.base import Objective
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 class MelWaveform(Objective):

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from benchmark.objectives import objectives
 from benchmark.objectives.base import Objective
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 class SquaredError(Objective):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benchmark.perf.cases import OURS, QUICK_SEARCH_SHAPES, SEARCH_SHAPES, Contender, Group, Prepared, Shape
-from methods.nearest import nearest_codes
+from methods.parts.nearest import nearest_codes
 
 _BLOCK_ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 27}
 """Of the product's buffer: what stays in a CPU's cache, and what fills a GPU."""

@@ -8,7 +8,7 @@ import pandas as pd
 from benchmark.perf.cases import OURS, TRAINING_SHAPES, Group
 from benchmark.perf.growth import growth
 from benchmark.perf.training import BARE, HISTORY_POINT, config_of
-from benchmark.training import HISTORY_POINTS
+from benchmark.training.trainer import HISTORY_POINTS
 
 _NOTHING = "–"
 _SECTIONS = {"search": "Search for the nearest codeword", "step": "Quantizer step", "training": "Whole training step"}

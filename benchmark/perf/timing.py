@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.perf.cases import Prepared
-from methods import nearest
+from methods.parts import nearest
 
 _SHORTEST = 0.05
 """Seconds that one measurement lasts at least; shorter operations are repeated within it."""

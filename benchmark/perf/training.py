@@ -19,9 +19,9 @@ from benchmark.perf.cases import (
 )
 from benchmark.perf.peers import formula_simvq, package_missing, package_simvq
 from benchmark.perf.steps import FORMULA, PACKAGE, Own
-from benchmark.suite import plan_suite
-from benchmark.system import build_objective, build_system
-from benchmark.training import Trainer
+from benchmark.suite.definition import Suite
+from benchmark.training.system import build_objective, build_system
+from benchmark.training.trainer import Trainer
 
 _POSITIONS = 49
 """Latents an image of 28 x 28 pixels."""
@@ -32,13 +32,9 @@ HISTORY_POINT = "a point of the history"
 
 def config_of(shape: Shape) -> dict[str, Any]:
     """SimVQ in the suite `codebook_scaling`, with a batch of N / 49 images."""
-    overrides = {
-        "grid.codebook_size": [shape.size],
-        "model.latent_dim": shape.dim,
-        "training.batch_size": shape.rows // _POSITIONS,
-    }
-    plan = plan_suite("codebook_scaling", overrides=overrides, methods=["simvq"], seeds=[0], tuned=False)
-    return plan.runs[0].config
+    overrides = {"model.latent_dim": shape.dim, "training.batch_size": shape.rows // _POSITIONS}
+    suite = Suite("codebook_scaling", overrides, tuned=False)
+    return suite.run(suite.arm("simvq"), {}, shape.size, 0).config
 
 
 def images() -> Dataset:

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from benchmark.records import write_atomic
+from benchmark.records.files import write_atomic
 from benchmark.report.declarations import (
     Declaration,
     PaperTable,
@@ -27,7 +27,7 @@ from benchmark.report.quantities import named
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size, paper_table
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 def build(results: Results) -> list[Path]:
@@ -44,17 +44,17 @@ def build(results: Results) -> list[Path]:
     """
     folder = results.folder
     tables = tables_of(results.plan["tables"], TABLES)
-    plots = plots_of(results.plan["plots"], PLOTS, tables)
+    plots = plots_of(results.plan["plots"], PLOTS.all(), tables)
     grid = Grid(results)
     written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
-        table = table_of(declaration, results, grid)
+        table = table_of(declaration, grid)
         written += write_table(table, folder / "tables") if table else []
-    styles = arm_styles(results.plan["arms"])
+    styles = arm_styles(results.plan["arms"], grid.size_free)
     with matplotlib.rc_context(RC):
-        for shown in plots or PLOTS:
+        for shown in plots or PLOTS.all():
             plot = _plot(shown, tables)
-            figure = plot.draw(results, grid, styles)
+            figure = plot.draw(grid, styles)
             written += _write_figure(plot.name, figure, folder / "plots") if figure else []
     return written
 
@@ -78,7 +78,7 @@ def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration]) -> 
     Raises:
         UsageError: one sentence about the first that can't be built.
     """
-    plots_of(plots, PLOTS, tables_of(tables, TABLES))
+    plots_of(plots, PLOTS.all(), tables_of(tables, TABLES))
 
 
 def summary_csv(results: Results) -> str:
@@ -98,18 +98,18 @@ def _setting(config: Any, name: str) -> Any:
     return config
 
 
-def table_of(declaration: TableDeclaration, results: Results, grid: Grid) -> Table | None:
+def table_of(declaration: TableDeclaration, grid: Grid) -> Table | None:
     """The table that is declared; None where it does not apply."""
     if isinstance(declaration, str):
-        return TABLES[declaration](results, grid)
+        return TABLES[declaration](grid)
     if isinstance(declaration, PaperTable):
-        return paper_table(declaration, results, grid)
-    return metrics_by_size(declaration.name, declaration.metrics, results, grid)
+        return paper_table(declaration, grid)
+    return metrics_by_size(declaration.name, declaration.metrics, grid)
 
 
 def _plot(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> Plot:
     if isinstance(declaration, str):
-        return PLOTS[declaration]
+        return PLOTS.find(declaration)
     if isinstance(declaration, PlotOfTable):
         [table] = [t for t in tables if isinstance(t, PaperTable) and t.name == declaration.table]
         return AgainstPublished(declaration.name, table)

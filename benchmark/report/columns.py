@@ -23,7 +23,7 @@ class Column:
     """Heading and number format of one quantity.
 
     ``direction``: -1 where lower is better, +1 where higher is, 0 where neither. ``unit``: as in a heading;
-    ``%`` for a stored share.
+    ``%`` for a stored share. ``lowest``: what no interval reaches below.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Column:
     decimals: int
     unit: str
     description: str
+    lowest: float | None = None
 
     @property
     def percent(self) -> bool:
@@ -76,4 +77,4 @@ def column(name: str) -> Column:
     kind = metric.format[-1]
     decimals = 0 if kind == "d" else int(metric.format.strip(",.%fd"))
     unit = "%" if kind == "%" else "" if metric.unit == "codes" else metric.unit
-    return Column(name, metric.label, _SIGNS[metric.direction], decimals, unit, metric.description)
+    return Column(name, metric.label, _SIGNS[metric.direction], decimals, unit, metric.description, metric.lowest)

@@ -4,23 +4,28 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.config import Strict
 from benchmark.report.columns import column
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean
 
 _SPECIFICATION = re.compile(r",?(\.\d+)?[fd%]")
 
 
-class ByAxis(Strict):
+class _Declared(BaseModel):
+    """No unknown key, no silent conversion, as everywhere in a suite."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ByAxis(_Declared):
     """Metrics along the grid: a block, or a panel, each."""
 
     name: str
     metrics: list[str] = Field(min_length=1)
 
 
-class PublishedRows(Strict):
+class PublishedRows(_Declared):
     """Where published figures for a table are found in ``results/published/published.csv``.
 
     ``where``: values of columns; ``{dataset.shift:.1f}`` stands for an axis of the grid. ``methods``: what the paper
@@ -33,7 +38,7 @@ class PublishedRows(Strict):
     metrics: dict[str, str] = Field(min_length=1)
 
 
-class PaperTable(Strict):
+class PaperTable(_Declared):
     """Arms by metrics, a block a place of the grid, published figures in columns of their own.
 
     ``rows``: arms, all where left out. ``formats``: how metrics are printed (``.3f``) where the catalogue's way does
@@ -51,7 +56,7 @@ class PaperTable(Strict):
     footnote: str | None = None
 
 
-class PlotOfTable(Strict):
+class PlotOfTable(_Declared):
     """The metrics of a paper table along the grid, with its published figures."""
 
     name: str

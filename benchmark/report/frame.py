@@ -12,16 +12,14 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
-from benchmark.plan_record import BadPlanError, read_plan
-from benchmark.records import BadRecordError, read_record
+from benchmark.records.plan import BadPlanError, read_plan
+from benchmark.records.record import BadRecordError, read_record
 from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
 from benchmark.report.strangers import sentences, training_setting
-from methods.errors import UsageError
-
-REFERENCES = ("no_quantization", "kmeans")
-"""Methods that are no remedy but a yardstick: set apart in tables, never ranked, never marked best."""
+from methods.core.plugins import load_installed
+from methods.core.usage import UsageError
 
 _LOG = logging.getLogger(__name__)
 _TRAINING = ("steps", "schedule", "learning_rate")
@@ -68,8 +66,8 @@ class Results:
         return next(arm for arm in self.plan["arms"] if arm["arm"] == name)
 
     def is_reference(self, arm: str) -> bool:
-        """Whether an arm is a yardstick rather than a remedy."""
-        return self.arm(arm)["method"] in REFERENCES
+        """Whether an arm is a yardstick rather than a remedy: set apart in tables, never ranked, never marked best."""
+        return bool(self.arm(arm).get("reference", False))
 
     def is_ranked(self, arm: str) -> bool:
         """Whether an arm is the whole method of its paper; what is not is shown beside those that are."""
@@ -145,6 +143,7 @@ def read(folder: Path) -> Results:
     Raises:
         UsageError: there is no plan to report on.
     """
+    load_installed("codebook_bench.metrics")  # how their columns are shown
     plan = _read_plan(folder / "plan.json")
     records, problems = _read_records(folder / "runs")
     histories = _read_histories(folder, records)

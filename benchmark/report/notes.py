@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from benchmark.metrics.catalogue import find
 from benchmark.report.columns import Column, column
 from benchmark.report.frame import Results, device_of
 from benchmark.report.grid import Grid
@@ -164,7 +165,7 @@ def measurement_notes(results: Results) -> list[str]:
     found: dict[str, None] = {}
     for key in results.ok["key"].unique():
         for name, detail in results.records[key]["details"].items():
-            if name in results.runs and isinstance(detail, dict):
+            if name in results.runs and find(name) and isinstance(detail, dict):
                 found[measurement_note(column(name).label, detail)] = None
     return list(found)
 

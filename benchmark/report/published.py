@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benchmark.report.declarations import PublishedRows
-from methods.errors import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean
 
 FILE = Path(__file__).parents[2] / "results" / "published" / "published.csv"
 _SCALES = {"usage_pct": 0.01, "SSIM_x100": 0.01}

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from benchmark.config import Training
+from benchmark.records.settings import Training
 from benchmark.report.places import text
 
 _ABSENT = {name: field.default for name, field in Training.model_fields.items()}

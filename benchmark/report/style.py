@@ -2,14 +2,12 @@
 colour-blind eyes and for grey print."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib
 from matplotlib.colors import to_hex, to_rgb
-
-from benchmark.report.frame import REFERENCES
 
 RC: Any = {
     "font.family": "DejaVu Sans",
@@ -84,8 +82,7 @@ _KNOWN = (
     "diveq",
     "residual_simvq",
 )
-"""Append only: a method's place here is its look."""
-
+"""The palette, append only: a method's place here is its look; others have one by a hash of their name."""
 
 _SHADES = (("black", 0.0), ("black", 0.45), ("white", 0.45), ("black", 0.7))
 
@@ -108,10 +105,13 @@ class Style:
         return {"color": self.colour, "marker": self.marker, "markeredgecolor": "white", "markeredgewidth": 0.6, **size}
 
 
+_REFERENCE = Style("#888888", "p", (0, (4, 2)))
+_REFERENCE_LINE = Style("#444444", "d", (0, (1, 1)))
+"""A yardstick, and one that serves every codebook size and so is drawn as a line across."""
+
+
 def method_style(method: str) -> Style:
     """The look of a method: by its place in the list, by a hash of its name for a plug-in."""
-    if method in REFERENCES:
-        return Style("#444444", "d", (0, (1, 1))) if method == "no_quantization" else Style("#888888", "p", (0, (4, 2)))
     if method in _KNOWN:
         index = _KNOWN.index(method)
     else:
@@ -121,18 +121,23 @@ def method_style(method: str) -> Style:
     return Style(_COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)])
 
 
-def arm_styles(arms: list[dict[str, Any]]) -> dict[str, Style]:
-    """The look of every arm of a plan.
+def arm_styles(arms: list[dict[str, Any]], size_free: Collection[str]) -> dict[str, Style]:
+    """The look of every arm of a plan; those of ``size_free`` have one run for all codebook sizes.
 
-    An arm looks like its method; of methods that share a colour, the later in the list takes one that no method of the
-    plan has, while there is one. Where arms share a method, the one named like it (else the first) does,
-    and up to three others are shades of its colour with markers of their own; a larger family is an
-    ablation and is coloured along one map of rising lightness, in the order of the plan.
+    References are grey. Any other arm looks like its method; of methods that share a colour, the later in the list
+    takes one that no method of the plan has, while there is one. Where arms share a method, the one named like it
+    (else the first) does, and up to three others are shades of its colour with markers of their own; a larger family
+    is an ablation and is coloured along one map of rising lightness, in the order of the plan.
     """
     families: dict[str, list[str]] = {}
     for arm in arms:
         families.setdefault(arm["method"], []).append(arm["arm"])
-    own = _without_clashes(families)
+    references = {
+        arm["method"]: _REFERENCE_LINE if arm["arm"] in size_free else _REFERENCE
+        for arm in arms
+        if arm.get("reference")
+    }
+    own = _without_clashes({method: references.get(method) or method_style(method) for method in families})
     styles: dict[str, Style] = {}
     for method, names in families.items():
         own_first = [method] * (method in names) + [name for name in names if name != method]
@@ -140,11 +145,11 @@ def arm_styles(arms: list[dict[str, Any]]) -> dict[str, Style]:
     return styles
 
 
-def _without_clashes(methods: Iterable[str]) -> dict[str, Style]:
+def _without_clashes(own: Mapping[str, Style]) -> dict[str, Style]:
     looks: dict[str, Style] = {}
     clashes: list[str] = []
-    for method in sorted(methods, key=lambda name: _KNOWN.index(name) if name in _KNOWN else len(_KNOWN)):
-        look = method_style(method)
+    for method in sorted(own, key=lambda name: _KNOWN.index(name) if name in _KNOWN else len(_KNOWN)):
+        look = own[method]
         if look.colour in {other.colour for other in looks.values()}:
             clashes.append(method)
         looks[method] = look

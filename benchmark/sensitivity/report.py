@@ -12,7 +12,7 @@ from benchmark.report.notes import definition_note, measurement_note
 from benchmark.report.table import Block, Cell, Table
 from benchmark.sensitivity.changes import CHANGES, Change, Images
 from benchmark.sensitivity.measure import Measured, measure
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 COLUMNS = (
     "mse",

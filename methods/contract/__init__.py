@@ -1,4 +1,4 @@
-"""The contract: what every method promises the harness, yours too, checked and reported in words."""
+"""The contract: what every method promises the harness, your own included, checked and reported in words."""
 
 import random
 from collections.abc import Mapping
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from methods.base import Quantizer
 from methods.contract import (  # noqa: F401  (each adds its checks, in this order)
     declaration,
     edges,
@@ -18,8 +17,9 @@ from methods.contract import (  # noqa: F401  (each adds its checks, in this ord
 )
 from methods.contract.promises import CHECKS, Check, PromiseError
 from methods.contract.subject import Subject
-from methods.errors import UsageError
-from methods.registry import get
+from methods.core.base import Quantizer
+from methods.core.registry import get
+from methods.core.usage import UsageError
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from methods.base import Quantizer
 from methods.contract.promises import check, is_accepted, require
 from methods.contract.subject import Subject
-from methods.signature import options_of
+from methods.core.base import Quantizer
+from methods.core.usage import options_of
 
 
 @check("builds")

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from methods.base import Quantizer
 from methods.contract.promises import check, is_accepted, require
 from methods.contract.subject import Subject, evaluate
+from methods.core.base import Quantizer
 
 
 @check("identical_latents")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from methods.base import Quantized, Quantizer
 from methods.contract.subject import Subject
-from methods.errors import UsageError
+from methods.core.base import Quantized, Quantizer
+from methods.core.usage import UsageError
 
 Check = Callable[[Subject], None]
 F = TypeVar("F", bound=Check)

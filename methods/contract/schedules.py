@@ -2,9 +2,9 @@
 
 import math
 
-from methods.base import Quantizer
 from methods.contract.promises import check, require
 from methods.contract.subject import Subject
+from methods.core.base import Quantizer
 
 _SHORT, _TIMES = 101, 10
 """Steps of a short run, and how many times as long the other is, from the first step to the last."""

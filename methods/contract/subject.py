@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.base import Quantized, Quantizer
-from methods.signature import resolve_options
+from methods.core.base import Quantized, Quantizer
+from methods.core.usage import resolve_options
 
 _TOTAL_STEPS = 10
 _LEARNING_RATE = 1e-2

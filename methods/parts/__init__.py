@@ -1,1 +1,1 @@
-"""What several methods share."""
+"""What several methods share; a part imports `methods.core` and other parts, never a method."""

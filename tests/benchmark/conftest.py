@@ -1,7 +1,9 @@
-"""A tiny real suite: a folder of images, a small model, a few steps."""
+"""A tiny real suite: a folder of images, a small model, a few steps; and a launcher that needs no processes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,49 @@ import torch
 import yaml
 from PIL import Image
 
+from benchmark import commands
 from benchmark.data import Dataset
+from benchmark.sweep import launching
+from benchmark.sweep.launchers import Event, Launcher
+from benchmark.worker import execution
+from benchmark.worker.__main__ import work
+from benchmark.worker.job import Job
+
+
+class InProcess:
+    """A launcher that does one run after the other in this process: a worker's start takes 6 s, a tiny run 0.1 s.
+
+    For tests of what happens around runs. What a process of its own is for is tested in test_launchers.py.
+    """
+
+    def __init__(self, slots: int = 1) -> None:
+        pass
+
+    def launch(self, jobs: Iterable[Job]) -> Iterator[Event]:
+        for job in jobs:
+            yield Event("started", job)
+            told: list[dict[str, Any]] = []
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(execution, "emit", told.append)
+                work(replace(job, threads=1))  # two would mostly wait for each other
+            yield from (Event("progress", job, **fields) for fields in told)
+            yield Event("ended", job)
+
+    def stop(self) -> None:
+        pass
+
+
+@pytest.fixture
+def in_process() -> Launcher:
+    """See `InProcess`."""
+    return InProcess()
+
+
+@pytest.fixture
+def commands_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that train do so in this process; see `InProcess`."""
+    for module in (launching, commands):
+        monkeypatch.setattr(module, "LocalLauncher", InProcess)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,5 @@
 """What took long is kept; a broken cache only costs time."""
 
-import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -70,10 +68,11 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_leaves_nothing_behind(monkeypatch):
-    def full(handle: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(result: object, file: object) -> None:
+        file.write(b"half")
+        raise RuntimeError("PytorchStreamWriter failed")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(cache_module.torch, "save", full)
     assert prepared("toy", 1, Work())["notes"] == {"a.png": "broken"}
     assert files() == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main
-from benchmark.suite import plan_suite
+from benchmark.suite.plan import plan_suite
 
 Write = Callable[[dict[str, object] | str], str]
 ROOT = Path(__file__).parents[2]
@@ -32,6 +32,7 @@ def _call(*arguments: str) -> int:
         ),
         (["run", "quickstart", "--device", "cuda:99x"], "error: --device cuda:99x is no device"),
         (["run", "quickstart", "--retry", "fail"], "--retry takes a status"),
+        (["thin", "nowhere"], "there is no nowhere/plan.json"),
         (["run", "quickstart", "--plugin", "nowhere.py"], "error: plug-in nowhere.py is not a Python file"),
         (["tables", "quickstart", "--results", "nowhere"], "there are no results in nowhere/quickstart"),
         (["show", "simqv"], "error: unknown method `simqv`"),
@@ -61,10 +62,11 @@ def test_a_results_folder_that_cannot_be_written(
     assert "can't be written" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_run_plan_status_and_tables(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    suite, results = write_suite(tiny), str(tmp_path / "results")
+    suite, results = write_suite({**tiny, "plots": ["usage"]}), str(tmp_path / "results")
     assert _call("plan", suite, "--results", results) == 0
     before = capsys.readouterr().out
     assert "0 of 2 runs done, 2 left" in before
@@ -88,6 +90,7 @@ def test_run_plan_status_and_tables(
         assert str(one / "tables" / tables[0]) in printed or tables[0].endswith((".csv", ".tex"))
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_a_failed_run_ends_with_exit_code_1_and_status_says_why(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,10 +103,11 @@ def test_a_failed_run_ends_with_exit_code_1_and_status_says_why(
     assert "OutOfTimeError" in out
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_methods_of_an_earlier_call_stay_in_the_table(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path
 ) -> None:
-    suite, results = write_suite(tiny), str(tmp_path / "results")
+    suite, results = write_suite({**tiny, "plots": ["usage"]}), str(tmp_path / "results")
     assert _call("run", suite, "--results", results, "--methods", "vq_vae_ema") == 0
     assert _call("run", suite, "--results", results, "--methods", "vq_vae") == 0
     table = (tmp_path / "results" / "tiny" / "summary.csv").read_text()
@@ -124,20 +128,25 @@ def test_list_and_show_name_what_is_there(capsys: pytest.CaptureFixture[str]) ->
     assert "over a run:    the weight of the loss falls" in capsys.readouterr().out
 
 
-def test_the_method_in_contributing_works_on_the_first_try(
+def test_the_plug_ins_in_contributing_work_on_the_first_try(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    assert code is not None
-    assert code[1].count("\n") < 30
-    plugin = tmp_path / "mine.py"
-    plugin.write_text(code[1])
-    assert _call("check", "mine", "--plugin", str(plugin)) == 0
-    arguments = ["--plugin", str(plugin), "--methods", "mine", "--results", str(tmp_path / "results")]
-    assert _call("run", write_suite(tiny), *arguments) == 0
-    assert "mine-K8" in (tmp_path / "results" / "tiny" / "summary.csv").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert [block.count("\n") < 30 for block in blocks] == [True, True]
+    arguments = ["--results", str(tmp_path / "results"), "--cpus", "1"]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"mine{number}.py").write_text(block)
+        arguments += ["--plugin", str(tmp_path / f"mine{number}.py")]
+    assert _call("check", "mine", "--plugin", str(tmp_path / "mine0.py")) == 0
+    suite = {**tiny, "evaluation": {**tiny["evaluation"], "extra": ["clipped"]}, "plots": ["clipping"]}
+    assert _call("run", write_suite(suite), "--methods", "mine", *arguments) == 0
+    results = tmp_path / "results" / "tiny"
+    assert "mine-K8" in (results / "summary.csv").read_text()
+    assert "Clipped, % ↓" in (results / "tables" / "main.md").read_text()
+    assert [file.name for file in (results / "plots").glob("*.png")] == ["clipping.png"]
 
 
+@pytest.mark.usefixtures("commands_in_process")
 def test_tune_spends_the_trials_and_a_suite_refers_to_the_best(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,7 +159,7 @@ def test_tune_spends_the_trials_and_a_suite_refers_to_the_best(
     assert len(list((tmp_path / "results").glob("tiny@tuning/runs/*/record.json"))) == 8
     assert len((tmp_path / "tuned" / "tiny.csv").read_text().splitlines()) == 1 + 8
     plan = plan_suite(write_suite({**tiny, "methods": ["vq_vae"], "tuned": "tuned/tiny.yaml"}))
-    assert plan.choices is not None
-    [choice] = plan.choices.arms["vq_vae"]
+    assert plan.suite.choices is not None
+    [choice] = plan.suite.choices.arms["vq_vae"]
     assert plan.runs[0].config["training"]["learning_rate"] == choice.learning_rate in (0.01, 0.03)
     assert plan.runs[0].config["params"]["beta"] == choice.params["beta"]

@@ -12,18 +12,19 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark import training
-from benchmark.checkpoint import save_checkpoint
-from benchmark.display import Display
-from benchmark.launchers import Event
 from benchmark.machine import OutOfMemoryWatch
-from benchmark.records import UnwritableError, write_atomic, writing
-from benchmark.runner import Outcome, Settings, run_plan
-from benchmark.store import Store
-from benchmark.suite import Plan, plan_suite
-from benchmark.verdict import is_out_of_memory, is_unwritable, verdict
-from benchmark.worker import work
-from benchmark.worker_job import EXIT_STOPPED, EXIT_UNWRITABLE, Job, empty_record
+from benchmark.records.files import UnwritableError, write_atomic, writing
+from benchmark.records.record import empty_record
+from benchmark.records.store import Store
+from benchmark.suite.plan import Plan, plan_suite
+from benchmark.sweep.display import Display
+from benchmark.sweep.launchers import Event
+from benchmark.sweep.runner import Outcome, Settings, run_plan
+from benchmark.training import trainer as training
+from benchmark.training.checkpoint import save_checkpoint
+from benchmark.worker.__main__ import work
+from benchmark.worker.job import EXIT_STOPPED, EXIT_UNWRITABLE, Job
+from benchmark.worker.verdict import is_out_of_memory, is_unwritable, verdict
 from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
@@ -147,7 +148,7 @@ def test_a_checkpoint_that_can_not_be_written_does_not_end_the_training(
         with writing(path):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("benchmark.checkpoint.write_output", full)
+    monkeypatch.setattr("benchmark.training.checkpoint.write_output", full)
     store = Store(tmp_path / "results")
     work(Job(plan.runs[0], str(store.folder), "cpu", 1))
     assert store.record(plan.runs[0].key) is not None
@@ -257,7 +258,7 @@ def test_a_training_that_hangs_is_ended_from_within(
 
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(plan: Plan, tmp_path: Path) -> None:
     from benchmark.data import datasets
-    from benchmark.training import Trainer
+    from benchmark.training.trainer import Trainer
 
     one, other = plan.runs[:2]
     data = datasets.create(one.config["dataset"]["name"], one.dataset_options)

@@ -10,15 +10,14 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmark.checkpoint import BadCheckpointError, load_checkpoint, save_checkpoint
-from benchmark.plan_record import BadPlanError, read_plan
-from benchmark.records import BadRecordError, read_record
+from benchmark.records.plan import BadPlanError, read_plan
+from benchmark.records.record import BadRecordError, empty_record, read_record
+from benchmark.records.run import Run
+from benchmark.records.store import Store
 from benchmark.report.frame import read
-from benchmark.run import Run
-from benchmark.store import Store
-from benchmark.suite import Plan, plan_suite
-from benchmark.suite_file import parse_value
-from benchmark.worker_job import empty_record
+from benchmark.suite.plan import Plan, plan_suite
+from benchmark.training.checkpoint import BadCheckpointError, load_checkpoint, save_checkpoint
+from benchmark.values import parse_value
 from methods import UsageError
 
 KEY = "vq_vae-K8-s0-0123abcd"
@@ -255,7 +254,7 @@ def small_trainer() -> Any:
     import torch
 
     from benchmark.data import Dataset
-    from benchmark.training import Trainer
+    from benchmark.training.trainer import Trainer
 
     images = torch.zeros(6, 3, 8, 8, dtype=torch.uint8)
     images[::2] = 255

@@ -14,30 +14,30 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.store import Store
-from benchmark.suite import plan_suite
+from benchmark.records.store import Store
+from benchmark.suite.plan import plan_suite
 
 Write = Callable[[dict[str, object] | str], str]
 KILLS = 100
 PLUGIN = """
 import os
-import benchmark.training, benchmark.store
+import benchmark.training.trainer, benchmark.records.store
 from methods import register
 from methods.vq_vae import VQVAE
 
-benchmark.training.CHECKPOINT_SECONDS = 0.5  # so that kills meet half-written checkpoints too
+benchmark.training.trainer.CHECKPOINT_SECONDS = 0.5  # so that kills meet half-written checkpoints too
 
 def note(what):
     with open(os.environ["KILLS_LOG"], "a") as file:
         file.write(f"{what} {os.getpid()}\\n")
 
-commit = benchmark.store.Store.write_record
+commit = benchmark.records.store.Store.write_record
 
 def write_record(self, key, record):
     commit(self, key, record)
     note(f"committed {key}")
 
-benchmark.store.Store.write_record = write_record
+benchmark.records.store.Store.write_record = write_record
 
 @register("nothing")  # a plug-in has to register something
 class Nothing(VQVAE):

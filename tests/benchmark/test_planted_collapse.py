@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from benchmark.data import Dataset, datasets
-from benchmark.evaluation import evaluate, quality_metrics
-from benchmark.run import Run
-from benchmark.suite import plan_suite
-from benchmark.training import Trainer
+from benchmark.records.run import Run
+from benchmark.suite.plan import plan_suite
+from benchmark.training.evaluation import evaluate, quality_metrics
+from benchmark.training.trainer import Trainer
 from methods import available, get
 
 CPU = torch.device("cpu")
@@ -21,17 +21,18 @@ OWN = [name for name in available() if get(name).__module__.startswith("methods.
 
 
 @cache
-def dataset(kind: str) -> Dataset:
-    return datasets.create("planted", {"kind": kind, "drift_steps": 100})
+def dataset(kind: str, test_items: int) -> Dataset:
+    return datasets.create("planted", {"kind": kind, "drift_steps": 100, "test_items": test_items})
 
 
-def metrics_of(run: Run, kind: str, folder: Path) -> dict[str, float | None]:
-    trainer = Trainer(run.config, dataset(kind), CPU)
+def metrics_of(run: Run, kind: str, folder: Path, test_items: int = 4096) -> dict[str, float | None]:
+    data = dataset(kind, test_items)
+    trainer = Trainer(run.config, data, CPU)
     trainer.fit(folder / f"{kind}.pt", lambda step, row: None)
     assert all(math.isfinite(value) for row in trainer.progress.history for value in row.values())
     assert all(bool(value.isfinite().all()) for value in trainer.system.state_dict().values())
-    quality = quality_metrics(dataset(kind), {}, CPU)
-    return evaluate(trainer.trained, trainer.objective, dataset(kind), quality, CPU, folder)["metrics"]
+    quality = quality_metrics(data, {}, CPU)
+    return evaluate(trainer.trained, trainer.objective, data, quality, CPU, folder)["metrics"]
 
 
 @cache
@@ -49,8 +50,8 @@ def test_the_suite_has_every_method_at_every_kind() -> None:
 def test_no_method_breaks(name: str, tmp_path: Path) -> None:
     for kind in KINDS:
         run = runs()[name, kind]
-        short = {**run.config["training"], "steps": 25, "batch_size": 64}
-        metrics = metrics_of(replace(run, config={**run.config, "training": short}), kind, tmp_path)
+        short = {**run.config["training"], "steps": 12, "batch_size": 64}
+        metrics = metrics_of(replace(run, config={**run.config, "training": short}), kind, tmp_path, test_items=256)
         assert metrics["squared_error"] is not None
         assert all(value is None or math.isfinite(value) for value in metrics.values()), kind
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.execution import execute
-from benchmark.suite import plan_suite
-from benchmark.worker_job import Job
+from benchmark.suite.plan import plan_suite
+from benchmark.worker.execution import execute
+from benchmark.worker.job import Job
 
 
 @pytest.mark.slow

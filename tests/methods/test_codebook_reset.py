@@ -1,4 +1,5 @@
-"""Codebook reset: one step in numbers worked out by hand, the threshold in both units, start and lag."""
+"""Codebook reset: one step in numbers worked out by hand, the threshold in both units, start and lag; what takes the
+place of dead codewords."""
 
 import math
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from methods import UsageError, create
+from methods.codebook_reset import candidate_rows
 from methods.contract import check_quantizer
 
 BATCH = torch.tensor([[[1.0, 0.0], [-1.0, 2.0], [9.0, 0.0], [11.0, 2.0]]])
@@ -138,3 +140,23 @@ def test_codeword_lags_behind_a_moving_encoder_by_decay_over_one_minus_decay() -
 def test_threshold_must_be_positive() -> None:
     with pytest.raises(UsageError, match="threshold"):
         create("codebook_reset", 8, 2, threshold=0.0)
+
+
+def test_enough_rows_are_drawn_as_they_are_and_once_each() -> None:
+    torch.manual_seed(0)
+    latents = torch.randn(50, 16)
+    rows = candidate_rows(latents, 50)
+    assert not torch.equal(rows, latents)
+    assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, latents.tolist()))
+
+
+def test_too_few_rows_are_repeated_with_a_little_noise() -> None:
+    torch.manual_seed(0)
+    latents = 10 * torch.randn(100, 16)
+    rows = candidate_rows(latents, 250)
+    distances = torch.cdist(rows, latents, compute_mode="donot_use_mm_for_euclid_dist")
+    source = distances.argmin(1)
+    assert set(source.bincount(minlength=100).tolist()) == {2, 3}
+    noise = rows - latents[source]
+    assert noise.abs().max() < 6 * 0.01 / math.sqrt(16)
+    assert abs(noise.std().item() - 0.01 / math.sqrt(16)) < 1e-4

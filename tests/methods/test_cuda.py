@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 
-from methods import available, create, get, nearest
-from methods.nearest import TOLERANCE, nearest_codes
+from methods import available, create, get
+from methods.parts import nearest
+from methods.parts.nearest import TOLERANCE, nearest_codes
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU here")
 

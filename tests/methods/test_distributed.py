@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 
 from methods import Card, available, create, get
-from methods.kmeans import collect_rows, kmeans, spread_rows
+from methods.parts.kmeans import collect_rows, kmeans, spread_rows
 
 CLAIM = Card.__dataclass_fields__["distributed"].default
 CLAIMING = [name for name in available() if get(name).has_codes and get(name).card.distributed == CLAIM]

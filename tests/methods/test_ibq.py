@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import methods.index_backpropagation as module
 from methods import create
+from methods.ibq import IndexBackpropagation
 
 N, K, D = 30, 12, 4
 
@@ -36,7 +36,7 @@ def in_words_of_the_paper(latents: Tensor, codebook: Tensor, beta: float, weight
 
 @pytest.mark.parametrize("elements", [1, 5 * K, 1 << 20])
 def test_output_loss_and_gradients(monkeypatch, elements):
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", elements)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", elements)
     quantizer = build(beta=0.3, entropy_weight=0.7, temperature=0.5)
     latents, direction = draw().requires_grad_(), draw(2)
     result = quantizer(latents)
@@ -56,7 +56,7 @@ def test_gradients_by_finite_differences():
     inputs = [tensor.double().requires_grad_() for tensor in (draw()[:5], draw(3)[:6])]
 
     def entropy_terms(latents, codebook):
-        _, _, entropies, total = module.IndexBackpropagation.apply(latents, codebook, 0.8)
+        _, _, entropies, total = IndexBackpropagation.apply(latents, codebook, 0.8)
         return entropies, total
 
     assert torch.autograd.gradcheck(entropy_terms, inputs)

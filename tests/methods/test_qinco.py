@@ -127,3 +127,13 @@ def test_too_many_candidates_are_refused() -> None:
     assert create("qinco", 2**22, 2).level_sizes == (2048, 2048)
     with pytest.raises(UsageError, match="2,048 times a level"):
         create("qinco", 2**22, 2, candidates=0)
+
+
+def test_candidates_are_the_head_of_a_full_sort(monkeypatch) -> None:
+    torch.manual_seed(0)
+    latents, codewords = torch.randn(50, 4), torch.randn(30, 4)
+    distances = (latents[:, None].double() - codewords.double()).square().sum(2)
+    expected = distances.argsort(1)[:, :7]
+    assert torch.equal(qinco.nearest_candidates(latents, codewords, 7), expected)
+    monkeypatch.setattr(qinco, "_CHUNK_ELEMENTS", 100)
+    assert torch.equal(qinco.nearest_candidates(latents, codewords, 7), expected)

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cosine_similarity, normalize
 
 from methods import create
-from methods.estimators import rotate
+from methods.parts.estimators import rotate
 
 D = 5
 

@@ -120,7 +120,7 @@ def test_reconstruction_term_is_half_the_elements_times_the_log_of_the_mean_erro
 
 
 def train_step(chunk, monkeypatch):
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", chunk)
     # The same noise whatever the chunks: a function of the logits' values.
     monkeypatch.setattr("methods.sq_vae.gumbel_noise", lambda logits: torch.sin(50 * logits.detach()))
     quantizer, z = build("III").train(), latents().requires_grad_()
@@ -135,7 +135,7 @@ def test_chunks_change_nothing(monkeypatch) -> None:
 
 
 def test_recomputed_noise_is_that_of_the_forward_pass(monkeypatch) -> None:
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", 4 * K)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", 4 * K)
     quantizer, z = build().train(), latents()
     weights = torch.randn(z.shape, generator=torch.Generator().manual_seed(5))
 
@@ -156,7 +156,7 @@ def test_recomputed_noise_is_that_of_the_forward_pass(monkeypatch) -> None:
 
 
 def test_no_tensor_of_latents_by_codes_is_kept_for_the_backward_pass(monkeypatch) -> None:
-    monkeypatch.setattr("methods.recompute._CHUNK_ELEMENTS", 1 << 12)
+    monkeypatch.setattr("methods.parts.recompute._CHUNK_ELEMENTS", 1 << 12)
     torch.manual_seed(0)
     quantizer = create("sq_vae", 256, D).train()
     z = torch.randn(1, 1024, D, requires_grad=True)

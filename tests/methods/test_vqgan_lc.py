@@ -133,7 +133,7 @@ def test_the_plan_learns_of_a_missing_file_and_a_wrong_size(features):
     assert VQGANLC.resolve_size(K, features=features) == (K,)
     with pytest.raises(UsageError, match="not 64"):
         VQGANLC.resolve_size(64, features=features)
-    with pytest.raises(UsageError, match="make it with `python -m benchmark.codebook_features"):
+    with pytest.raises(UsageError, match="make it with `python -m benchmark features"):
         VQGANLC.resolve_size(64, features="nowhere-{codebook_size}.npy")
     with pytest.raises(UsageError, match="the name of a file, not 5"):
         create("vqgan_lc", K, D, features=5)

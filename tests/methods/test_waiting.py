@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from methods import available, create, get, nearest
+from methods import available, create, get
+from methods.parts import nearest
 
 WAITING = {
     "affine_vq": "looks for overdue codewords",

@@ -8,7 +8,6 @@ from matplotlib.lines import Line2D
 
 from benchmark.report.columns import Column
 from benchmark.report.declarations import PaperTable
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.plots.base import Plot
@@ -33,9 +32,9 @@ class AgainstPublished(Plot):
         self.name = name
         self._table = table
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where there is a single place, or nothing was measured."""
-        columns = named(*self._table.columns)(results)
+        columns = named(*self._table.columns)(grid.results)
         if not columns or len(grid.places) == 1:
             return None
 

@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from benchmark.report.columns import Column
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Axis, Place, text
 from benchmark.report.style import CEILING, Style
@@ -34,7 +33,7 @@ class Plot(ABC):
     name: str
 
     @abstractmethod
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where there is nothing to show."""
 
 
@@ -164,8 +163,8 @@ def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray
     """A band within what the quantity can be; a logarithmic axis needs a positive lower end."""
     if column.percent:
         return low.clip(0, 100), high.clip(0, 100)
-    if column.name == "perplexity":
-        return low.clip(min=1), high
+    if column.lowest is not None:
+        return low.clip(min=column.lowest), high
     return np.where(means > 0, low.clip(min=np.abs(means) * 0.05), low), high
 
 

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.report.columns import PRICE, Column
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Place
 from benchmark.report.plots.base import (
@@ -43,9 +42,9 @@ class BySize(Plot):
         self.name = name
         self._choose = choose
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where none of the quantities was measured."""
-        columns = self._choose(results)
+        columns = self._choose(grid.results)
         if not columns:
             return None
         if len(grid.places) == 1 or not grid.x.numeric:  # words have no order that a line could follow

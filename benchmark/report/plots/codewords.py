@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.plots.base import Plot, panels
 from benchmark.report.style import Style
@@ -17,11 +16,11 @@ class CodewordsMoving(Plot):
 
     name = "codewords"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run looked at its codewords."""
         for place in grid.places:
             keys = {arm: key for arm in grid.arms if (key := grid.first_key(arm, place)) is not None}
-            found = {arm: seen for arm, key in keys.items() if (seen := results.snapshots(key)) is not None}
+            found = {arm: seen for arm, key in keys.items() if (seen := grid.results.snapshots(key)) is not None}
             if found:
                 return _sheet(found, grid.title(place), styles)
         return None

@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, legend, panels, set_title, wrapped
@@ -23,18 +22,18 @@ class RankFrequency(Plot):
 
     name = "rank_frequency"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run has counts."""
         curves: dict[Place, dict[str, tuple[np.ndarray, np.ndarray]]] = {place: {} for place in grid.places}
         leveled: set[str] = set()
         for arm in grid.arms:
-            if results.is_codeless(arm):
+            if grid.results.is_codeless(arm):
                 continue
             for place in grid.places:
                 key = grid.first_key(arm, place)
                 if key is None:
                     continue
-                levels = results.counts(key)
+                levels = grid.results.counts(key)
                 if levels and levels[0].any():
                     curves[place][arm] = relative_curve(levels[0])
                     leveled |= {arm} if len(levels) > 1 else set()

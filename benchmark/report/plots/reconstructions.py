@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.plots.base import Plot, last_runs
 from benchmark.report.style import Style
@@ -19,11 +18,11 @@ class Reconstructions(Plot):
 
     name = "reconstructions"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run left samples."""
         strips: list[tuple[str, np.ndarray]] = []
         for _, label, key in last_runs(grid):
-            samples = results.samples(key)
+            samples = grid.results.samples(key)
             if samples is None:
                 continue
             half = samples.shape[0] // 2

@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 from matplotlib.ticker import FixedLocator, NullFormatter
 
-from benchmark.plan_record import RESPONSE
-from benchmark.report.frame import Results, unusable
+from benchmark.records.plan import RESPONSE
+from benchmark.report.frame import unusable
 from benchmark.report.grid import Grid
 from benchmark.report.places import text
 from benchmark.report.plots.base import Plot, is_wide, legend, make_logarithmic, panels, size_label, wrapped
@@ -52,9 +52,9 @@ class Response(Plot):
 
     name = "response"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where nothing was tuned."""
-        trials = _read(results.folder / RESPONSE)
+        trials = _read(grid.results.folder / RESPONSE)
         if trials is None:
             return None
         arms = [arm for arm in grid.arms if (trials["arm"] == arm).any()]

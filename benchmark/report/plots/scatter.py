@@ -8,7 +8,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from benchmark.report.columns import column
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.plots.base import Plot, arm_handles, legend, panels, point_handles, scale, size_label
 from benchmark.report.statistics import Interval
@@ -20,11 +19,11 @@ class CollapseInDisguise(Plot):
 
     name = "disguise"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run has codes."""
-        if not (results.has("usage") and results.has("perplexity_ratio")):
+        if not (grid.results.has("usage") and grid.results.has("perplexity_ratio")):
             return None
-        runs = results.ok.dropna(subset=["usage", "perplexity_ratio"])
+        runs = grid.results.ok.dropna(subset=["usage", "perplexity_ratio"])
         runs = runs[(runs["usage"] > 0) & (runs["perplexity_ratio"] > 0)]
         figure, [[axis]] = panels(1, 1, width=4.6, height=4.2)
         areas = {size: 22 + 70 * index / max(1, len(grid.sizes) - 1) for index, size in enumerate(grid.sizes)}
@@ -82,10 +81,10 @@ class RateDistortion(Plot):
 
     name = "rate_distortion"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where there is no entropy or no error."""
-        error = next((name for name in ("mse", "squared_error", "quantization_error") if results.has(name)), None)
-        if error is None or not results.has("entropy_bits"):
+        error = next((name for name in ("mse", "squared_error", "quantization_error") if grid.results.has(name)), None)
+        if error is None or not grid.results.has("entropy_bits"):
             return None
         figure, [[axis]] = panels(1, 1, width=4.8, height=3.8)
         shown, floors, errors = [], [], []

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.report.frame import Results, unusable
+from benchmark.report.frame import unusable
 from benchmark.report.grid import Grid
 from benchmark.report.plots.base import Plot, last_runs
 from benchmark.report.style import Style
@@ -20,12 +20,12 @@ class Speech(Plot):
 
     name = "speech"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run left sounds."""
         rows: list[tuple[str, str, np.ndarray]] = []
         rate = 0
         for arm, label, key in last_runs(grid):
-            folder = results.folder / "runs" / key / "samples"
+            folder = grid.results.folder / "runs" / key / "samples"
             original, reconstruction = _sound(folder, "original"), _sound(folder, "reconstruction")
             if original is None or reconstruction is None:
                 continue
@@ -72,7 +72,7 @@ def _sheet(rows: list[tuple[str, str, np.ndarray]], rate: int) -> Figure:
 
 def _spectrum(axis: Axes, samples: np.ndarray, rate: int, loudest: float | None) -> float:
     """Draw the log-mel spectrum on the scale of brightness that the original sets; the loudest value of that."""
-    from benchmark.metrics.sound_samples import BANDS, picture, spectrum_of
+    from benchmark.metrics.parts.sound_samples import BANDS, picture, spectrum_of
 
     spectrum = spectrum_of(samples, rate)
     top = float(spectrum.max()) if loudest is None else loudest

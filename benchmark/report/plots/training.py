@@ -5,7 +5,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.plots.base import (
@@ -37,9 +36,9 @@ class OverTraining(Plot):
 
     name = "training"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no history has a usage."""
-        curves = _curves(results, grid, ["usage", "perplexity"])
+        curves = _curves(grid, ["usage", "perplexity"])
         places = _places(grid, curves)
         if not curves:
             return None
@@ -65,9 +64,9 @@ class ErrorOverTraining(Plot):
 
     name = "error_over_training"
 
-    def draw(self, results: Results, grid: Grid, styles: dict[str, Style]) -> Figure | None:
+    def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no history has an error that a logarithm can show."""
-        curves = {at: _decibels(curve) for at, curve in _curves(results, grid, ["validation_error"]).items()}
+        curves = {at: _decibels(curve) for at, curve in _curves(grid, ["validation_error"]).items()}
         curves = {at: curve for at, curve in curves.items() if len(curve)}
         places = _places(grid, curves)
         if not curves:
@@ -90,12 +89,12 @@ class ErrorOverTraining(Plot):
         return figure
 
 
-def _curves(results: Results, grid: Grid, names: list[str]) -> Curves:
+def _curves(grid: Grid, names: list[str]) -> Curves:
     """The curves of the quantities ``names``; a row that lacks one, as before the quantizer starts, is left out."""
     curves: Curves = {}
     for arm in grid.arms:
         for place in grid.places:
-            histories = [results.history(key) for key in grid.ok(arm, place)["key"]]
+            histories = [grid.results.history(key) for key in grid.ok(arm, place)["key"]]
             found = [h[["step", *names]].dropna() for h in histories if h is not None and {*names} <= set(h.columns)]
             found = [curve for curve in found if len(curve)]
             if found:

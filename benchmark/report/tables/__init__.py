@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.table import Table
 from benchmark.report.tables.by_size import distortion_by_size, metrics_by_size, usage_by_size
@@ -11,7 +10,7 @@ from benchmark.report.tables.length_agreement import length_agreement_table
 from benchmark.report.tables.main import main_table
 from benchmark.report.tables.paper import paper_table
 
-Builder = Callable[[Results, Grid], Table | None]
+Builder = Callable[[Grid], Table | None]
 
 TABLES: dict[str, Builder] = {
     "main": main_table,

@@ -3,44 +3,44 @@
 import pandas as pd
 
 from benchmark.report.columns import NO_VALUE, Column
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
 from benchmark.report.notes import best_note, definition_note, interval_note, mark_notes, titled, tuning_note
 from benchmark.report.places import Place
-from benchmark.report.quantities import USAGE_TRAIN, distortion_columns, named
+from benchmark.report.quantities import TRAINING_USAGE, USAGE, distortion_columns, grouped, named
 from benchmark.report.table import Block, Cell, Footnotes, Table
 from benchmark.report.tables.main import arm_cell, best_arms, level_notes
 
 
-def usage_by_size(results: Results, grid: Grid) -> Table | None:
+def usage_by_size(grid: Grid) -> Table | None:
     """Usage and perplexity, side by side in each cell; where it was measured, usage on the training set below."""
-    if len(grid.x.values) < 2 or not results.has("usage"):
+    usage = grouped(USAGE)(grid.results)
+    if len(grid.x.values) < 2 or not usage:
         return None
     title = f"usage in % / perplexity, by {grid.x.words}"
-    groups = [named("usage", "perplexity")(results), named(*USAGE_TRAIN)(results)]
-    return _table("usage_by_size", title, results, grid, [group for group in groups if group])
+    groups = [group for group in (usage, grouped(TRAINING_USAGE)(grid.results)) if group]
+    return _table("usage_by_size", title, grid, groups)
 
 
-def distortion_by_size(results: Results, grid: Grid) -> Table | None:
+def distortion_by_size(grid: Grid) -> Table | None:
     """A block a metric of distortion."""
-    columns = distortion_columns(results)
+    columns = distortion_columns(grid.results)
     if len(grid.x.values) < 2 or not columns:
         return None
     title = f"distortion by {grid.x.words}"
-    return _table("distortion_by_size", title, results, grid, [[column] for column in columns])
+    return _table("distortion_by_size", title, grid, [[column] for column in columns])
 
 
-def metrics_by_size(name: str, metrics: list[str], results: Results, grid: Grid) -> Table | None:
+def metrics_by_size(name: str, metrics: list[str], grid: Grid) -> Table | None:
     """What a suite declares: a block a metric it names."""
-    columns = named(*metrics)(results)
+    columns = named(*metrics)(grid.results)
     if not columns:
         return None
     title = f"{', '.join(column.label for column in columns)} by {grid.x.words}"
-    return _table(name, title, results, grid, [[column] for column in columns])
+    return _table(name, title, grid, [[column] for column in columns])
 
 
-def _table(name: str, title: str, results: Results, grid: Grid, groups: list[list[Column]]) -> Table:
+def _table(name: str, title: str, grid: Grid, groups: list[list[Column]]) -> Table:
     """One block a group of columns and line of places; the columns of a group share each cell, with a slash between."""
     footnotes = Footnotes()
     lines = grid.lines()
@@ -52,10 +52,12 @@ def _table(name: str, title: str, results: Results, grid: Grid, groups: list[lis
     columns = [column for group in groups for column in group]
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     headings = ["Arm", *(grid.x.at(value) for value in grid.x.values)]
-    in_training = [column for column in columns if column.name in USAGE_TRAIN]
+    in_training = [column for column in grouped(TRAINING_USAGE)(grid.results) if column in columns]
     notes += [definition_note(in_training)] if in_training else []
-    notes += [*filter(None, [length_note(grid)]), tuning_note(results)]
-    return Table(results.plan["suite"], name, titled(results, title), headings, blocks, _data(grid, columns), notes)
+    notes += [*filter(None, [length_note(grid)]), tuning_note(grid.results)]
+    return Table(
+        grid.results.plan["suite"], name, titled(grid.results, title), headings, blocks, _data(grid, columns), notes
+    )
 
 
 def _heading(group: list[Column], line: str) -> str:

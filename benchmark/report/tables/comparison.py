@@ -5,10 +5,9 @@ from typing import Any
 import pandas as pd
 
 from benchmark.report.columns import NO_VALUE, Column
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.notes import mark_notes, tuning_note
-from benchmark.report.quantities import distortion_columns, named
+from benchmark.report.quantities import USAGE, distortion_columns, grouped
 from benchmark.report.statistics import LEVEL, Comparison, Difference
 from benchmark.report.table import Block, Cell, Table
 from benchmark.report.tables.main import arm_cell
@@ -16,12 +15,12 @@ from benchmark.report.tables.main import arm_cell
 Compared = list[tuple[Column, Comparison]]
 
 
-def comparison_table(results: Results, grid: Grid) -> Table | None:
+def comparison_table(grid: Grid) -> Table | None:
     """One block a metric of distortion, arms from the best mean rank down, then usage and perplexity by difference.
 
     None for untuned arms, which are not ranked. Yardsticks are left out.
     """
-    columns = [*distortion_columns(results), *named("usage", "perplexity")(results)]
+    columns = [*distortion_columns(grid.results), *grouped(USAGE)(grid.results)]
     compared = [
         (column, comparison)
         for column in columns
@@ -31,7 +30,7 @@ def comparison_table(results: Results, grid: Grid) -> Table | None:
         return None
     against = list(dict.fromkeys(comparison.against for _, comparison in compared))
     return Table(
-        results.plan["suite"],
+        grid.results.plan["suite"],
         "comparison",
         f"arms compared over {_blocks(grid)[0]} and seeds",
         ["Arm", "Mean rank", f"Difference from {_first(against)}", "p (Holm)"],
@@ -48,7 +47,7 @@ def comparison_table(results: Results, grid: Grid) -> Table | None:
             "Holm-corrected over all pairs of arms of a metric, since the same runs choose the arm compared with.",
             *_bold(grid, compared),
             *mark_notes(grid),
-            tuning_note(results),
+            tuning_note(grid.results),
         ],
     )
 

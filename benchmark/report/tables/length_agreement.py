@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 
 from benchmark.report.columns import NO_VALUE
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import STEPS, Neighbours, length_metric, length_note, neighbours, tau_text
 from benchmark.report.notes import mark_notes, tuning_note
@@ -13,7 +12,7 @@ from benchmark.report.statistics import LEVEL
 from benchmark.report.table import Block, Cell, Table
 
 
-def length_agreement_table(results: Results, grid: Grid) -> Table | None:
+def length_agreement_table(grid: Grid) -> Table | None:
     """One block a place of the other axes, a row two neighbouring lengths; None where the plan has one length."""
     metric, pairs = length_metric(grid), neighbours(grid)
     if metric is None or not pairs:
@@ -22,7 +21,7 @@ def length_agreement_table(results: Results, grid: Grid) -> Table | None:
     for pair in pairs:
         blocks.setdefault(pair.heading, []).append(_row(pair))
     return Table(
-        results.plan["suite"],
+        grid.results.plan["suite"],
         "length_agreement",
         f"does the order of arms by {metric.label} after a shorter training agree with that after a longer one?",
         ["Steps", "τ beyond chance", "Pairs beyond chance", "τ of all pairs", "Pairs", "Seeds"],
@@ -35,7 +34,7 @@ def length_agreement_table(results: Results, grid: Grid) -> Table | None:
             "pairs).",
             *filter(None, [length_note(grid)]),
             *mark_notes(grid),
-            tuning_note(results),
+            tuning_note(grid.results),
         ],
     )
 

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from benchmark.report.columns import Column
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
 from benchmark.report.listed import Listed, level_columns, rate_columns
@@ -30,8 +29,9 @@ from benchmark.report.table import Block, Cell, Footnotes, Table
 Shown = Column | Listed
 
 
-def main_table(results: Results, grid: Grid) -> Table | None:
+def main_table(grid: Grid) -> Table | None:
     """One block a place, one row an arm; yardsticks without a size in blocks of their own."""
+    results = grid.results
     codes, quality = code_columns(results), quality_columns(results)
     columns: list[Shown] = [*codes, *level_columns(grid), *quality, *rate_columns(grid)]
     measured = [*codes, *quality]

@@ -8,7 +8,6 @@ import pandas as pd
 
 from benchmark.report.columns import NO_VALUE, Column, column
 from benchmark.report.declarations import PaperTable
-from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.notes import best_note, interval_note, mark_notes, settings_note, tuning_note
 from benchmark.report.places import Place
@@ -20,10 +19,10 @@ from benchmark.report.tables.main import arm_cell, best_arms, level_notes, place
 OUTSIDE = "*"
 
 
-def paper_table(declaration: PaperTable, results: Results, grid: Grid) -> Table | None:
+def paper_table(declaration: PaperTable, grid: Grid) -> Table | None:
     """One block a place of the grid; None where no run has any of the metrics."""
     columns = [_formatted(name, declaration) for name in declaration.columns]
-    if not any(results.has(name) for name in declaration.columns):
+    if not any(grid.results.has(name) for name in declaration.columns):
         return None
     arms = [arm for arm in grid.arms if declaration.rows is None or arm in declaration.rows]
     footnotes = Footnotes()
@@ -36,7 +35,7 @@ def paper_table(declaration: PaperTable, results: Results, grid: Grid) -> Table 
         if not all(cell.text in ("", NO_VALUE) for row in rows for cell in row[1:]):
             blocks.append(Block(place_heading(grid, place), rows))
     return Table(
-        results.plan["suite"],
+        grid.results.plan["suite"],
         declaration.name,
         declaration.title,
         ["Arm", *(heading for own in columns for heading in _headings(own, declaration))],
@@ -48,7 +47,7 @@ def paper_table(declaration: PaperTable, results: Results, grid: Grid) -> Table 
             for own in columns
             if grid.planned(arm, place)
         ),
-        [*footnotes.notes(), *_notes(declaration, results, grid, columns)],
+        [*footnotes.notes(), *_notes(declaration, grid, columns)],
     )
 
 
@@ -150,7 +149,7 @@ def _data(declaration: PaperTable, grid: Grid, arm: str, place: Place, own: Colu
     }
 
 
-def _notes(declaration: PaperTable, results: Results, grid: Grid, columns: list[Column]) -> list[str]:
+def _notes(declaration: PaperTable, grid: Grid, columns: list[Column]) -> list[str]:
     notes = [interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     if declaration.published is not None:
         notes.append(
@@ -161,4 +160,4 @@ def _notes(declaration: PaperTable, results: Results, grid: Grid, columns: list[
     if declaration.relative_to is not None:
         notes.append(f"Over `{declaration.relative_to}`: mean over its mean, less one.")
     notes += [declaration.footnote] if declaration.footnote else []
-    return [*notes, tuning_note(results), *filter(None, [settings_note(grid)])]
+    return [*notes, tuning_note(grid.results), *filter(None, [settings_note(grid)])]

@@ -5,8 +5,8 @@ import torch
 
 from benchmark.data import Dataset
 from benchmark.data import base as base_module
-from benchmark.data.base import check_count, evenly
-from methods.errors import UsageError
+from benchmark.data.base import evenly
+from methods.core.usage import UsageError
 
 
 def dataset(train: torch.Tensor) -> Dataset:
@@ -38,9 +38,3 @@ def test_evenly_spaced_items():
 def test_evenly_refuses(count):
     with pytest.raises(UsageError, match=r"^n must be a whole number from 1 to 10, not "):
         evenly(torch.arange(10), count, "n")
-
-
-def test_check_count_without_bound():
-    assert check_count("n", 7) == 7
-    with pytest.raises(UsageError, match=r"^n must be a whole number of at least 1, not 0$"):
-        check_count("n", 0)

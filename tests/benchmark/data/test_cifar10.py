@@ -10,8 +10,8 @@ from torchvision.datasets import CIFAR10
 
 from benchmark.data import cifar10 as cifar
 from benchmark.data import datasets
-from benchmark.data.sources import UnavailableError
-from methods.errors import UsageError
+from benchmark.data.parts.sources import UnavailableError
+from methods.core.usage import UsageError
 
 ROWS = np.random.default_rng(0).integers(0, 256, (5, 4, 3072), np.uint8)  # five files of four images
 TEST = np.random.default_rng(1).integers(0, 256, (3, 3072), np.uint8)

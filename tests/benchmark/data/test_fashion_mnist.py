@@ -11,8 +11,8 @@ import torch
 from benchmark.cache import cache_folder
 from benchmark.data import datasets
 from benchmark.data import fashion_mnist as fashion
-from benchmark.data.sources import UnavailableError
-from methods.errors import UsageError
+from benchmark.data.parts.sources import UnavailableError
+from methods.core.usage import UsageError
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
 TEST = np.random.default_rng(1).integers(0, 256, (5, 28, 28), np.uint8)

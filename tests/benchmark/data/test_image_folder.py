@@ -12,7 +12,7 @@ from benchmark import cache as cache_module
 from benchmark.data import Dataset, datasets
 from benchmark.data import image_folder as folder_module
 from benchmark.data.image_folder import square
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(autouse=True)

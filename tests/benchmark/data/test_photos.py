@@ -12,7 +12,7 @@ from PIL import Image
 from benchmark.data import Dataset, datasets
 from benchmark.data import photos as photos_module
 from benchmark.data.photos import GRIDS, SCENES, read, scene_crops
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import torch
 
 from benchmark import cache as cache_module
 from benchmark.data import datasets
-from benchmark.data.sources import UnavailableError
+from benchmark.data.parts.sources import UnavailableError
 from benchmark.data.speech import by_speaker, read_libritts
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def test_bad_recordings_are_named_counted_and_skipped(tmp_path: Path, capsys: py
 
 
 def test_recordings_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark.data import clips
+    from benchmark.data.parts import clips
 
     monkeypatch.setattr(cache_module, "WORTH_KEEPING", 0.0)
     fill(tmp_path / "speech", 10)

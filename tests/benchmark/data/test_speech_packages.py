@@ -8,9 +8,9 @@ import soundfile
 import torch
 
 from benchmark.data import datasets, speech_packages
-from benchmark.data.sources import UnavailableError
+from benchmark.data.parts.sources import UnavailableError
 from benchmark.data.speech_packages import ASTERISK_FOLDER, ASTERISK_VOICES, FESTVOX_FOLDER, prompts, read_asterisk
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.fixture(autouse=True)

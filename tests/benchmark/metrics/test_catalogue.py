@@ -5,7 +5,7 @@ import torch
 
 from benchmark.metrics.catalogue import METRICS, describe
 from benchmark.metrics.codes import KEYS, CodeStatistics
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 
 @pytest.mark.parametrize("name", [*KEYS, "usage_level_1", "perplexity_ratio_level_12", "effective_rank"])

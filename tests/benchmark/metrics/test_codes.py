@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.metrics.codes import KEYS, TRAINING_KEYS, CodeStatistics, QuantizationError, ceiling, effective_rank
-from benchmark.metrics.tuples import TupleHistogram
+from benchmark.metrics.codes import (
+    KEYS,
+    TRAINING_KEYS,
+    CodeStatistics,
+    QuantizationError,
+    UnmappedStatistics,
+    ceiling,
+    effective_rank,
+)
+from benchmark.metrics.parts.tuples import TupleHistogram
 
 
 def measure(codes, level_sizes, batches=1):
@@ -118,7 +126,7 @@ def test_a_dropped_level_counts_for_the_levels_that_are_there():
 def test_merging_while_streaming_changes_nothing(monkeypatch):
     codes = torch.randint(0, 6, (500, 2, 2), generator=torch.Generator().manual_seed(1))
     whole = measure(codes, (6, 6)).compute()
-    monkeypatch.setattr("benchmark.metrics.tuples.PENDING_ROWS", 64)
+    monkeypatch.setattr("benchmark.metrics.parts.tuples.PENDING_ROWS", 64)
     assert measure(codes, (6, 6), batches=50).compute() == whole
 
 
@@ -195,3 +203,13 @@ def test_training_codes_of_several_levels_are_joint():
     codes.update(torch.tensor([[0, 0]] * 79 + [[1, 1]]))
     measured = codes.compute_training()
     assert (measured["usage_train"], measured["usage_tenth_train"], measured["hit_once_train"]) == (0.5, 0.25, 0.25)
+
+
+def test_unmapped_latents_go_to_the_nearest_row() -> None:
+    statistics = UnmappedStatistics(torch.tensor([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0], [9.0, -9.0]]))
+    statistics.update(torch.tensor([[[0.1, 0.0], [0.2, 0.0]]]))
+    statistics.update(torch.tensor([[[0.9, 0.0], [1.0, 0.0]]]))
+    measured = statistics.compute()
+    assert measured["usage_unmapped"] == 0.5
+    assert measured["perplexity_unmapped"] == pytest.approx(2.0)
+    assert 1 < measured["effective_rank_unmapped"] <= 2

@@ -8,9 +8,9 @@ from skimage import data
 
 from benchmark.metrics import metrics
 from benchmark.metrics.catalogue import describe
-from benchmark.metrics.perceptual import load_lpips
-from benchmark.metrics.pixels import psnr, ssim
-from methods.errors import UsageError
+from benchmark.metrics.parts.perceptual import load_lpips
+from benchmark.metrics.parts.pixels import psnr, ssim
+from methods.core.usage import UsageError
 
 CPU = torch.device("cpu")
 
@@ -183,8 +183,12 @@ def test_samples_show_originals_over_reconstructions(tmp_path):
     ("shape", "options", "message"),
     [
         ((4, 8, 8), {}, "need grey or colour images, of 1 or 3 channels, not 4"),
-        ((3, 8, 8), {"features": "inceptoin"}, r"features must be one of .*\(did you mean `inception`\?\)"),
-        ((3, 8, 8), {"lpips": ["alexnet"]}, r"lpips must be one of `alex`, `vgg`, not `alexnet`"),
+        ((3, 8, 8), {"features": "inceptoin"}, r"`features` must be one of .*\(did you mean `inception`\?\)"),
+        (
+            (3, 8, 8),
+            {"lpips": ["alexnet"]},
+            r"`lpips` lists 'alexnet' \(did you mean `alex`\?\); there are: `alex`, `vgg`",
+        ),
         (
             (3, 32, 32),
             {"features": "fashion_classifier"},

@@ -5,9 +5,9 @@ import torch
 
 from benchmark.models import models
 from benchmark.models.codec import Codec
-from benchmark.models.seanet import Conv, Upsample
-from benchmark.models.vocos import VocosDecoder
-from methods.errors import UsageError
+from benchmark.models.parts.seanet import Conv, Upsample
+from benchmark.models.parts.vocos import VocosDecoder
+from methods.core.usage import UsageError
 
 SMALL = {"latent_dim": 6, "filters": 2, "decoder_width": 12, "decoder_layers": 2}
 

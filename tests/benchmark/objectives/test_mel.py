@@ -6,9 +6,9 @@ import pytest
 import torch
 from torchaudio.transforms import MelSpectrogram
 
-from benchmark.mel import MelDistance
+from benchmark.metrics.parts.mel import MelDistance
 from benchmark.objectives import objectives
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 RATE = {"sample_rate": 8000}
 

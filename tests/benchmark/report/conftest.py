@@ -5,6 +5,7 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ METHODS = (
     "simvq",
     "no_quantization",
 )
+REFERENCES = ("no_quantization", "kmeans")
 _EVEN = {"vq_vae": 0.06, "vq_vae_ema": 0.25, "codebook_reset": 0.85, "cvq_vae": 0.95, "sq_vae": 0.6, "simvq": 0.93}
 """How evenly an invented method uses its codebook, from 0 to 1."""
 
@@ -90,7 +92,14 @@ class SyntheticResults:
                 "evaluation": {"features": "efficientnet_lite0", "lpips": ["alex"]},
             },
             "arms": [
-                {"arm": arm, "method": method, "params": {}, "verified": method != "sq_vae", "tuned": False}
+                {
+                    "arm": arm,
+                    "method": method,
+                    "params": {},
+                    "verified": method != "sq_vae",
+                    "tuned": False,
+                    **({"reference": True} if method in REFERENCES else {}),
+                }
                 for arm, method in pairs
             ],
             "codebook_sizes": list(sizes),
@@ -266,6 +275,17 @@ def _write_artefacts(
     noisy = [np.clip(tile + 3 * (metrics["mse"] or 0) ** 0.5 * rng.standard_normal(tile.shape), 0, 1) for tile in tiles]
     picture = np.vstack([np.hstack(tiles), np.hstack(noisy)])
     matplotlib.image.imsave(folder / "samples.png", np.repeat(picture[..., None], 3, axis=2))
+
+
+@pytest.fixture(scope="session")
+def shared_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SyntheticResults]:
+    """The same for folders that tests only read: each is written once, and is to be left as it is."""
+
+    @cache
+    def make(*arguments: Any, **options: Any) -> SyntheticResults:
+        return SyntheticResults(tmp_path_factory.mktemp("shared") / "results").write(*arguments, **options)
+
+    return make
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark.report import build, check_plots, check_tables, read
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 

@@ -15,7 +15,7 @@ Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which i
 
 def table(folder, name: str = "main") -> Table | None:
     results = read(folder)
-    return TABLES[name](results, Grid(results))
+    return TABLES[name](Grid(results))
 
 
 def compared(synthetic: Make):

@@ -13,7 +13,7 @@ from benchmark.report.frame import read
 from benchmark.report.grid import Grid
 from benchmark.report.plots import PLOTS
 from benchmark.report.style import arm_styles
-from methods.errors import UsageError
+from methods.core.usage import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
@@ -138,8 +138,8 @@ def test_histories_are_read_once(synthetic: Make, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pd, "read_csv", lambda path, **options: paths.append(str(path)) or read_csv(path, **options))
     results = read(made.folder)
     grid = Grid(results)
-    for plot in (PLOTS["training"], PLOTS["error_over_training"]):
-        assert plot.draw(results, grid, arm_styles(results.plan["arms"])) is not None
+    for plot in (PLOTS.all()["training"], PLOTS.all()["error_over_training"]):
+        assert plot.draw(grid, arm_styles(results.plan["arms"], [])) is not None
     histories = [path for path in paths if path.endswith("history.csv")]
     assert len(histories) == len(set(histories)) == 4
 

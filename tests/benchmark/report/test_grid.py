@@ -58,7 +58,7 @@ def test_words_have_rows_of_arms_on_one_scale_and_a_column_a_word(synthetic: Mak
     ]
     made.edit_plan(codebook_sizes=[256], axes={"law": ["gaussian", "uniform"]}, cells=cells)
     results = read(made.folder)
-    figure = PLOTS["usage"].draw(results, Grid(results), arm_styles(results.plan["arms"]))
+    figure = PLOTS.all()["usage"].draw(Grid(results), arm_styles(results.plan["arms"], []))
     assert figure is not None
     assert [axes.get_title() for axes in figure.axes] == ["gaussian", "uniform"] * 2
     assert [axes.get_xlabel() for axes in figure.axes] == ["Usage, %"] * 2 + ["Perplexity"] * 2
@@ -75,7 +75,7 @@ def test_words_have_rows_of_arms_on_one_scale_and_a_column_a_word(synthetic: Mak
 def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
     results = read(shifted)
     grid = Grid(results)
-    usage = TABLES["usage_by_size"](results, grid)
+    usage = TABLES["usage_by_size"](grid)
     assert usage is not None
     assert usage.title.endswith("by shift of the mean")
     assert usage.columns == ["Arm", "shift = 0", "shift = 2"]
@@ -86,11 +86,11 @@ def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
     first = usage.data[(usage.data["arm"] == "vq_vae") & (usage.data["metric"] == "usage")].iloc[0]
     assert (first["dataset.law"], first["dataset.shift"], first["mean"]) == ("gaussian", 0, pytest.approx(mean))
 
-    main = TABLES["main"](results, grid)
+    main = TABLES["main"](grid)
     assert main is not None
     headings = [block.heading.split(" · N")[0] for block in main.blocks]
     assert headings[:2] == ["Codebook size 256 · gaussian · shift = 0", "Codebook size 256 · gaussian · shift = 2"]
-    comparison = TABLES["comparison"](results, grid)
+    comparison = TABLES["comparison"](grid)
     assert comparison is not None
     assert "A block is a place of the grid (law, shift) and a seed" in comparison.notes[0]
     assert "8 blocks, 2 seeds" in comparison.blocks[0].heading
@@ -99,7 +99,7 @@ def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
 @pytest.mark.parametrize("name", ["usage", "distortion", "disguise", "rate_distortion", "price"])
 def test_plots_draw_every_line(shifted: Path, name: str) -> None:
     results = read(shifted)
-    figure = PLOTS[name].draw(results, Grid(results), arm_styles(results.plan["arms"]))
+    figure = PLOTS.all()[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
     assert figure is not None
     if name == "usage":
         titles = [axis.get_title() for axis in figure.axes]

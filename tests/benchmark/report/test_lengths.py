@@ -41,7 +41,7 @@ def lengths(synthetic: Make) -> Callable[..., "SyntheticResults"]:  # noqa: F821
 
 def test_table_of_planted_orders(lengths) -> None:
     results = read(lengths({(256, 1000): OTHER}).folder)
-    table = TABLES["length_agreement"](results, Grid(results))
+    table = TABLES["length_agreement"](Grid(results))
     assert table is not None
     assert [block.heading for block in table.blocks] == ["K = 256", "K = 1,024"]
     rows = [[cell.text for cell in row] for block in table.blocks for row in block.rows]
@@ -76,7 +76,7 @@ def test_the_note_stands_under_the_other_tables(lengths) -> None:
     assert note is not None
     assert "1,000 to 4,000 steps 0.67 (K = 256), 1.00 (K = 1,024); 4,000 to 16,000 steps 1.00" in note
     for name in ("main", "usage_by_size", "distortion_by_size", "length_agreement"):
-        table = TABLES[name](results, grid)
+        table = TABLES[name](grid)
         assert table is not None
         assert note in table.notes
 
@@ -90,5 +90,5 @@ def test_one_seed_is_no_verdict(lengths) -> None:
 
 def test_one_length_has_no_table(synthetic: Make) -> None:
     results = read(synthetic(("vq_vae", "simvq"), sizes=(256, 1024), artefacts=False).folder)
-    assert TABLES["length_agreement"](results, Grid(results)) is None
+    assert TABLES["length_agreement"](Grid(results)) is None
     assert length_note(Grid(results)) is None

@@ -19,7 +19,7 @@ from benchmark.report.statistics import Interval
 from benchmark.report.style import arm_styles
 from benchmark.report.tables import paper_table
 from benchmark.report.tables.paper import is_outside
-from benchmark.suite import plan_suite
+from benchmark.suite.plan import plan_suite
 from methods import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
@@ -71,7 +71,7 @@ def test_ours_theirs_and_the_difference(synthetic: Make) -> None:
     made = synthetic(("vq_vae", "simvq", "sq_vae"), sizes=(256,), artefacts=False)
     with_usage(made, [0.05, 0.055, 0.06])
     results = read(made.folder)
-    table = paper_table(PaperTable.model_validate(DECLARATION), results, Grid(results))
+    table = paper_table(PaperTable.model_validate(DECLARATION), Grid(results))
     assert table is not None
     assert table.columns == ["Arm", "Usage, %", "published", "difference", "MSE ↓", "published", "difference"]
     [[_, *plain], [name, *other]] = table.blocks[0].rows
@@ -93,7 +93,7 @@ def test_distortion_in_relation_to_an_arm(synthetic: Make) -> None:
             made.edit(arm, 256, seed, metrics={"mse": error, "usage": 0.5})
     declaration = PaperTable(name="t", title="t", columns=["mse", "usage"], relative_to="kmeans")
     results = read(made.folder)
-    table = paper_table(declaration, results, Grid(results))
+    table = paper_table(declaration, Grid(results))
     assert table is not None
     assert table.columns == ["Arm", "MSE ↓", "over `kmeans`", "Usage, %"]
     assert [row[2].text for row in table.blocks[0].rows] == ["+20.0 %", "+0.0 %"]
@@ -110,7 +110,7 @@ def test_a_plot_of_the_table_has_a_ring_a_figure(synthetic: Make) -> None:
     made = synthetic(("vq_vae", "simvq"), sizes=(256, 512), seeds=1, artefacts=False)
     results = read(made.folder)
     plot = AgainstPublished("against", PaperTable.model_validate(DECLARATION))
-    figure = plot.draw(results, Grid(results), arm_styles(results.plan["arms"]))
+    figure = plot.draw(Grid(results), arm_styles(results.plan["arms"], []))
     assert figure is not None
     rings = [line for axis in figure.axes for line in axis.lines if line.get_markerfacecolor() == "none"]
     found = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in rings if len(line.get_xdata())]
@@ -141,7 +141,7 @@ def test_a_plot_needs_its_table() -> None:
 
 def test_the_published_mean_shift_figures_are_found() -> None:
     plan = plan_suite("mean_shift", seeds=[0])
-    [declaration] = [PaperTable.model_validate(t) for t in plan.file.tables if isinstance(t, dict)]
+    [declaration] = [PaperTable.model_validate(t) for t in plan.suite.file.tables if isinstance(t, dict)]
     assert declaration.published is not None
     found = {
         (cell.arm, *cell.point.values()): figure.value
@@ -171,6 +171,6 @@ def test_a_metric_that_nobody_measured_is_a_dash(synthetic: Make) -> None:
     made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2, artefacts=False)
     results = read(made.folder)
     declaration = PaperTable.model_validate({**DECLARATION, "columns": ["usage", "mse", "utmos"]})
-    table = paper_table(declaration, results, Grid(results))
+    table = paper_table(declaration, Grid(results))
     assert table is not None
     assert table.data.groupby("metric")["n"].sum().to_dict() == {"mse": 4, "usage": 4, "utmos": 0}

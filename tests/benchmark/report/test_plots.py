@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from functools import cache
 
 import matplotlib
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from benchmark.report.frame import read
+from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
 from benchmark.report.places import Axis
 from benchmark.report.plots import PLOTS
@@ -23,12 +24,18 @@ ARMS = ("vq_vae", "residual_vq", "simvq", "no_quantization")
 
 
 def draw(folder, name: str) -> Figure | None:
-    results = read(folder)
+    return draw_results(read(folder), name)
+
+
+def draw_results(results: Results, name: str) -> Figure | None:
     with matplotlib.rc_context(RC):
-        figure = PLOTS[name].draw(results, Grid(results), arm_styles(results.plan["arms"]))
+        figure = PLOTS.all()[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
         if figure is not None:
             figure.draw_without_rendering()
     return figure
+
+
+read_once = cache(read)
 
 
 def names(figure: Figure | None) -> list[str]:
@@ -36,33 +43,34 @@ def names(figure: Figure | None) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-@pytest.mark.parametrize("name", list(PLOTS))
+@pytest.mark.parametrize("name", PLOTS.names())
 @pytest.mark.parametrize(("sizes", "seeds"), [((256, 1024), 2), ((256,), 1)])
-def test_nothing_overlaps(synthetic: Make, name: str, sizes: tuple[int, ...], seeds: int):
-    assert_apart(draw(synthetic(ARMS, sizes=sizes, seeds=seeds).folder, name))
+def test_nothing_overlaps(shared_synthetic: Make, name: str, sizes: tuple[int, ...], seeds: int):
+    assert_apart(draw_results(read_once(shared_synthetic(ARMS, sizes=sizes, seeds=seeds).folder), name))
 
 
 @pytest.mark.parametrize("name", ["usage", "distortion", "training", "rank_frequency", "disguise", "price"])
-def test_nothing_overlaps_on_a_grid_of_two_more_axes(synthetic: Make, name: str):
-    figure = draw(two_more_axes(synthetic), name)
+def test_nothing_overlaps_on_a_grid_of_two_more_axes(two_more_axes: Results, name: str):
+    figure = draw_results(two_more_axes, name)
     assert_apart(figure, within=4)  # tick labels that change once the layout is made
     titles = {axis.get_title() for axis in figure.axes}
     if name == "training":
         assert "learning rate = 0.003\nbatch size = 128" in titles
 
 
-def test_arms_stand_apart_within_the_panel(synthetic: Make):
-    figure = draw(two_more_axes(synthetic), "usage")
+def test_arms_stand_apart_within_the_panel(two_more_axes: Results):
+    figure = draw_results(two_more_axes, "usage")
     assert figure is not None
     for axis in figure.axes:
         low, high = axis.get_xlim()
         assert all(low < x < high for line in axis.get_lines() for x in line.get_xdata())
 
 
-def two_more_axes(synthetic: Make):
+@pytest.fixture(scope="module")
+def two_more_axes(shared_synthetic: Make) -> Results:
     """Four invented sizes made to stand for two learning rates and two batch sizes at one size."""
     points = {256: (3e-4, 16), 512: (3e-3, 16), 1024: (3e-4, 128), 2048: (3e-3, 128)}
-    made = synthetic((*ARMS, "optvq", "cvq_vae", "sq_vae", "fsq"), sizes=tuple(points), seeds=1)
+    made = shared_synthetic((*ARMS, "optvq", "cvq_vae", "sq_vae", "fsq"), sizes=tuple(points), seeds=1)
     names = ("training.learning_rate", "training.batch_size")
     cells = [
         {**cell, "codebook_size": 256, "point": dict(zip(names, points[cell["codebook_size"]], strict=True))}
@@ -70,7 +78,7 @@ def two_more_axes(synthetic: Make):
     ]
     axes = dict(zip(names, ([3e-4, 3e-3], [16, 128]), strict=True))
     made.edit_plan(codebook_sizes=[256], axes=axes, cells=cells)
-    return made.folder
+    return read(made.folder)
 
 
 def assert_apart(figure: Figure | None, within: int = 2) -> None:
@@ -91,7 +99,7 @@ def test_every_plot_stays_away_without_runs(synthetic: Make):
     made = synthetic(ARMS, sizes=(256,), seeds=1, artefacts=False)
     for path in made.folder.glob("runs/*/record.json"):
         path.unlink()
-    assert [draw(made.folder, name) for name in PLOTS] == [None] * len(PLOTS)
+    assert [draw(made.folder, name) for name in PLOTS.names()] == [None] * len(PLOTS.names())
 
 
 def test_usage_against_size(synthetic: Make):

@@ -51,7 +51,7 @@ def test_distances_of_enlarged_images_are_neither_headlined_nor_ranked(synthetic
     for columns in (quality_columns(results), distortion_columns(results)):
         assert set(EFFICIENTNET).isdisjoint(names(columns)) == small
         assert "lpips_alex_64px" in names(columns)
-    notes = main_table(results, Grid(results)).notes
+    notes = main_table(Grid(results)).notes
     assert any(note.startswith("Left to summary.csv: FD (EfficientNet-Lite0) and KID") for note in notes) == small
 
 
@@ -59,7 +59,7 @@ def test_they_stay_in_the_summary_and_where_a_table_names_them(synthetic: Make):
     results = read(synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1, artefacts=False).folder)
     assert set(EFFICIENTNET) <= set(summary_csv(results).splitlines()[0].split(","))
     declared = PaperTable(name="named", title="named", columns=["psnr", *EFFICIENTNET])
-    built = paper_table(declared, results, Grid(results))
+    built = paper_table(declared, Grid(results))
     assert built is not None
     assert any("FD (EfficientNet-Lite0)" in column for column in built.columns)
 

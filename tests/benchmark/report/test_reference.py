@@ -20,9 +20,7 @@ def test_tables_are_those_of_the_records(name: str) -> None:
     results = read(folder)
     assert not results.problems
     grid = Grid(results)
-    built = [
-        table_of(declaration, results, grid) for declaration in tables_of(results.plan["tables"], TABLES) or TABLES
-    ]
+    built = [table_of(declaration, grid) for declaration in tables_of(results.plan["tables"], TABLES) or TABLES]
     tables = [table for table in built if table is not None]
     assert {path.name for path in (folder / "tables").iterdir()} == {
         f"{table.name}.{suffix}" for table in tables for suffix in ("md", "csv", "tex")

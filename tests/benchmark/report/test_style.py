@@ -29,14 +29,14 @@ def test_every_line_is_dark_enough_for_white_paper():
 
 
 def test_a_method_looks_the_same_in_every_plan():
-    alone = arm_styles(arms(("simvq", "simvq")))["simvq"]
-    among = arm_styles(arms(("vq_vae", "vq_vae"), ("simvq", "simvq"), ("fsq", "fsq")))["simvq"]
+    alone = arm_styles(arms(("simvq", "simvq")), [])["simvq"]
+    among = arm_styles(arms(("vq_vae", "vq_vae"), ("simvq", "simvq"), ("fsq", "fsq")), [])["simvq"]
     assert alone == among == method_style("simvq")
 
 
 def test_methods_of_one_plan_have_colours_of_their_own_while_there_are_enough():
     sharing = ["codebook_reset", "factorized_vq", "wasserstein_vq", "vq_vae", "somebody_elses_method"]
-    styles = arm_styles(arms(*((name, name) for name in sharing)))
+    styles = arm_styles(arms(*((name, name) for name in sharing)), [])
     assert len({style.colour for style in styles.values()}) == len(sharing)
     assert styles["codebook_reset"] == method_style("codebook_reset")
     assert {name: style.marker for name, style in styles.items()} == {n: method_style(n).marker for n in sharing}
@@ -47,7 +47,7 @@ def test_every_colour_can_be_a_spare_one():
 
 
 def test_more_methods_than_colours_keep_theirs():
-    styles = arm_styles(arms(*((name, name) for name in _KNOWN)))
+    styles = arm_styles(arms(*((name, name) for name in _KNOWN)), [])
     assert styles == {name: method_style(name) for name in _KNOWN}
 
 
@@ -58,7 +58,7 @@ def test_a_plug_in_has_a_look_of_its_own_that_stays():
 
 
 def test_arms_of_one_method_keep_its_look_for_the_arm_named_like_it():
-    styles = arm_styles(arms(("vq_vae_kmeans", "vq_vae"), ("vq_vae", "vq_vae")))
+    styles = arm_styles(arms(("vq_vae_kmeans", "vq_vae"), ("vq_vae", "vq_vae")), [])
     assert styles["vq_vae"] == method_style("vq_vae")
     assert styles["vq_vae_kmeans"].colour != styles["vq_vae"].colour
     assert styles["vq_vae_kmeans"].marker != styles["vq_vae"].marker
@@ -66,12 +66,16 @@ def test_arms_of_one_method_keep_its_look_for_the_arm_named_like_it():
 
 @pytest.mark.parametrize("count", [2, 4, 5, 9])
 def test_arms_of_one_method_are_told_apart(count: int):
-    styles = arm_styles(arms(*((f"arm_{index}", "simvq") for index in range(count))))
+    styles = arm_styles(arms(*((f"arm_{index}", "simvq") for index in range(count))), [])
     assert len({style.colour for style in styles.values()}) == count
     assert len({style.marker for style in styles.values()}) == count
 
 
-def test_references_are_grey():
-    for name in ("no_quantization", "kmeans"):
-        red, green, blue = to_rgb(method_style(name).colour)
+def test_references_are_grey_and_one_without_a_size_is_told_from_one_with_sizes():
+    plan = [{**arm, "reference": True} for arm in arms(("floor", "floor"), ("centroids", "centroids"))]
+    styles = arm_styles(plan, ["floor"])
+    for style in styles.values():
+        red, green, blue = to_rgb(style.colour)
         assert red == green == blue
+    assert len({(style.colour, style.marker, style.line) for style in styles.values()}) == 2
+    assert arm_styles(plan[::-1], ["floor"]) == styles

@@ -20,7 +20,7 @@ T_2 = 4.302652729749
 
 def table(folder, name: str = "main") -> Table | None:
     results = read(folder)
-    return TABLES[name](results, Grid(results))
+    return TABLES[name](Grid(results))
 
 
 def rows(built: Table | None) -> dict[tuple[str, str], list[str]]:
@@ -224,7 +224,7 @@ def test_an_arm_that_is_not_the_whole_method_is_shown_and_not_ranked(synthetic: 
     results = read(made.folder)
     grid = Grid(results)
     assert grid.remedies == ["vq_vae", "simvq"]
-    built = TABLES["main"](results, grid)
+    built = TABLES["main"](grid)
     assert built is not None
     assert [row[0].text for row in built.blocks[0].rows] == ["`vq_vae`", "`simvq`", "`hqa_layer`"]
     assert (
@@ -259,11 +259,11 @@ def test_a_choice_at_the_end_of_what_was_tried_is_marked(synthetic: Make):
     simvq |= {"tuned": {"learning_rate": 0.01, "beta": 1.0}, "at_end": ["learning_rate"]}
     made.edit_plan(tuned="nine trials", arms=[simvq, vq_vae])
     results = read(made.folder)
-    text = TABLES["main"](results, Grid(results)).markdown()
+    text = TABLES["main"](Grid(results)).markdown()
     assert "`simvq`<sup>§</sup>" in text
     assert "`vq_vae`<sup>" not in text
     assert "may lie beyond: `simvq` learning_rate." in text
-    assert r"\textsuperscript{\S{}}" in TABLES["main"](results, Grid(results)).latex()
+    assert r"\textsuperscript{\S{}}" in TABLES["main"](Grid(results)).latex()
 
 
 def test_only_distortion_is_marked_best_and_only_beyond_chance(synthetic: Make):
@@ -427,7 +427,7 @@ def test_declared_metrics_by_size(synthetic: Make):
     made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), artefacts=False)
     made.set_metric("simvq", 256, "effective_rank", [10.0, 11.0, 12.0])
     results = read(made.folder)
-    built = metrics_by_size("ranks", ["effective_rank", "effective_rank_used"], results, Grid(results))
+    built = metrics_by_size("ranks", ["effective_rank", "effective_rank_used"], Grid(results))
     assert built is not None
     assert built.name == "ranks"
     assert built.blocks[0].rows[1][1].text == "11.0 ± 2.5"
@@ -440,7 +440,7 @@ def test_an_arm_without_codes_is_not_ranked(synthetic: Make):
     grid = Grid(results)
     assert grid.remedies == ["simvq", "vq_vae"]
     for name in ("main", "comparison"):
-        table = TABLES[name](results, grid)
+        table = TABLES[name](grid)
         assert table is not None
         assert "Neither ranked nor marked best, since without codes nothing bounds its bits: `sc_vae`." in table.notes
     assert "sc_vae" not in set(table.data["arm"])

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from methods import create
-from methods.nearest import nearest_codes
 from methods.parts import bounded_search
 from methods.parts.bounded_search import SearchMemory, rank_that_pays, search_bounded, survey
+from methods.parts.nearest import nearest_codes
 
 pytest.importorskip("numba")
 

@@ -1,6 +1,0 @@
-"""Where runs happen. A launcher takes jobs and yields what becomes of them."""
-
-from benchmark.launchers.base import Event, Launcher
-from benchmark.launchers.local import LocalLauncher
-
-__all__ = ["Event", "Launcher", "LocalLauncher"]

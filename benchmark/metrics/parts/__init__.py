@@ -1,0 +1,1 @@
+"""What measures: used by the metrics of a modality."""

@@ -1,0 +1,148 @@
+"""Networks that guess the mean opinion score of a listener from 16 kHz speech alone: DNSMOS, DistillMOS, UTMOS."""
+
+import contextlib
+import io
+import os
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from benchmark.metrics.parts.speech import RATE, Clip, Judge, measures
+from benchmark.metrics.parts.weights import package_file
+from methods.core.usage import UsageError
+
+UTMOS_VARIABLE = "CODEBOOK_BENCH_UTMOS_WEIGHTS"
+DNSMOS_PACKAGE = "speechmos==0.0.1.1"
+DISTILLMOS_PACKAGES = "distillmos==0.9.1 xls-r-sqa==0.1.0"
+
+
+def dnsmos_weights() -> Path:
+    """The first of DNSMOS's two files, which lie side by side."""
+    return package_file("speechmos", "dnsmos_models/sig_bak_ovr.onnx", DNSMOS_PACKAGE)
+
+
+def distillmos_weights() -> Path:
+    """The file of DistillMOS."""
+    return package_file("distillmos", "weights/distill_mos_v7.pt", DISTILLMOS_PACKAGES)
+
+
+def utmos_weights() -> Path:
+    """The file that the environment names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    named = os.environ.get(UTMOS_VARIABLE)
+    if named and Path(named).expanduser().is_file():
+        return Path(named).expanduser()
+    there = f"it names {named}, which is not a file" if named else "it is not set"
+    raise UsageError(
+        f"UTMOS is measured only with weights of your own: {UTMOS_VARIABLE} must name a TorchScript file that takes "
+        f"16 kHz waveforms [B, T] and gives scores [B]; {there}"
+    )
+
+
+def dnsmos(waveform: NDArray[np.float32]) -> float:
+    """DNSMOS P.835, overall (Reddy et al., ICASSP 2022), of ``[T]``, which is clipped to [-1, 1].
+
+    Repeated to 9 s where it is shorter, as the authors do.
+    """
+    return float(_dnsmos()(np.clip(waveform, -1, 1), RATE, False)["ovrl_mos"])
+
+
+def distillmos(waveform: NDArray[np.float32]) -> float:
+    """DistillMOS (Stahl & Gamper, ICASSP 2025) of ``[T]``."""
+    with torch.no_grad():
+        return float(_distillmos()(torch.from_numpy(np.ascontiguousarray(waveform))[None]).squeeze())
+
+
+def utmos(waveform: NDArray[np.float32]) -> float:
+    """UTMOS (Saeki et al., Interspeech 2022) of ``[T]`` by the weights that the environment names."""
+    with torch.no_grad():
+        return float(_utmos()(torch.from_numpy(np.ascontiguousarray(waveform))[None]).squeeze())
+
+
+@cache
+def _dnsmos() -> Any:
+    import onnxruntime
+    from speechmos import dnsmos as package
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    first = dnsmos_weights()
+    second = first.with_name("model_v8.onnx")
+    judge = package.DNSMOS(str(first), str(second))
+    # The package's own sessions would take every core there is, each waiting actively for the next clip.
+    judge.onnx_sess = onnxruntime.InferenceSession(str(first), options)
+    judge.p808_onnx_sess = onnxruntime.InferenceSession(str(second), options)
+    return judge
+
+
+@cache
+def _distillmos() -> nn.Module:
+    distillmos_weights()
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # PyTorch's, about nested tensors
+        import distillmos as package
+
+        return package.ConvTransformerSQAModel().eval()
+
+
+@cache
+def _utmos() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, that TorchScript is going out of use
+        return torch.jit.load(str(utmos_weights()), map_location="cpu").eval()
+
+
+@measures.register("dnsmos")
+class Dnsmos(Judge):
+    """`dnsmos`."""
+
+    columns = ("dnsmos",)
+    package = "speechmos"
+
+    def weights(self) -> Path:
+        """See `dnsmos_weights`."""
+        return dnsmos_weights()
+
+    def score(self, clip: Clip) -> float:
+        """From 1 to 5."""
+        return dnsmos(clip)
+
+
+@measures.register("distillmos")
+class Distillmos(Judge):
+    """`distillmos`."""
+
+    columns = ("distillmos",)
+    package = "distillmos"
+
+    def weights(self) -> Path:
+        """See `distillmos_weights`."""
+        return distillmos_weights()
+
+    def score(self, clip: Clip) -> float:
+        """From 1 to 5."""
+        return distillmos(clip)
+
+
+@measures.register("utmos")
+class Utmos(Judge):
+    """`utmos`."""
+
+    columns = ("utmos",)
+
+    def weights(self) -> Path:
+        """See `utmos_weights`."""
+        return utmos_weights()
+
+    def score(self, clip: Clip) -> float:
+        """From 1 to 5."""
+        return utmos(clip)

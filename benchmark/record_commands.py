@@ -1,0 +1,54 @@
+"""What the commands do that only read what runs have left, as `commands`. Needs no torch."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmark.report.write import write_reports
+from methods.core.usage import UsageError
+
+
+def tables(options: argparse.Namespace) -> int:
+    """Write tables and plots from the records, training nothing."""
+    root = Path(options.results)
+    if options.suite is not None:
+        name = _name(options.suite)
+        if Path(name).name != name or name == "..":
+            raise UsageError(f"{name} is no folder in {root}; name another place with --results")
+        folders = [root / name]
+    else:
+        folders = sorted(plan.parent for plan in root.glob("*/plan.json"))
+    if not folders or not (folders[0] / "plan.json").is_file():
+        wanted = folders[0] if folders else root
+        raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
+    write_reports(folders)
+    return 0
+
+
+def _name(suite: str) -> str:
+    """Of the folder of a suite, which may be named by its file."""
+    if not suite.endswith((".yaml", ".yml")):
+        return suite
+    from benchmark.suite.file import find_suite  # and torch with it, which a name alone does not need
+
+    return find_suite(suite).stem
+
+
+def thin(options: argparse.Namespace) -> int:
+    """Remove the samples that no plot shows from a folder of results; its records say so."""
+    from benchmark.report.thinning import thin_samples  # the whole report, which other commands needn't wait for
+
+    thinned = thin_samples(Path(options.folder))
+    for problem in thinned.problems:
+        print(f"{problem}; left as it is", file=sys.stderr)
+    print(f"{options.folder}: samples of {len(thinned.keys):,} runs removed, {thinned.size / 1e6:.1f} MB")
+    return int(bool(thinned.problems))
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Simulate the comparison of arms: its false positives and what it finds."""
+    from benchmark.report.simulation import write_simulation  # the whole report, which other commands needn't wait for
+
+    for path in write_simulation(Path(options.results)):
+        print(path)
+    return 0

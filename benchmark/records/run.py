@@ -1,0 +1,44 @@
+"""One trained configuration and the key that names it."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+WEIGHTS = "weights.pt"
+"""The file of a run's trained weights, the averaged ones where it has an average."""
+KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}")
+"""What a run's key, and so its folder, looks like."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths.
+
+    ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it; ``keep`` says what of it
+    stays: its trained ``weights``, or nothing.
+    """
+
+    key: str
+    arm: str
+    suite: str
+    config: dict[str, Any]
+    dataset_options: dict[str, Any]
+    timeout: float | None = None
+    devices: int = 1
+    deterministic: bool = False
+    keep: str | None = None
+
+    def is_finished(self, record: dict[str, Any] | None) -> bool:
+        """Whether ``record`` of this run, which may be missing, is all that is wanted of it."""
+        if record is None:
+            return False
+        return record["status"] != "ok" or self.keep is None or WEIGHTS in record.get("files", {})
+
+
+def run_key(config: dict[str, Any]) -> str:
+    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+    size = "" if config["codebook_size"] is None else f"-K{config['codebook_size']}"
+    return f"{config['method']}{size}-s{config['seed']}-{digest}"

@@ -1,0 +1,93 @@
+"""The training settings of a run: their types, defaults, what must fit together, and which belong in its key."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Training(BaseModel):
+    """How every arm is trained; an arm may override any key."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    PLACING: ClassVar[tuple[str, ...]] = ("timeout", "devices", "deterministic", "keep")
+    """Bound or place a run, or say what it leaves, without changing what it computes beyond rounding."""
+    ADDED: ClassVar[tuple[str, ...]] = (
+        "schedule",
+        "final_share",
+        "weight_decay",
+        "continuous_share",
+        "freeze_encoder",
+        "quantizer_learning_rate",
+    )
+    """Younger than some records: at their defaults left out of a run's key."""
+
+    steps: int | None = Field(None, ge=1, description="None only where they are an axis of the grid")
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "cosine", "linear"] = Field("constant", description="after the warm-up")
+    warmup_steps: int = Field(0, ge=0)
+    final_share: float = Field(0.0, ge=0, le=1, description="of the learning rate, at the end of the schedule")
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    weight_decay: float = Field(0.0, ge=0, description="of AdamW, on the autoencoder's weight matrices alone")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    clip_norm: float | None = Field(None, gt=0)
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="of the evaluated average of weights and codebooks")
+    continuous_share: float = Field(0.0, ge=0, lt=1, description="of the steps, the first, that are not quantized")
+    freeze_encoder: bool = Field(False, description="as it is when quantization starts")
+    quantizer_learning_rate: float | None = Field(None, gt=0, description="the learning rate where left out")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
+    devices: int = Field(1, ge=1, description="that share every batch of one run; not part of a run's key")
+    deterministic: bool = Field(False, description="slower kernels that repeat exactly; not part of a run's key")
+    keep: Literal["weights"] | None = Field(None, description="of a finished run; not part of its key")
+
+    @model_validator(mode="after")
+    def _a_share_for_every_device(self) -> Self:
+        if self.devices > self.batch_size:
+            raise ValueError(f"devices ({self.devices}) must not exceed batch_size ({self.batch_size})")
+        return self
+
+    @model_validator(mode="after")
+    def _a_schedule_that_fits(self) -> Self:
+        steps = self.steps
+        if steps is not None and self.warmup_steps > steps:
+            raise ValueError(f"warmup_steps ({self.warmup_steps:,}) must not exceed steps ({steps:,})")
+        if self.schedule == "constant":
+            if self.final_share:
+                raise ValueError("final_share is the end of a schedule; set schedule to cosine or linear")
+        elif steps is not None and steps < 2:
+            raise ValueError(f"schedule {self.schedule} needs at least 2 steps, not {steps}")
+        elif steps == self.warmup_steps:
+            raise ValueError(f"schedule {self.schedule} needs steps after the {self.warmup_steps:,} of the warm-up")
+        return self
+
+    @model_validator(mode="after")
+    def _decay_by_adamw(self) -> Self:
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError(f"weight_decay is for the optimizer adamw, not {self.optimizer}")
+        return self
+
+    @model_validator(mode="after")
+    def _some_steps_are_quantized(self) -> Self:
+        if self.steps is not None and self.continuous_steps >= self.steps:
+            raise ValueError(
+                f"continuous_share {self.continuous_share:g} of {self.steps:,} steps leaves none quantized"
+            )
+        return self
+
+    @property
+    def continuous_steps(self) -> int:
+        """Steps before quantization starts."""
+        assert self.steps is not None
+        return round(self.continuous_share * self.steps)
+
+    @classmethod
+    def scientific(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """What of resolved ``settings`` belongs in a run's key."""
+        usual = {name: cls.model_fields[name].default for name in cls.ADDED}
+        return {
+            name: value
+            for name, value in settings.items()
+            if name not in cls.PLACING and (name not in usual or value != usual[name])
+        }

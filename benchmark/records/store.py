@@ -1,0 +1,198 @@
+"""What a run leaves behind: a folder with its record, and claims on runs."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmark.records.files import UnwritableError, write_atomic, writing
+from benchmark.records.record import SCHEMA, BadRecordError, read_record
+from benchmark.records.run import KEY
+from methods.core.usage import UsageError
+
+RECORD, CHECKPOINT, _CLAIM = "record.json", "checkpoint.pt", ".claim"
+
+
+class Store:
+    """The folder ``results/<suite>``.
+
+    Args:
+        folder: made on demand.
+        read_only: to look at what is there; nothing is written, not even to see whether it could be.
+
+    Raises:
+        UsageError: the folder can't be written.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self.folder = folder
+        if read_only:
+            return
+        try:
+            (folder / "runs").mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder / "runs"):
+                pass
+        except OSError as error:
+            raise UnwritableError(
+                f"the results folder {folder} can't be written: {error.strerror}; choose another with --results"
+            ) from error
+
+    def run_folder(self, key: str) -> Path:
+        """Folder of one run; made on demand."""
+        folder = self._path(key)
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        return folder
+
+    def record_path(self, key: str) -> Path:
+        """Where the record of a run lies."""
+        return self._path(key) / RECORD
+
+    def record(self, key: str) -> dict[str, Any] | None:
+        """The record of a run, or None where there is none or none that is whole."""
+        try:
+            return self._whole_record(key)
+        except (FileNotFoundError, BadRecordError):
+            return None
+
+    def survey(self, keys: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        """The whole records among ``keys``, and one sentence for each that is there but not whole."""
+        records, problems = {}, []
+        for key in keys:
+            try:
+                records[key] = self._whole_record(key)
+            except FileNotFoundError:
+                continue
+            except BadRecordError as error:
+                problems.append(str(error))
+        return records, problems
+
+    def fingerprint(self, key: str) -> str | None:
+        """Tells one record file from another, whole or not; None where there is none."""
+        try:
+            return hashlib.sha256(self.record_path(key).read_bytes()).hexdigest()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return ""
+
+    def write_record(self, key: str, record: dict[str, Any]) -> None:
+        """Commit a record: from here on the run is finished. It names the run's other files and their hashes.
+
+        Raises:
+            UnwritableError: the disk is full or read-only; the old record, if any, is still there.
+        """
+        folder = self.run_folder(key)
+        with writing(folder / RECORD):
+            files = {path.name: _hash(path) for path in _outputs(folder)}
+            _write(folder / RECORD, {"schema": SCHEMA, "key": key, **record, "files": files})
+
+    def thin(self, key: str, record: dict[str, Any], names: Collection[str]) -> None:
+        """Remove files or folders ``names`` of a finished run, whose whole ``record`` says so from then on.
+
+        The hashes of its other files stay those of what the run wrote.
+
+        Raises:
+            UnwritableError: the disk is full or read-only.
+        """
+        folder = self.run_folder(key)
+        thinned = {**record, "thinned": sorted({*record.get("thinned", []), *names})}
+        if "files" in record:
+            thinned["files"] = {name: digest for name, digest in record["files"].items() if name not in names}
+        with writing(folder):
+            _write(folder / RECORD, thinned)  # first: a record that names a file which is gone is not whole
+            for path in (folder / name for name in names):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def tidy(self, key: str) -> None:
+        """Remove what a killed process left half-written; for who holds the claim."""
+        folder = self.run_folder(key)
+        with writing(folder):
+            for path in folder.glob(".*"):
+                if path.name != _CLAIM:
+                    path.unlink(missing_ok=True)
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[bool]:
+        """Hold a run against every other process; yields False where another holds it.
+
+        The kernel frees the claim of a process that dies, so there are no stale ones.
+
+        Raises:
+            UsageError: the file system has no locks, or is full.
+        """
+        path = self.run_folder(key) / _CLAIM
+        with writing(path):
+            file = open(path, "w")  # noqa: SIM115
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            except OSError as error:
+                message = f"{path} can't be locked ({error.strerror}), so two processes might do one run"
+                raise UsageError(f"{message}; choose another folder with --results") from error
+            yield True
+
+    def is_claimed(self, key: str) -> bool:
+        """Whether some process holds the run."""
+        try:
+            with open(self._path(key) / _CLAIM) as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _whole_record(self, key: str) -> dict[str, Any]:
+        folder = self._path(key)
+        record = read_record(folder / RECORD)
+        for name, expected in record.get("files", {}).items():
+            path = os.path.join(folder, os.path.basename(name))
+            try:
+                found = _hash(path)
+            except (OSError, ValueError) as error:
+                raise BadRecordError(f"{path} is missing or can't be read") from error
+            if found != expected:
+                raise BadRecordError(f"{path} is not what its run wrote")
+        return record
+
+    def _path(self, key: str) -> Path:
+        # A key may come from a file that anyone may have written; it must not lead elsewhere.
+        if not KEY.fullmatch(key):
+            raise UsageError(f"{key[:80]!r} is no key of a run; keys look like simvq-K1024-s0-1a2b3c4d")
+        return self.folder / "runs" / key
+
+
+def _outputs(folder: Path) -> list[Path]:
+    """The files of a finished run beside its record."""
+    inner = (RECORD, CHECKPOINT)
+    return sorted(path for path in folder.glob("[!.]*") if path.is_file() and path.name not in inner)
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    write_atomic(path, json.dumps(_finite(record), indent=1, allow_nan=False) + "\n")
+
+
+def _hash(path: Path | str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()[:16]
+
+
+def _finite(value: Any) -> Any:
+    """Non-finite numbers as None: JSON has none."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,66 @@
+"""Tables and plots of results folders, several at a time, and what is said about them."""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmark.machine import available_cores
+from methods.core.plugins import load_plugins, loaded_plugins
+
+PROBLEMS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _Report:
+    problems: list[str]
+    written: list[Path]
+
+
+def write_reports(folders: list[Path]) -> None:
+    """Write the tables and plots of each folder of results, a core each; print what can be looked at, in their order.
+
+    Raises:
+        UsageError: see `report.build`; the folders before are reported.
+    """
+    for report in _built(folders):
+        for problem in report.problems[:PROBLEMS_SHOWN]:
+            print(problem, file=sys.stderr)
+        if len(report.problems) > PROBLEMS_SHOWN:
+            more = len(report.problems) - PROBLEMS_SHOWN
+            print(f"... and {more:,} more records that are not counted", file=sys.stderr)
+        for path in report.written:
+            if path.suffix in (".md", ".png"):
+                print(path)
+
+
+def _built(folders: list[Path]) -> Iterator[_Report]:
+    processes = min(len(folders), available_cores())
+    if processes == 1:
+        yield from map(_build, folders)
+        return
+    # Not forked: torch and the plots have threads, whose locks a fork would copy as they happen to stand.
+    plugins = loaded_plugins()
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=load_plugins, initargs=(plugins,)
+    ) as pool:
+        # The largest first, so that none is left for the end when all but one core have nothing more to do.
+        reports = {folder: pool.submit(_build, folder) for folder in sorted(folders, key=_records, reverse=True)}
+        try:
+            for folder in folders:
+                yield reports[folder].result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _records(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("runs/*"))
+
+
+def _build(folder: Path) -> _Report:
+    from benchmark import report  # pandas and the plots, which a call that has nothing to report needn't wait for
+
+    results = report.read(folder)
+    return _Report(results.problems, report.build(results))

@@ -1,0 +1,85 @@
+"""An arm as it is at a point of the grid, with all its parameters and training settings."""
+
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from benchmark.records.settings import Training
+from benchmark.suite.grid import Point, options_at
+from benchmark.suite.schema import Arm, SuiteFile
+from methods import Quantizer
+from methods.core.registry import get, resolve_params
+from methods.core.usage import UsageError, did_you_mean
+
+
+def arm_at(arm: Arm, point: Point, axes: dict[str, list[Any]]) -> Arm:
+    """``arm`` as it is at ``point``.
+
+    Raises:
+        UsageError: the arm sets an axis itself, or a variant of it names no point of the grid.
+    """
+    params, training = dict(arm.params), dict(arm.training)
+    for variant in arm.at:
+        for name, value in variant.where.items():
+            if name not in axes:
+                raise UsageError(f"`at` of arm `{arm.arm}`: there is no axis `{name}`{did_you_mean(name, axes)}")
+            if value not in axes[name]:
+                raise UsageError(f"`at` of arm `{arm.arm}`: the axis `{name}` has no value {value!r}")
+        if variant.where.items() <= point.items():
+            params |= variant.params
+            training |= variant.training
+    for option in options_at("training", point):
+        if option in training:
+            raise UsageError(f"arm `{arm.arm}` sets `{option}`, which is an axis of the grid")
+    return arm.model_copy(update={"params": params, "training": training, "at": []})
+
+
+def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm:
+    """``arm``, as `arm_at` left it, with all its parameters and training settings.
+
+    Each different set of parameters is built once, which checks it; ``built`` holds what needs no building again.
+
+    Raises:
+        UsageError: a parameter or a setting is wrong.
+    """
+    method = get(arm.method)
+    params = resolve_params(arm.method, arm.params)
+    usual = resolve_params(arm.method, {})
+    params = {name: value for name, value in params.items() if name not in method.added or value != usual[name]}
+    unknown = [key for key in arm.training if key not in Training.model_fields]
+    if unknown:
+        raise UsageError(f"unknown training key `{unknown[0]}`{did_you_mean(unknown[0], Training.model_fields)}")
+    settings = {**file.training.model_dump(), **options_at("training", point), **arm.training}
+    try:
+        training = Training.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
+        raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
+    dim = {**file.model.options, **options_at("model", point)}.get("latent_dim", 64)
+    if (described := repr((arm.method, params, dim))) not in built:
+        _check_sizes(method, sorted(file.grid.codebook_size), dim if isinstance(dim, int) else 64, params)
+        built.add(described)
+    return arm.model_copy(update={"params": params, "training": training.model_dump()})
+
+
+def _check_sizes(method: type[Quantizer], sizes: list[int], dim: int, params: dict[str, Any]) -> None:
+    """Build the method at the smallest size it can have, which checks its parameters.
+
+    Raises:
+        UsageError: a parameter is unfit, or no size of the grid can be had; one that can't is an explained cell.
+    """
+    reason: UsageError | None = None
+    for size in sizes:
+        try:
+            method.resolve_size(size, **params)
+        except UsageError as error:
+            reason = reason or error
+            continue
+        with torch.random.fork_rng(devices=[]):
+            method(size, dim, **params)
+        return
+    assert reason is not None
+    raise reason

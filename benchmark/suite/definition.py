@@ -1,0 +1,189 @@
+"""A suite as its file and its overrides define it: its points, its arms, and the run of an arm at any place."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from benchmark.data import datasets
+from benchmark.models import models
+from benchmark.objectives import objectives
+from benchmark.records.run import Run, run_key
+from benchmark.records.settings import Training
+from benchmark.suite.arms import arm_at, resolve_arm
+from benchmark.suite.choices import Choice, apply_choice, read_choices
+from benchmark.suite.file import Document, find_suite, resolve_evaluation, validate
+from benchmark.suite.grid import Point, check_axis, options_at, points
+from benchmark.suite.schema import Arm, Component
+from methods.core.registry import get
+from methods.core.usage import UsageError
+
+
+class Suite:
+    """A suite file under overrides. All of it is checked but its arms, each of which is where it is asked for.
+
+    Attributes:
+        document: the file as it is written.
+        file: the content under the overrides.
+        points: of the grid, without the codebook size.
+        arms: those of the file, by name.
+        choices: the tuned choices, if there are any and they are wanted.
+        response: the file of all trials behind ``choices``.
+        name: of the suite's folder under results/.
+
+    Args:
+        name: a suite's name or a YAML file.
+        overrides: dotted keys over the file's content (``--set``).
+        tuned: whether the suite's file of tuned choices is applied.
+
+    Raises:
+        UsageError: anything a person typed wrong.
+    """
+
+    def __init__(self, name: str, overrides: dict[str, Any], *, tuned: bool = True) -> None:
+        path = find_suite(name)
+        self.document, self._overrides = Document(path), overrides
+        self.file = validate(self.document, overrides)
+        for axis, values in {"codebook_size": self.file.grid.codebook_size, **self.file.grid.axes}.items():
+            with self.document.at("grid", axis):
+                check_axis(axis, values, self.file)
+        self.points = points(self.file.grid)
+        self._settings: dict[str, dict[str, Any]] = {}
+        for point in self.points:
+            self.settings(point)
+        self._check_reports()
+        chosen = path.parent / self.file.tuned if self.file.tuned and tuned else None
+        self.choices = read_choices(chosen, self.file.training.schedule) if chosen else None
+        self.response = chosen.with_suffix(".csv") if chosen else None
+        self.arms: dict[str, Arm] = {}
+        for index, arm in enumerate(self.file.methods):
+            with self.document.at("methods", index):
+                if arm.arm in self.arms:
+                    raise UsageError(f"there are two arms called `{arm.arm}`; give one of them another `arm:` name")
+            self.arms[arm.arm] = arm
+        self._resolved: dict[str, Arm] = {}
+        self._built: set[str] = set()
+        self.name = suite_name(path, overrides)
+
+    @property
+    def places(self) -> list[tuple[Point, int]]:
+        """Every point with every codebook size."""
+        return list(itertools.product(self.points, self.file.grid.codebook_size))
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What all runs share: the settings without the axes of the grid."""
+        return {
+            section: {key: value for key, value in options.items() if f"{section}.{key}" not in self.file.grid.axes}
+            for section, options in self.settings(self.points[0]).items()
+        }
+
+    def arm(self, name: str) -> Arm:
+        """The arm called ``name``; of a registered method that is no arm of the suite, one without settings."""
+        if name in self.arms:
+            return self.arms[name]
+        get(name)
+        return Arm(arm=name, method=name)
+
+    def chosen(self, arm: str) -> list[Choice]:
+        """What tuning chose for the arm, one choice a tuned size."""
+        return self.choices.arms.get(arm, []) if self.choices else []
+
+    def arm_at(self, arm: Arm, point: Point, size: int) -> Arm:
+        """``arm``, which may be none of the suite's, tuned and with all its parameters and training settings.
+
+        Raises:
+            UsageError: something is wrong with it there.
+        """
+        key = repr((arm, point, size))
+        if key not in self._resolved:
+            listed, axes = self.document.listed, self.file.grid.axes
+            # An arm may speak of a point that an override leaves out.
+            known = {name: [*values, *listed("grid", name)] for name, values in axes.items()}
+            index = list(self.arms).index(arm.arm) if arm.arm in self.arms else 0
+            with self.document.at("methods", index):
+                tuned = apply_choice(arm, self.choices, size) if self.choices else arm
+                self._resolved[key] = resolve_arm(arm_at(tuned, point, known), point, self.file, self._built)
+        return self._resolved[key]
+
+    def run(self, arm: Arm, point: Point, size: int, seed: int) -> Run:
+        """The run of ``arm`` at a point, a codebook size and a seed, whether the grid has them or not.
+
+        Raises:
+            UsageError: the method can't have that size, or as `arm_at`.
+        """
+        method, here = get(arm.method), self.arm_at(arm, point, size)
+        config = {
+            "method": arm.method,
+            "version": method.version,
+            "params": here.params,
+            "codebook_size": size if method.resolve_size(size, **here.params) else None,
+            **self.settings(point),
+            "training": Training.scientific(here.training),
+            "seed": seed,
+        }
+        dataset_options = {**self.file.dataset.options, **options_at("dataset", point)}
+        placing = {name: here.training[name] for name in Training.PLACING}
+        return Run(run_key(config), arm.arm, self.name, config, dataset_options, **placing)
+
+    def settings(self, point: Point) -> dict[str, Any]:
+        """What all arms share at ``point``: the scientific options of data set, model, objective and so on."""
+        if repr(point) not in self._settings:
+            self._settings[repr(point)] = self._settings_at(point)
+        return self._settings[repr(point)]
+
+    def _settings_at(self, point: Point) -> dict[str, Any]:
+        file, document = self.file, self.document
+        checked: dict[str, Any] = {}
+        chosen: list[tuple[str, Any, Component]] = [
+            ("dataset", datasets, file.dataset),
+            ("model", models, file.model),
+            ("objective", objectives, file.objective),
+        ]
+        for section, components, component in chosen:
+            own = options_at(section, point)
+            try:
+                options = components.identity(component.name, {**component.options, **own})
+            except UsageError as error:
+                mistaken = next((key for key in [*own, *component.options] if f"`{key}`" in str(error)), "name")
+                key = ("grid", f"{section}.{mistaken}") if mistaken in own else (section, mistaken)
+                needs = f"; this suite needs {file.needs}" if file.needs else ""
+                raise UsageError(f"{document.where(key)}: {error}{needs}") from error
+            checked[section] = {"name": component.name, **options}
+        training = {**file.training.model_dump(), **options_at("training", point)}
+        checked["training"] = Training.scientific(training)
+        modality = datasets.trait(file.dataset.name, "modality")
+        made_for = models.trait(file.model.name, "modality")
+        if made_for and made_for != modality:
+            where = document.where(("model", "name"))
+            held = f"`{file.dataset.name}` holds `{modality}`"
+            raise UsageError(f"{where}: model `{file.model.name}` is for `{made_for}` data, but {held}")
+        checked["evaluation"] = resolve_evaluation(document, file, modality, self._overrides)
+        return checked
+
+    def _check_reports(self) -> None:
+        if not self.file.tables and not self.file.plots:
+            return
+        from benchmark.report import check_plots, check_tables  # pandas and the plots: most suites needn't wait
+
+        # A table may speak of the arms of the file as it is written, and of those that overrides leave.
+        written = self.document.listed("methods")
+        names = {
+            str(entry.get("arm", entry.get("method"))) if isinstance(entry, dict) else str(entry) for entry in written
+        }
+        first = {"codebook_size": self.file.grid.codebook_size[0], **self.points[0]}
+        with self.document.at("tables"):
+            check_tables(self.file.tables, names | {arm.arm for arm in self.file.methods}, first)
+        with self.document.at("plots"):
+            check_plots(self.file.plots, self.file.tables)
+
+
+def suite_name(path: Path, overrides: dict[str, Any]) -> str:
+    """The suite's folder under results/: an overridden protocol gets a folder of its own."""
+    own = ("dataset", "model", "objective", "training", "evaluation")
+    changed = [f"{key}={value}" for key, value in sorted(overrides.items()) if key.split(".")[0] in own]
+    name = "".join(char if char.isalnum() or char in "._-=@" else "_" for char in "@".join([path.stem, *changed]))
+    # Never hidden, never `.` or `..`, and within a file system's 255 bytes.
+    name = name.encode()[:200].decode(errors="ignore").lstrip(".")
+    if not name:
+        raise UsageError(f"{path}: a suite's results lie in a folder named after its file, so it needs a name")
+    return name

@@ -1,0 +1,215 @@
+"""Finds and reads a suite's YAML file, and turns every mistake in it into one sentence with the line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from benchmark.data import datasets
+from benchmark.metrics import metrics
+from benchmark.metrics.parts.extra import evaluation_options
+from benchmark.records.settings import Training
+from benchmark.suite.schema import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Tuning
+from benchmark.values import Loader
+from methods.core.usage import UsageError, did_you_mean
+
+Key = tuple[str | int, ...]
+SUITES = Path(__file__).parents[2] / "suites"
+_SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
+
+
+def find_suite(name: str) -> Path:
+    """The file of a suite: a path, or a name in ``suites/``."""
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise UsageError(f"there is no suite file {name}")
+        return path
+    file = SUITES / f"{name}.yaml"
+    if not file.is_file():
+        known = available_suites()
+        raise UsageError(f"unknown suite `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
+    return file
+
+
+def available_suites() -> list[str]:
+    """Names of the suites in ``suites/``."""
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
+
+
+class Document:
+    """The content of a YAML file with the line of every key."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lines: dict[Key, int] = {}
+        self._nodes = 0
+        try:
+            text = file.read_text(encoding="utf-8")
+            node = yaml.compose(text, Loader=Loader)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} can't be read: {error}") from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"{file}:{mark.line + 1}" if mark else str(file)
+            raise UsageError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+        except RecursionError as error:
+            raise UsageError(f"{file}: nested too deeply to be a suite") from error
+        self.data: Any = self._value(node, ()) if node is not None else None
+
+    def where(self, key: Key) -> str:
+        """``file:line`` of a key, or of the nearest key above it that is in the file."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.lines:
+                return f"{self.file}:{self.lines[key[:length]]}"
+        return str(self.file)
+
+    @contextmanager
+    def at(self, *key: str | int) -> Iterator[None]:
+        """Puts the place of ``key`` before what turns out to be wrong with it."""
+        try:
+            yield
+        except UsageError as error:
+            raise UsageError(f"{self.where(key)}: {error}") from error
+
+    def listed(self, *key: str) -> list[Any]:
+        """The list that stands at ``key``, empty where there is none."""
+        value = self.data
+        for part in key:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, list) else []
+
+    def _value(self, node: yaml.Node, key: Key, depth: int = 0) -> Any:
+        self.lines.setdefault(key, node.start_mark.line + 1)
+        self._nodes += 1
+        if depth > 20 or self._nodes > 100_000:
+            raise UsageError(f"{self.where(key)}: nested too deeply, or too large, to be a suite")
+        if isinstance(node, yaml.MappingNode):
+            mapping: dict[Any, Any] = {}
+            for key_node, value_node in node.value:
+                name = _scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+                if not isinstance(name, str):
+                    raise UsageError(f"{self.file}:{key_node.start_mark.line + 1}: a key must be a word")
+                if name in mapping:
+                    raise UsageError(f"{self.file}:{key_node.start_mark.line + 1}: the key `{name}` stands here twice")
+                self.lines[(*key, name)] = key_node.start_mark.line + 1
+                mapping[name] = self._value(value_node, (*key, name), depth + 1)
+            return mapping
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*key, index), depth + 1) for index, item in enumerate(node.value)]
+        try:
+            return _scalar(node)
+        except (ValueError, yaml.YAMLError) as error:
+            raise UsageError(f"{self.where(key)}: can't read `{node.value}`: {error}") from error
+
+
+def _scalar(node: yaml.Node) -> Any:
+    return Loader("").construct_object(node, deep=True)
+
+
+def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Set dotted keys in the raw content of a suite, in place."""
+    for dotted, value in overrides.items():
+        # An axis of the grid is one key, dots and all.
+        *parents, last = ["grid", dotted.removeprefix("grid.")] if dotted.startswith("grid.") else dotted.split(".")
+        section = data
+        for parent in parents:
+            inner = section.get(parent)
+            if isinstance(inner, str) and parent in ("dataset", "model", "objective"):
+                inner = {"name": inner}
+            if inner is None:
+                inner = {}
+            if not isinstance(inner, dict):
+                raise UsageError(f"--set {dotted}: `{parent}` is not a section")
+            section[parent] = dict(inner)
+            section = section[parent]
+        section[last] = value
+
+
+def validate(document: Document, overrides: dict[str, Any]) -> SuiteFile:
+    """The checked content of a suite file.
+
+    Raises:
+        UsageError: one sentence with file, line, key and what would be right.
+    """
+    if not isinstance(document.data, dict):
+        raise UsageError(
+            f"{document.file}: a suite is a mapping with the keys question, dataset, training, grid, methods"
+        )
+    data = dict(document.data)
+    apply_overrides(data, overrides)
+    _fill_in(data)
+    _check_length(document, data)
+    try:
+        return SuiteFile.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(_sentence(document, error, overrides)) from error
+
+
+def _fill_in(data: dict[str, Any]) -> None:
+    """Set, in place, what is left out and has a default of the data set's modality."""
+    dataset = data.get("dataset")
+    name = dataset.get("name") if isinstance(dataset, dict) else dataset
+    if name not in datasets.available():
+        return
+    for section, usual in MODALITY_DEFAULTS[datasets.trait(name, "modality")].items():
+        own = data.get(section)
+        if section == "training" and isinstance(own, dict) and isinstance(own.get("steps"), int):
+            usual = {**usual, "warmup_steps": min(usual.get("warmup_steps", 0), own["steps"])}
+        data[section] = dict(usual) if own is None else {**usual, **own} if isinstance(own, dict) else own
+
+
+def _check_length(document: Document, data: dict[str, Any]) -> None:
+    """Raise a `UsageError` where neither the training nor an axis of the grid says how long a run is."""
+    training, grid = data.get("training"), data.get("grid")
+    on_axis = isinstance(grid, dict) and "training.steps" in grid
+    if isinstance(training, dict) and training.get("steps") is None and not on_axis:
+        raise UsageError(f"{document.where(('training',))}: the key `training.steps` is missing")
+
+
+def resolve_evaluation(document: Document, file: SuiteFile, modality: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """The options of the metrics of ``modality`` that belong in a run's key.
+
+    Raises:
+        UsageError: as `validate`.
+    """
+    known: list[str] = []
+    try:
+        known = metrics.option_names(modality)
+        return evaluation_options(modality, file.evaluation)
+    except UsageError as error:
+        unknown_first = sorted(file.evaluation, key=lambda option: option in known)
+        mistaken = next((option for option in unknown_first if f"`{option}`" in str(error)), "name")
+        dotted = f"evaluation.{mistaken}"
+        prefix = f"--set {dotted}" if dotted in overrides else document.where(("evaluation", mistaken))
+        raise UsageError(f"{prefix}: evaluation: {error}") from error
+
+
+def _sentence(document: Document, error: ValidationError, overrides: dict[str, Any]) -> str:
+    first = error.errors()[0]
+    key: Key = tuple(part for part in first["loc"] if part not in ("str", "dict[str,any]"))
+    dotted = ".".join(str(part) for part in key)
+    prefix = f"--set {dotted}" if dotted in overrides else document.where(key)
+    name = str(key[-1]) if key else ""
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(key)
+        return f"{prefix}: unknown key `{dotted}`{did_you_mean(name, known)}; here are known: {', '.join(known)}"
+    if first["type"] == "missing":
+        return f"{prefix}: the key `{dotted}` is missing"
+    if first["type"] == "value_error":
+        return f"{prefix}: {dotted}: {first['ctx']['error']}"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    message = message.replace("input should be", "must be").replace("input should have", "must have")
+    shown = repr(first["input"])
+    value = f", not {shown}" if len(shown) < 60 else ""
+    return f"{prefix}: `{dotted}` {message}{value}"
+
+
+def _known_keys(key: Key) -> list[str]:
+    if len(key) >= 2 and key[0] == "methods":
+        return list(Arm.model_fields)
+    section = _SECTIONS.get(str(key[0]), Component) if len(key) > 1 else SuiteFile
+    return list(section.model_fields)

@@ -1,0 +1,102 @@
+"""From a suite to the plan of its runs: a cell for every arm, place and seed, and one key a run."""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmark.records.run import Run
+from benchmark.suite.definition import Suite
+from benchmark.suite.grid import Point
+from benchmark.suite.schema import Arm
+from methods.core.registry import get
+from methods.core.usage import UsageError
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place in the suite's table: an arm at a point of the grid and a seed, and its run or why there is none."""
+
+    arm: str
+    codebook_size: int
+    seed: int
+    run: Run | None
+    unavailable: str | None = None
+    point: Point = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """The cells of a suite that are wanted. ``arms``: with parameters and settings as they are at the first place."""
+
+    suite: Suite
+    arms: list[Arm] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run once, smaller codebooks and lower seeds first."""
+        unique = {cell.run.key: cell.run for cell in self.cells if cell.run is not None}
+        return sorted(unique.values(), key=lambda run: (run.config["seed"], run.config["codebook_size"] or 0))
+
+    def key_at(self, arm: str, point: Point, size: int, seed: int) -> str | None:
+        """The key that an arm's run has, as the suite now is, at any place and seed, planned or not; None for none."""
+        try:
+            return self.suite.run(self.suite.arm(arm), point, size, seed).key
+        except UsageError:
+            return None
+
+
+def plan_suite(
+    name: str,
+    *,
+    overrides: dict[str, Any] | None = None,
+    methods: list[str] | None = None,
+    seeds: list[int] | None = None,
+    device: str = "cpu",
+    tuned: bool = True,
+) -> Plan:
+    """Read a suite and lay out its cells.
+
+    Args:
+        name: a suite's name or a YAML file.
+        overrides: dotted keys over the file's content (``--set``).
+        methods: arms of the suite, or any registered method, to run instead of all arms.
+        seeds: instead of those of the suite.
+        device: ``cpu`` applies the sizes that a method declares for a CPU.
+        tuned: whether the suite's file of tuned choices is applied.
+
+    Raises:
+        UsageError: anything a person typed wrong.
+    """
+    suite = Suite(name, overrides or {}, tuned=tuned)
+    arms = [suite.arm(name) for name in methods or suite.arms]
+    for arm in [*suite.arms.values(), *arms]:  # also those that are not wanted now
+        for point, size in suite.places:
+            suite.arm_at(arm, point, size)
+    first = [suite.arm_at(arm, *suite.places[0]).model_copy(update={"at": arm.at}) for arm in arms]
+    plan = Plan(suite, first, seeds or list(range(suite.file.seeds)))
+    for arm, (point, size), seed in itertools.product(arms, suite.places, plan.seeds):
+        plan.cells.append(cell_at(suite, arm, point, size, seed, device))
+    with suite.document.at("methods"):
+        _check_distinct(plan.cells)
+    return plan
+
+
+def cell_at(suite: Suite, arm: Arm, point: Point, size: int, seed: int, device: str) -> Cell:
+    """An arm's cell, without a run where the method can't have the size, at all or on a CPU."""
+    here = suite.arm_at(arm, point, size)
+    try:
+        if device == "cpu":
+            get(arm.method).check_on_cpu(size, **here.params)
+        return Cell(arm.arm, size, seed, suite.run(arm, point, size, seed), None, point)
+    except UsageError as error:
+        return Cell(arm.arm, size, seed, None, str(error), point)
+
+
+def _check_distinct(cells: list[Cell]) -> None:
+    """Raise a `UsageError` if two arms have a run in common."""
+    arms: dict[str, str] = {}
+    for cell in cells:
+        if cell.run is not None and arms.setdefault(cell.run.key, cell.arm) != cell.arm:
+            raise UsageError(f"the arms `{arms[cell.run.key]}` and `{cell.arm}` are the same run twice")

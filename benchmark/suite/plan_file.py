@@ -1,0 +1,167 @@
+"""``plan.json``: what a results folder should hold, so that tables need nothing but the folder."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmark.records.files import write_atomic, writing
+from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, read_plan
+from benchmark.records.store import Store
+from benchmark.suite.plan import Plan
+from benchmark.suite.schema import Arm
+from methods import get
+
+
+def write_plan(plan: Plan, store: Store) -> bool:
+    """Write the plan; finished cells of an earlier call under the same settings stay in it.
+
+    Called before and after the runs, so that what two people do in one folder at once stands in one plan.
+
+    Returns:
+        Whether it differs from the one that was there.
+    """
+    _write_response(plan, store)
+    content = json.loads(json.dumps(_content(plan)))
+    path = store.folder / "plan.json"
+    with _locked(store.folder):
+        old = _read(path)
+        if old is not None and old.get("protocol") == content["protocol"]:
+            _keep_finished(content, old, store, plan)
+        if content == old:
+            return False
+        write_atomic(path, json.dumps(content, indent=1) + "\n")
+    return True
+
+
+def _write_response(plan: Plan, store: Store) -> None:
+    """Copy the trials behind the choices beside the plan, so that tables and plots need nothing but the folder."""
+    path = store.folder / RESPONSE
+    source = plan.suite.response
+    text = source.read_text(encoding="utf-8") if source and source.is_file() else None
+    with writing(path):
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomic(path, text)
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    suite, file = plan.suite, plan.suite.file
+    return {
+        "schema": SCHEMA,
+        "suite": suite.name,
+        "question": file.question,
+        "dataset": file.dataset.name,
+        "tuned": suite.choices.sentence if suite.choices else False,
+        "protocol": suite.protocol,
+        "arms": [
+            {
+                "arm": arm.arm,
+                "method": arm.method,
+                "params": arm.params,
+                **({"at": [variant.model_dump() for variant in arm.at]} if arm.at else {}),
+                "verified": bool(get(arm.method).card.evidence),
+                "tuned": _tuned(plan, arm),
+                **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
+                **({} if get(arm.method).ranked else {"ranked": False}),
+                **({"reference": True} if get(arm.method).reference else {}),
+            }
+            for arm in plan.arms
+        ],
+        "codebook_sizes": list(file.grid.codebook_size),
+        **({"axes": file.grid.axes} if file.grid.axes else {}),
+        "seeds": plan.seeds,
+        "cells": [
+            {
+                "arm": cell.arm,
+                "codebook_size": cell.codebook_size,
+                "seed": cell.seed,
+                "key": cell.run.key if cell.run else None,
+                "unavailable": cell.unavailable,
+                **({"point": cell.point} if cell.point else {}),
+            }
+            for cell in plan.cells
+        ],
+        "tables": file.tables,
+        "plots": file.plots,
+    }
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time: what is read must not change before it is written again."""
+    with writing(folder), open(folder / ".plan.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_plan(path)
+    except (FileNotFoundError, BadPlanError):
+        return None
+
+
+def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
+    """The settings of an arm that are as tuning chose them; what the suite says explicitly stands over its choice.
+
+    A setting that was chosen apart for several sizes is given by size.
+    """
+    own = plan.suite.arm(arm.arm)
+    explicit = {**own.training, **own.params}
+    found: dict[str, dict[str, Any]] = {}
+    for choice in plan.suite.chosen(arm.arm):
+        for name, value in {"learning_rate": choice.learning_rate, **choice.params}.items():
+            if name not in explicit:
+                found.setdefault(name, {})[f"K = {choice.codebook_size:,}"] = value
+    alike = {name: values if len(values) > 1 else next(iter(values.values())) for name, values in found.items()}
+    return alike or False
+
+
+def _ends(plan: Plan, arm: Arm) -> list[str]:
+    """Chosen settings beyond which nothing was tried."""
+    return list(dict.fromkeys(name for choice in plan.suite.chosen(arm.arm) for name in choice.at_end))
+
+
+def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, plan: Plan) -> None:
+    """Add the cells of ``old`` that are finished and that ``content`` does not cover.
+
+    Of an arm that both have, only those that the suite as it now is would run again with the same key: an arm whose
+    settings changed must not be averaged over both.
+    """
+    if list(old.get("axes", {})) != list(content.get("axes", {})):
+        return
+    covered = {_place(cell) for cell in content["cells"]}
+    keys = {cell["key"] for cell in content["cells"]}
+    planned = {arm.arm for arm in plan.arms}
+
+    def is_still_so(cell: dict[str, Any]) -> bool:
+        if cell["arm"] not in planned:
+            return cell["key"] not in keys
+        point = cell.get("point", {})
+        return plan.key_at(cell["arm"], point, cell["codebook_size"], cell["seed"]) == cell["key"]
+
+    kept = [
+        cell
+        for cell in old["cells"]
+        if cell["key"] is not None
+        and _place(cell) not in covered
+        and is_still_so(cell)
+        and store.record(cell["key"]) is not None
+    ]
+    arms = {arm["arm"]: arm for arm in [*old["arms"], *content["arms"]]}
+    wanted = {cell["arm"] for cell in kept} | {arm["arm"] for arm in content["arms"]}
+    first = [arm["arm"] for arm in content["arms"]]
+    content["arms"] = [arms[name] for name in [*first, *(name for name in arms if name in wanted - set(first))]]
+    content["codebook_sizes"] = sorted({*content["codebook_sizes"], *(cell["codebook_size"] for cell in kept)})
+    for name, values in content.get("axes", {}).items():
+        content["axes"][name] = list(dict.fromkeys([*values, *(cell["point"][name] for cell in kept)]))
+    content["seeds"] = sorted({*content["seeds"], *(cell["seed"] for cell in kept)})
+    content["cells"] += kept
+
+
+def _place(cell: dict[str, Any]) -> tuple[Any, ...]:
+    return (cell["arm"], cell["codebook_size"], cell["seed"], *cell.get("point", {}).values())

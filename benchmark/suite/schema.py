@@ -1,0 +1,122 @@
+"""The schema of a suite file and of what a run is made of."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from benchmark.records.settings import Training
+
+
+class Strict(BaseModel):
+    """No unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Component(BaseModel):
+    """Something chosen by name with its options: a data set, a model, an objective."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options as typed."""
+        return dict(self.model_extra or {})
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Named = Annotated[Component, BeforeValidator(_named)]
+
+
+MODALITY_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "image": {},
+    "latents": {},
+    # Speech models trained from the first step at the full rate are reported to end in NaN after 20,000 steps.
+    "audio": {
+        "model": {"name": "codec"},
+        "objective": {"name": "mel_waveform"},
+        "training": {"warmup_steps": 500},
+    },
+}
+"""What a suite has where it says nothing, by the modality of its data set, before the defaults of all suites."""
+
+
+class Variant(BaseModel):
+    """What differs of an arm at some points of the grid, which further keys name: ``dataset.law: uniform``."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    params: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Values of the axes at which it holds."""
+        return dict(self.model_extra or {})
+
+
+class Arm(Strict):
+    """One row of an experiment: a method with its parameters and training settings."""
+
+    arm: str = Field(pattern=r"^[A-Za-z0-9_]+$")
+    method: str
+    params: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    at: list[Variant] = []
+
+
+def _arm(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"arm": value, "method": value}
+    if isinstance(value, dict) and "method" in value:
+        return {"arm": value["method"], **value}
+    return value
+
+
+class Grid(BaseModel):
+    """Where every arm is trained: codebook sizes, and further axes by dotted keys (``dataset.shift: [0, 1, 2]``)."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    codebook_size: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The axes beside the codebook size, as typed."""
+        return dict(self.model_extra or {})
+
+
+class Tuning(Strict):
+    """The budget that `tune` spends on every arm at every size: short trials, and the best few again, longer."""
+
+    codebook_sizes: list[Annotated[int, Field(ge=1)]] = Field([1024], min_length=1)
+    learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
+        [1e-3, 3e-3, 1e-2], min_length=2, description="of the first trials, half decades (0.001, 0.003, 0.01, ...)"
+    )
+    steps: list[Annotated[int, Field(ge=1)]] = Field(
+        [500, 2000], min_length=2, max_length=2, description="of a short trial and of a long one"
+    )
+    further: int = Field(6, ge=0, description="short trials beyond the first, beside the best or outside the range")
+    keep: int = Field(3, ge=1, description="learning rates whose best settings are tried again, longer")
+    seeds: int = Field(2, ge=1, description="of each long trial")
+
+
+class SuiteFile(Strict):
+    """One experiment."""
+
+    question: str
+    needs: str | None = Field(None, description="what a person must have for it, where that is much")
+    dataset: Named
+    model: Named = Component(name="conv")
+    objective: Named = Component(name="squared_error")
+    training: Training
+    evaluation: dict[str, Any] = Field({}, description="options of the metrics of the data set's modality")
+    seeds: int = Field(3, ge=1)
+    grid: Grid
+    methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1)
+    tuning: Tuning = Tuning()
+    tuned: str | None = Field(None, description="file of tuned choices, relative to the suite's own folder")
+    tables: list[str | dict[str, Any]] = []
+    plots: list[str | dict[str, Any]] = []

@@ -1,0 +1,1 @@
+"""The runs of a plan that are left, wherever there is room."""

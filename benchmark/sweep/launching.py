@@ -1,0 +1,73 @@
+"""From what a person typed about machines (device, jobs, launcher, CPUs and GPUs a run) to a launcher and settings."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from benchmark.data import datasets
+from benchmark.machine import available_cores
+from benchmark.records.store import Store
+from benchmark.suite.plan import Plan
+from benchmark.sweep.display import Display
+from benchmark.sweep.launchers import Launcher, LocalLauncher
+from benchmark.sweep.runner import Outcome, Settings, default_jobs, run_plan
+from methods.core.usage import UsageError
+
+
+def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:
+    """Do what is left of ``plan`` where the options say."""
+    launcher, threads = _launcher(plan, options, device)
+    settings = Settings(
+        "cuda" if options.launcher == "ray" and device != "cpu" else device,  # Ray says which GPUs a run sees
+        threads=threads,
+        plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
+        retry=tuple(options.retry),
+        keep_checkpoints=options.keep_checkpoints,
+    )
+
+    def prepare() -> None:
+        # Once here, so that a data set is fetched by one process and what is wrong with it is said at once.
+        for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
+            datasets.create(plan.suite.file.dataset.name, given)
+
+    return run_plan(plan, store, launcher, settings, Display(), prepare)
+
+
+def _launcher(plan: Plan, options: argparse.Namespace, device: str) -> tuple[Launcher, int]:
+    """The launcher, and the threads of each run."""
+    processes = _processes(plan)
+    if options.launcher == "ray":
+        from benchmark.sweep.launchers.ray import RayLauncher
+
+        gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
+        ray = RayLauncher(options.address, options.jobs, options.cpus, gpus)
+        return ray, ray.threads
+    for name in ("address", "gpus"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} is for --launcher ray")
+    _check_devices(processes, device)
+    jobs, threads = jobs_and_threads(plan, device, options.jobs)
+    return LocalLauncher(jobs), int(options.cpus) if options.cpus else threads
+
+
+def jobs_and_threads(plan: Plan, device: str, jobs: int | None = None) -> tuple[int, int]:
+    """Runs at a time on this machine, ``jobs`` where that is given, and the CPU threads of each."""
+    cores = available_cores()
+    most = default_jobs(device, max(1, cores // _processes(plan)))
+    jobs = jobs or min(most, max(1, len(plan.runs)))
+    return jobs, max(1, cores // jobs)
+
+
+def _processes(plan: Plan) -> int:
+    """Of each run."""
+    return max((run.devices for run in plan.runs), default=1)
+
+
+def _check_devices(processes: int, device: str) -> None:
+    if device == "cpu" or processes == 1:
+        return
+    if ":" in device:
+        raise UsageError(f"training.devices is {processes}, but --device {device} is one; use --device cuda")
+    if processes > torch.cuda.device_count():
+        raise UsageError(f"training.devices is {processes}, but PyTorch sees {torch.cuda.device_count()} GPUs here")

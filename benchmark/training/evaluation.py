@@ -1,0 +1,130 @@
+"""Evaluation of one run: a single pass over the test set feeds every metric."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark.data import Dataset
+from benchmark.metrics.base import ReconstructionMetrics
+from benchmark.metrics.codes import CodeStatistics, QuantizationError, UnmappedStatistics, effective_rank
+from benchmark.metrics.parts.extra import create_metrics
+from benchmark.objectives import Objective
+from benchmark.processes import is_first
+from benchmark.records.files import write_arrays
+from benchmark.training.batches import DeviceSplit
+from benchmark.training.system import System
+from methods.parts.processes import all_reduce, alone, own_rows
+
+SAMPLES = 8
+
+
+@torch.no_grad()
+def evaluate(
+    system: System,
+    objective: Objective,
+    dataset: Dataset,
+    quality: ReconstructionMetrics,
+    device: torch.device,
+    folder: Path,
+    *,
+    unmapped: bool = False,
+    training_codes: bool = False,
+) -> dict[str, Any]:
+    """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``.
+
+    ``quality`` are the modality's metrics, fresh from `quality_metrics`. Of several processes each passes its share
+    of the items on; what they count is summed, all return the same, and the first one writes.
+
+    ``unmapped`` also measures the codewords before a method's map, where it has one; ``training_codes`` also counts
+    the codes of the whole training set, into ``counts_train.npz``.
+
+    All other metrics are of the test set but ``validation_error``, the objective's error an element on the
+    whole validation set, by which tuning chooses.
+    """
+    system.eval()
+    quantizer = system.quantizer
+    raw = quantizer.unmapped_codewords() if unmapped else None
+    before = UnmappedStatistics(raw) if raw is not None else None
+    codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
+    error = QuantizationError(device)
+    own, writes = own_rows(dataset.test), is_first()
+    with alone():  # processes may have more or fewer batches than others
+        for originals in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
+            reconstructions, latents, quantized = system(originals)
+            if quantized.codes is not None:
+                codes.update(quantized.codes)
+            error.update(latents, quantized.latents)
+            if before is not None:
+                before.update(latents)
+            quality.update(originals, reconstructions)
+        if writes:
+            _save_samples(system, dataset, quality, device, folder)
+    measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
+    measured |= before.compute() if before is not None else {}
+    measured |= quality.rates(measured)
+    measured["validation_error"] = _validation_error(system, objective, dataset, device)
+    _save_counts(codes, folder / "counts.npz")
+    if training_codes and quantizer.has_codes:
+        seen = _codes_of_training(system, dataset, device)
+        measured |= seen.compute_training()
+        _save_counts(seen, folder / "counts_train.npz")
+    return {"metrics": measured, "details": quality.details()}
+
+
+def _save_counts(codes: CodeStatistics, path: Path) -> None:
+    counts = {f"level_{level}": histogram for level, histogram in enumerate(codes.counts, 1)}  # summed by all
+    if counts and is_first():
+        write_arrays(path, counts)
+
+
+def _codes_of_training(system: System, dataset: Dataset, device: torch.device) -> CodeStatistics:
+    """The codes of all training items, which are several times the test items: no decoder, no other metric."""
+    codes = CodeStatistics(system.quantizer.level_sizes, device)
+    with alone():
+        own = DeviceSplit(own_rows(dataset.train), dataset.to_input, device)
+        for items in own.batches(dataset.evaluation_batch):
+            codes.update(system.codes(items))
+    return codes
+
+
+def _validation_error(system: System, objective: Objective, dataset: Dataset, device: torch.device) -> float:
+    errors = torch.zeros((), dtype=torch.float64, device=device)
+    own = own_rows(dataset.validation)
+    with alone():
+        for items in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
+            errors += objective.errors(system(items).output, items).double().sum()
+    return float(all_reduce(errors)) / dataset.validation.numel()
+
+
+def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.device) -> ReconstructionMetrics:
+    """The metrics of the modality and extra ones, made before training so that missing weights cost no run."""
+    return create_metrics(
+        dataset.modality,
+        options,
+        item_shape=dataset.item_shape,
+        device=device,
+        originals_key=dataset.test_sha256,
+        sample_rate=dataset.sample_rate,
+    )
+
+
+def _save_samples(
+    system: System, dataset: Dataset, quality: ReconstructionMetrics, device: torch.device, folder: Path
+) -> None:
+    """A few items from all over the test set, whose neighbours are often alike."""
+    spread = torch.arange(SAMPLES) * len(dataset.test) // SAMPLES
+    originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(spread.unique())
+    quality.save_samples(originals, system(originals).output, folder)
+
+
+def _ranks(system: System, codes: CodeStatistics) -> dict[str, float | None]:
+    """Effective rank of the codewords and of those in use: of one level, or the mean over levels."""
+    codewords = system.quantizer.codewords()
+    if codewords is None:
+        return {"effective_rank": None, "effective_rank_used": None}
+    used = [rows[torch.from_numpy(counts > 0)] for rows, counts in zip(codewords, codes.counts, strict=True)]
+    return {
+        "effective_rank": sum(map(effective_rank, codewords)) / len(codewords),
+        "effective_rank_used": sum(map(effective_rank, used)) / len(used),
+    }

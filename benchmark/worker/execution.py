@@ -1,0 +1,149 @@
+"""A run from data to metrics in this process, alone or as one of the processes that share it."""
+
+import json
+import logging
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark.data import Dataset, datasets
+from benchmark.machine import PeakMemory, provenance
+from benchmark.metrics import OF_CODES
+from benchmark.processes import all_say, is_first
+from benchmark.records.files import UnwritableError
+from benchmark.records.history import write_history
+from benchmark.records.run import WEIGHTS
+from benchmark.records.store import CHECKPOINT
+from benchmark.training.checkpoint import BadCheckpointError, save_weights
+from benchmark.training.evaluation import evaluate, quality_metrics
+from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Trainer
+from benchmark.worker.job import Job
+from benchmark.worker.verdict import is_out_of_memory, is_unwritable
+from methods.core.plugins import load_plugins
+
+_LOG = logging.getLogger(__name__)
+
+
+def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
+    """Status and all that was measured; an exception becomes a status with its traceback.
+
+    Raises:
+        UnwritableError: the results can't be written, which is not the run's fault.
+        KeyboardInterrupt: the run was asked to stop; its checkpoint says where it stands.
+    """
+    started = time.monotonic()
+    torch.set_num_threads(job.threads)
+    if job.run.deterministic:
+        _repeat_exactly()
+    try:
+        load_plugins(job.plugins)
+        outcome = _train_and_evaluate(job, folder, device)
+    except Exception as error:
+        if is_unwritable(error):
+            raise UnwritableError(f"the results in {folder} can't be written: {error}") from error
+        status, reason = classify(error)
+        outcome = {"status": status, "reason": reason, "traceback": traceback.format_exc()}
+    timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}
+    return {**outcome, "timings": timings, "provenance": {**provenance(device), **outcome.get("provenance", {})}}
+
+
+def classify(error: Exception) -> tuple[str, str]:
+    """Status and reason of a run that raised ``error``."""
+    if isinstance(error, DivergedError):
+        return "diverged", str(error)
+    if isinstance(error, OutOfTimeError):
+        return "timeout", str(error)
+    first = next(iter(str(error).splitlines()), "")
+    if is_out_of_memory(error):
+        return "out_of_memory", first or "out of memory"
+    return "failed", f"{type(error).__name__}: {error}"
+
+
+def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
+    config = job.run.config
+    dataset = datasets.create(config["dataset"]["name"], job.run.dataset_options)
+    quality = quality_metrics(dataset, config["evaluation"], device)
+    peak = PeakMemory(device)
+    trainer = _fit(job, dataset, device, folder / CHECKPOINT)
+    if is_first():
+        write_history(folder / "history.csv", trainer.progress.history)
+        trainer.snapshots.save(folder / "snapshots.npz")
+    started = time.monotonic()
+    of_codes = {name: config["evaluation"].get(name, usual) for name, usual in OF_CODES.items()}
+    evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, **of_codes)
+    if not math.isfinite(evaluation["metrics"]["validation_error"]):  # no loss was computed after the last update
+        raise DivergedError(f"the validation error was not finite after step {trainer.progress.step:,}")
+    if job.run.keep and is_first():
+        save_weights(folder / WEIGHTS, trainer.trained)
+    return {
+        "status": "ok",
+        **evaluation,
+        "level_sizes": list(trainer.system.quantizer.level_sizes),
+        "timings": {
+            "start_seconds": trainer.progress.start_seconds,
+            "train_seconds": trainer.progress.seconds,
+            "steps_per_second": trainer.progress.step / max(trainer.progress.seconds, 1e-9),
+            "quantizer_share": trainer.stopwatch.share(),
+            "evaluate_seconds": time.monotonic() - started,
+        },
+        "memory": peak.read(),
+        "provenance": {"data": {**dataset.provenance, "test_sha256": dataset.test_sha256}},
+    }
+
+
+def _fit(job: Job, dataset: Dataset, device: torch.device, checkpoint: Path) -> Trainer:
+    def report(step: int, row: Row) -> None:
+        if is_first():
+            emit({"step": step, "loss": row["loss"], "usage": row.get("usage")})
+
+    while True:
+        trainer = Trainer(job.run.config, dataset, device, job.run.timeout)
+        try:
+            with _stopping(trainer):
+                trainer.fit(checkpoint, report)
+        except BadCheckpointError as error:
+            _LOG.warning("%s; training starts again", error)
+            if is_first():
+                checkpoint.unlink(missing_ok=True)
+            all_say(True)  # none looks for it before it is gone
+        else:
+            return trainer
+
+
+@contextmanager
+def _stopping(trainer: Trainer) -> Iterator[None]:
+    """Within it SIGTERM ends the training between two steps, where its state is whole."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        trainer.stop_requested = True
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _repeat_exactly() -> None:
+    """Only kernels that give the same bits every time; an operation without one ends the run with its name."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def emit(event: dict[str, Any]) -> None:
+    """One line of progress for the runner; a runner that is gone does not stop the run."""
+    try:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

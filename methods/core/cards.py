@@ -1,0 +1,51 @@
+"""``methods/README.md`` from the cards: ``python -m methods.core.cards`` prints it."""
+
+from methods.core.registry import available, get
+
+_HEADING = """\
+# Methods
+
+Written by `python -m methods.core.cards` from the cards of the classes; `python -m benchmark show NAME` prints one with
+its parameters. N: latents of a batch, K: codebook size, D: latent dimension. † not verified: compared with nothing yet.
+
+| name | idea | what trains | memory beside the latents | evidence |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def cards_markdown() -> str:
+    """The page: a table of all methods, then paper, deviations and evidence of each."""
+    names = [name for name in available() if get(name).__module__.startswith("methods.")]
+    rows = [_row(name) for name in names]
+    return _HEADING + "\n".join(rows) + "\n" + "".join(_section(name) for name in names)
+
+
+def _row(name: str) -> str:
+    card = get(name).card
+    mark = "" if card.evidence else " †"
+    checks = {0: "not verified", 1: "1 comparison"}.get(len(card.evidence), f"{len(card.evidence)} comparisons")
+    cells = [f"[`{name}`](#{name}){mark}", card.idea, card.trains, card.memory, checks]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _section(name: str) -> str:
+    method = get(name)
+    card = method.card
+    lines = [f"\n## {name}\n", f"{card.paper}. Authors' code: {card.code}.\n"]
+    limits = {"at most": method.max_codebook_size, "on a CPU at most": method.max_codebook_size_cpu}
+    sizes = "; ".join(f"{words} {limit:,} codes" for words, limit in limits.items() if limit is not None)
+    if sizes:
+        lines.append(f"Declared sizes: {sizes}.\n")
+    lines.append(f"Several processes: {card.distributed}.\n")
+    if card.schedule:
+        lines.append(f"Over a run: {card.schedule}.\n")
+    for title, entries, empty in (
+        ("Deviations", card.differences, "none known"),
+        ("Evidence", card.evidence, "not verified"),
+    ):
+        lines += [f"{title}:", "", *(f"- {entry}" for entry in entries or (empty,)), ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(cards_markdown(), end="")

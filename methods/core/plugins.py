@@ -1,0 +1,166 @@
+"""Things by name: those of a package, of installed plug-ins, and of files named on the command line. Needs no torch."""
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from methods.core.usage import UsageError, did_you_mean
+
+T = TypeVar("T")
+OURS = ("benchmark", "methods")
+_registries: "list[Registry[Any]]" = []
+_added: "list[tuple[Registry[Any], str]]" = []
+"""What plug-ins have registered, in order."""
+_loaded: dict[str, str] = {}
+"""The files that were loaded: module by path."""
+
+
+class Registry(Generic[T]):
+    """Things of one kind by name, each made by a class or function that says where it comes from.
+
+    Args:
+        kind: in words.
+        package: every module at its top is imported to find what is there.
+        group: of the entry points of installed plug-ins.
+    """
+
+    def __init__(self, kind: str, package: str, group: str) -> None:
+        self.kind, self.group, self._package = kind, group, package
+        self._things: dict[str, T] = {}
+        self._makers: dict[str, Any] = {}
+        self._complete = False
+        _registries.append(self)
+
+    def add(self, name: str, thing: T, maker: Any) -> None:
+        """Make ``thing`` available under ``name``; ``maker`` is the class or function behind it.
+
+        Raises:
+            UsageError: the name is taken by another one.
+        """
+        taken = self._makers.get(name)
+        if taken is not None and origin(taken) != origin(maker):
+            raise UsageError(f"two {self.kind}s are called `{name}`: {origin(taken)} and {origin(maker)}; rename one")
+        self._things[name], self._makers[name] = thing, maker
+        if str(getattr(maker, "__module__", "")).split(".")[0] not in OURS:
+            _added.append((self, name))
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        self.discover()
+        return sorted(self._things)
+
+    def find(self, name: str) -> T:
+        """The thing called ``name``.
+
+        Raises:
+            UsageError: there is none; the message suggests the nearest name.
+        """
+        if name not in (known := self.names()):
+            hint = did_you_mean(name, known)
+            raise UsageError(f"unknown {self.kind} `{name}`{hint}; there are: {', '.join(known)}")
+        return self._things[name]
+
+    def all(self) -> dict[str, T]:
+        """Everything by name, in the order in which it was registered."""
+        self.discover()
+        return dict(self._things)
+
+    def discover(self) -> None:
+        """Import every module at the top of the package, then every installed plug-in; once.
+
+        Raises:
+            UsageError: an installed plug-in fails to import, or registers nothing.
+        """
+        if self._complete:
+            return
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+            if not module.ispkg:
+                importlib.import_module(module.name)
+        for plugin, loaded in load_installed(self.group).items():
+            made = [maker for other in _registries if other.group == self.group for maker in other._makers.values()]
+            if (inspect.isclass(loaded) or inspect.isfunction(loaded)) and loaded not in made:
+                raise UsageError(f"{plugin} registers nothing; CONTRIBUTING.md shows how it is done")
+        self._complete = True
+
+    def _remove(self, name: str) -> None:
+        self._things.pop(name, None)
+        self._makers.pop(name, None)
+
+
+def load_installed(group: str) -> dict[str, Any]:
+    """Import what installed packages name as their entry points of ``group``: by the plug-in in words.
+
+    Raises:
+        UsageError: one fails to import.
+    """
+    found = {}
+    for entry in entry_points(group=group):
+        plugin = f"the installed plug-in `{entry.name}` ({entry.value}) of {group}"
+        try:
+            found[plugin] = entry.load()
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(f"{plugin} fails to import: {type(error).__name__}: {error}") from error
+    return found
+
+
+def load_plugin(path: str | Path) -> None:
+    """Execute a Python file that registers something: methods, data sets, models, objectives, metrics, plots.
+
+    Raises:
+        UsageError: no such file, it fails to import, or it registers nothing.
+    """
+    file = Path(path).expanduser().resolve()
+    module_name = f"codebook_bench_plugin_{file.stem}"
+    if module_name in sys.modules and _loaded.get(str(file)) == module_name:
+        return
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise UsageError(f"plug-in {path} is not a Python file")
+    for registry in _registries:
+        registry.discover()
+    before = len(_added)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+        if len(_added) == before:
+            raise UsageError(f'plug-in {path} registers nothing; decorate its class with @register("name")')
+    except Exception as error:
+        # Nothing half-loaded stays, so that a second attempt meets the same error.
+        del sys.modules[module_name]
+        for registry, name in _added[before:]:
+            registry._remove(name)
+        del _added[before:]
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"plug-in {path} fails to import: {type(error).__name__}: {error}") from error
+    _loaded[str(file)] = module_name
+
+
+def load_plugins(paths: Iterable[str | Path]) -> None:
+    """`load_plugin` for each of ``paths``."""
+    for path in paths:
+        load_plugin(path)
+
+
+def loaded_plugins() -> list[str]:
+    """The files that this process has loaded, for another process to load."""
+    return list(_loaded)
+
+
+def origin(maker: Any) -> str:
+    """Where a class or function stands, in words."""
+    try:
+        file = inspect.getfile(maker)
+    except (OSError, TypeError):
+        file = "unknown file"
+    return f"{getattr(maker, '__module__', '?')}.{getattr(maker, '__qualname__', repr(maker))} ({file})"

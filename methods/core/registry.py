@@ -1,0 +1,57 @@
+"""Methods by name: `register`, `get`, `create`, `available`."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from methods.core.base import Quantizer
+from methods.core.plugins import Registry
+from methods.core.usage import UsageError, resolve_options
+
+Q = TypeVar("Q", bound=type)
+_SUPPLIED = ("codebook_size", "dim")
+METHODS: Registry[type[Quantizer]] = Registry("method", __name__.split(".")[0], "codebook_bench.methods")
+
+
+def register(name: str) -> Callable[[Q], Q]:
+    """Class decorator: make a `Quantizer` available under ``name``.
+
+    Raises:
+        UsageError: the class is not a `Quantizer`, or the name is taken by another class.
+    """
+
+    def decorate(cls: Q) -> Q:
+        if not (isinstance(cls, type) and issubclass(cls, Quantizer)):
+            raise UsageError(f"`{name}` must be a class derived from methods.Quantizer, not {cls!r}")
+        METHODS.add(name, cls, cls)
+        cls.name = name
+        return cls
+
+    return decorate
+
+
+def available() -> list[str]:
+    """Names of all methods, sorted."""
+    return METHODS.names()
+
+
+def get(name: str) -> type[Quantizer]:
+    """The class registered under ``name``.
+
+    Raises:
+        UsageError: there is none; the message suggests the nearest name.
+    """
+    return METHODS.find(name)
+
+
+def resolve_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """All parameters of a method with their values, the given ones over the defaults."""
+    return resolve_options(f"`{name}`", get(name).__init__, params, _SUPPLIED)
+
+
+def create(name: str, codebook_size: int, dim: int, **params: Any) -> Quantizer:
+    """Build the method ``name`` for ``codebook_size`` codes of dimension ``dim``.
+
+    Raises:
+        UsageError: unknown name, unknown or unfit parameter, a size the method can't have.
+    """
+    return get(name)(codebook_size, dim, **resolve_params(name, params))

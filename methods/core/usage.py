@@ -1,0 +1,100 @@
+"""What a person typed or supplied, checked: the one exception for it, named options against a signature, values."""
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+
+class UsageError(ValueError):
+    """Something a person can put right; its message is one sentence that says what and how."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``" (did you mean `x`?)"`` for the known word nearest to ``word``, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean `{close[0]}`?)" if close else ""
+
+
+def check_choice(parameter: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a `UsageError` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        options = ", ".join(f"`{choice}`" for choice in choices)
+        raise UsageError(f"{parameter} must be one of {options}, not `{value}`{did_you_mean(str(value), choices)}")
+
+
+def check_range(parameter: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise a `UsageError` unless ``low <= value <= high``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        bound = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise UsageError(f"{parameter} must be {bound}, not {value!r}")
+
+
+def check_count(what: str, value: object, most: int | None = None, least: int = 1) -> int:
+    """``value`` if it is a whole number from ``least`` to ``most``; UsageError otherwise."""
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= least and (most is None or value <= most)
+    if not good:
+        wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{what} must be a whole number {wanted}, not {value!r}")
+    assert isinstance(value, int)
+    return value
+
+
+def options_of(build: Callable[..., Any], supplied: Iterable[str] = ()) -> dict[str, inspect.Parameter]:
+    """The keyword options of ``build`` that a person may set: all but those the harness supplies."""
+    hidden = {"self", *supplied}
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(build).parameters.values()
+    return {p.name: p for p in parameters if p.name not in hidden and p.kind in kinds}
+
+
+def resolve_options(
+    what: str, build: Callable[..., Any], given: Mapping[str, Any], supplied: Iterable[str] = ()
+) -> dict[str, Any]:
+    """All options of ``build`` with their values, as `check_options`."""
+    return check_options(what, options_of(build, supplied), given)
+
+
+def check_options(what: str, options: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All ``options`` with their values: the given ones over the defaults.
+
+    An int given for a float option becomes a float, and a whole float given for an int option an int, so that ``1``
+    and ``1.0`` are one configuration.
+
+    Raises:
+        UsageError: an option that there is not, or one without default left out.
+    """
+    for name in given:
+        if name not in options:
+            known = ", ".join(f"`{option}`" for option in options) or "none"
+            raise UsageError(f"{what} has no parameter `{name}`{did_you_mean(name, options)}; it has: {known}")
+    resolved = {}
+    for name, option in options.items():
+        if name not in given and option.default is inspect.Parameter.empty:
+            raise UsageError(f"{what} needs the parameter `{name}`")
+        value = given.get(name, option.default)
+        if isinstance(option.default, float) and value is not None:
+            value = _as_float(f"{what}: `{name}`", value)
+        if type(option.default) is int and option.annotation in (int, "int"):
+            value = _as_int(f"{what}: `{name}`", value)
+        if isinstance(option.default, bool) and not isinstance(value, bool):
+            raise UsageError(f"{what}: `{name}` must be true or false, not {value!r}")
+        resolved[name] = value
+    return resolved
+
+
+def _as_float(what: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{what} must be a number, not {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise UsageError(f"{what} is an integer too large for a float") from None
+
+
+def _as_int(what: str, value: object) -> int:
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
+        raise UsageError(f"{what} must be a whole number, not {value!r}")
+    return int(value)  # type: ignore[call-overload]

@@ -1,1 +1,0 @@
-"""GPU kernels; each is imported where it is used, so that nothing here is needed on a CPU."""

@@ -1,0 +1,252 @@
+"""A suite file becomes runs, and every mistake in it one located sentence."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmark.records.plan import read_plan
+from benchmark.records.run import run_key
+from benchmark.records.store import Store
+from benchmark.suite.file import available_suites, find_suite
+from benchmark.suite.plan import plan_suite
+from benchmark.suite.plan_file import write_plan
+from methods import UsageError, available, get
+
+Write = Callable[[dict[str, object] | str], str]
+
+TEXT = """\
+question: Who collapses?
+dataset: photos
+model: {name: conv, latent_dim: 8}
+training:
+  steps: 10
+  learning_rate: 1e-3
+grid: {codebook_size: [16, 64]}
+seeds: 2
+methods:
+  - vq_vae
+  - {arm: kmeans_start, method: vq_vae, params: {init: kmeans}, training: {learning_rate: 0.01}}
+"""
+
+
+def test_cells_are_arms_by_sizes_by_seeds(write_suite: Write) -> None:
+    plan = plan_suite(write_suite(TEXT))
+    assert [(cell.arm, cell.codebook_size, cell.seed) for cell in plan.cells] == [
+        (arm, size, seed) for arm in ("vq_vae", "kmeans_start") for size in (16, 64) for seed in (0, 1)
+    ]
+    assert len({run.key for run in plan.runs}) == 8
+    assert plan.runs[0].config["training"]["learning_rate"] == 1e-3
+    assert plan.cells[-1].run is not None
+    assert plan.cells[-1].run.config["training"]["learning_rate"] == 0.01
+    assert plan.cells[-1].run.config["params"] == {"beta": 0.25, "init": "kmeans"}
+
+
+def test_a_key_names_the_science_and_nothing_else(write_suite: Write) -> None:
+    def keys(text: str, **options: object) -> list[str]:
+        return [run.key for run in plan_suite(write_suite(text), **options).runs]  # type: ignore[arg-type]
+
+    base = keys(TEXT)
+    assert base[0].startswith("vq_vae-K16-s0-")
+    assert keys(TEXT.replace("arm: kmeans_start", "arm: renamed")) == base
+    assert keys(TEXT.replace("  - vq_vae\n", "  - {method: vq_vae, params: {beta: 0.25}}\n")) == base
+    assert keys(TEXT.replace("steps: 10", "steps: 10\n  timeout: 60\n  devices: 2\n  deterministic: true")) == base
+    assert set(keys(TEXT, overrides={"model.width": 32})).isdisjoint(base)
+    assert set(keys(TEXT, overrides={"training.precision": "bf16"})).isdisjoint(base)
+    assert keys(TEXT, methods=["simvq", "vq_vae"])[:1] != base[:1]
+    assert set(keys(TEXT, methods=["simvq", "vq_vae"])) & set(base) == set(
+        base[0:1] + base[2:3] + base[4:5] + base[6:7]
+    )
+
+
+def test_moving_a_folder_of_images_changes_no_key(tiny: dict[str, object], images: Path, write_suite: Write) -> None:
+    before = [run.key for run in plan_suite(write_suite(tiny)).runs]
+    moved = images.rename(images.with_name("elsewhere"))
+    tiny["dataset"] = {"name": "image_folder", "path": str(moved), "size": 16}
+    assert [run.key for run in plan_suite(write_suite(tiny)).runs] == before
+    (moved / "00.png").unlink()
+    assert [run.key for run in plan_suite(write_suite(tiny)).runs] != before
+
+
+def test_a_size_free_method_is_one_run_for_all_sizes(write_suite: Write) -> None:
+    plan = plan_suite(write_suite(TEXT), methods=["no_quantization"])
+    assert len(plan.cells) == 4
+    assert [run.key.rsplit("-", 1)[0] for run in plan.runs] == ["no_quantization-s0", "no_quantization-s1"]
+
+
+def test_a_size_that_a_method_cannot_have_is_an_explained_cell(write_suite: Write) -> None:
+    plan = plan_suite(write_suite(TEXT.replace("[16, 64]", "[24, 64]")), methods=["residual_vq", "vq_vae"])
+    reasons = {(cell.arm, cell.codebook_size): cell.unavailable for cell in plan.cells}
+    assert "24 codes can't be split over 4 levels" in str(reasons["residual_vq", 24])
+    assert [cell for cell in reasons if reasons[cell] is None] == [("residual_vq", 64), ("vq_vae", 24), ("vq_vae", 64)]
+
+
+def test_a_size_declared_too_large_for_a_cpu_is_an_explained_cell_there(write_suite: Write) -> None:
+    file = write_suite(TEXT.replace("[16, 64]", "[4096, 8192]"))
+    on = {kind: plan_suite(file, methods=["sq_vae"], device=kind).cells for kind in ("cpu", "cuda")}
+    assert [cell.unavailable for cell in on["cpu"]][::2] == [None, "`sq_vae` is declared up to 4,096 codes on a CPU"]
+    assert all(cell.unavailable is None for cell in on["cuda"])
+
+
+def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
+    assert [arm.arm for arm in plan_suite(write_suite(TEXT), methods=["vq_vae_ema", "kmeans_start"]).arms] == [
+        "vq_vae_ema",
+        "kmeans_start",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seeds: 2", "sedes: 2", r"tiny.yaml:8: unknown key `sedes` \(did you mean `seeds`\?\)"),
+        ("steps: 10", "step: 10", r"tiny.yaml:\d: (the key `training.steps` is missing|unknown key `training.step`)"),
+        ("steps: 10", "steps: ten", r"tiny.yaml:5: `training.steps` must be a valid integer.*'ten'"),
+        ("steps: 10", "steps: 0", r"tiny.yaml:5: `training.steps` must be greater than or equal to 1"),
+        (
+            "steps: 10",
+            "steps: 10\n  devices: 200",
+            r"tiny.yaml:4: training: devices \(200\) must not exceed",
+        ),
+        ("learning_rate: 0.01", "devices: 200", r"training of arm `kmeans_start`: devices \(200\) must not exceed"),
+        ("steps: 10", "steps: true", r"tiny.yaml:5: `training.steps` must be a valid integer"),
+        ("[16, 64]", "[]", r"tiny.yaml:7: `grid.codebook_size` .*at least 1 item"),
+        ("[16, 64]", "[16, 16]", r"tiny.yaml:7: codebook size 16 stands there twice"),
+        ("[16, 64]", "[0]", r"tiny.yaml:7: `grid.codebook_size.0` must be greater than or equal to 1"),
+        ("- vq_vae\n", "- vqvae\n", r"tiny.yaml:10: unknown method `vqvae` \(did you mean `vq_vae`\?\)"),
+        ("init: kmeans", "start: kmeans", r"tiny.yaml:11: `vq_vae` has no parameter `start`; it has: `beta`, `init`"),
+        ("init: kmeans", "init: kmean", r"tiny.yaml:11: init must be one of .*did you mean `kmeans`"),
+        ("init: kmeans", "beta: big", r"tiny.yaml:11: `vq_vae`: `beta` must be a number, not 'big'"),
+        ("dataset: photos", "dataset: foto", r"tiny.yaml:2: unknown data set `foto`.*there are: .*photos"),
+        ("latent_dim: 8", "latent_dims: 8", r"tiny.yaml:3: model `conv` has no parameter `latent_dims` \(did you"),
+        (
+            "latent_dim: 8",
+            "latent_dim: 8.5",
+            r"tiny.yaml:3: model `conv`: `latent_dim` must be a whole number, not 8.5",
+        ),
+        ("latent_dim: 8", "width: 0", r"tiny.yaml:3: model `conv`: width must be a whole number of at least 1"),
+        ("latent_dim: 8", "downsampling: 6", r"tiny.yaml:3: model `conv`: downsampling must be a power of two"),
+        (
+            "dataset: photos",
+            "dataset: shifted",
+            r"tiny.yaml:3: model `conv` is for `image` data, but `shifted` holds",
+        ),
+        ("name: conv", "name: convv", r"tiny.yaml:3: unknown model `convv` \(did you mean `conv`\?\)"),
+        (", method: vq_vae, params", ", method: vq_vae, param", r"tiny.yaml:11: unknown key `methods.1.param`"),
+        ("arm: kmeans_start, ", "", r"tiny.yaml:11: there are two arms called `vq_vae`"),
+        ("params: {init: kmeans}, training: {learning_rate: 0.01}", "params: {}", r"are the same run twice"),
+        ("learning_rate: 0.01", "lr: 0.01", r"tiny.yaml:11: unknown training key `lr`"),
+        ("learning_rate: 0.01", "learning_rate: -1", r"tiny.yaml:11: training of arm `kmeans_start`: `learning_rate`"),
+        (
+            "- vq_vae\n",
+            "- {method: residual_vq, params: {depth: 7}}\n",
+            r"tiny.yaml:10: 16 codes can't be split over 7",
+        ),
+        ("question: Who collapses?", "- a\n- b", r"not valid YAML"),
+        ("seeds: 2", "seeds: 2\nseeds: 3", r"tiny.yaml:9: the key `seeds` stands here twice"),
+        ("seeds: 2", "seeds: !!python/object:os.system {}", r"tiny.yaml:8: "),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_file_and_line(old: str, new: str, message: str, write_suite: Write) -> None:
+    assert old in TEXT
+    with pytest.raises(UsageError, match=message) as caught:
+        plan_suite(write_suite(TEXT.replace(old, new)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mistaken_override_is_named(write_suite: Write) -> None:
+    file = write_suite(TEXT)
+    with pytest.raises(UsageError, match="--set training.step: unknown key `training.step` .did you mean `steps`"):
+        plan_suite(file, overrides={"training.step": 3})
+    with pytest.raises(UsageError, match="--set training.steps: `training.steps` must be a valid integer"):
+        plan_suite(file, overrides={"training.steps": "many"})
+    with pytest.raises(UsageError, match="`question` is not a section"):
+        plan_suite(file, overrides={"question.x": 1})
+
+
+def test_an_override_of_the_protocol_gets_its_own_folder(write_suite: Write) -> None:
+    file = write_suite(TEXT)
+    assert plan_suite(file, overrides={"training.steps": 7}).suite.name == "tiny@training.steps=7"
+    assert plan_suite(file, overrides={"grid.codebook_size": [32]}).suite.name == "tiny"
+
+
+@pytest.mark.parametrize(("stem", "folder"), [("..", None), (".", None), (".hidden", "hidden"), ("a b", "a_b")])
+def test_a_suite_name_stays_inside_the_results_folder(stem: str, folder: str | None, tmp_path: Path) -> None:
+    file = tmp_path / f"{stem}.yaml"
+    file.write_text(TEXT)
+    if folder is None:
+        with pytest.raises(UsageError, match="needs a name"):
+            plan_suite(str(file))
+    else:
+        assert plan_suite(str(file)).suite.name == folder
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", "text", "&a [*a]", "\x00", "a: " * 100])
+def test_rubbish_is_a_usage_error(content: str, write_suite: Write) -> None:
+    with pytest.raises(UsageError):
+        plan_suite(write_suite(content))
+
+
+def test_unknown_suite_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match="unknown suite `quickstrat` .did you mean `quickstart`"):
+        find_suite("quickstrat")
+    with pytest.raises(UsageError, match="there is no suite file nowhere.yaml"):
+        find_suite("nowhere.yaml")
+
+
+@pytest.mark.parametrize("name", available_suites())
+def test_every_shipped_suite_is_valid(name: str, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEBOOK_BENCH_DATA", str(images))
+    plan = plan_suite(name)
+    assert plan.runs
+    assert plan.suite.file.question.endswith("?")
+
+
+def test_a_suite_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CODEBOOK_BENCH_DATA", raising=False)
+    with pytest.raises(UsageError, match="name a folder of images by --data DIR .*; this suite needs ImageNet"):
+        plan_suite("paper_image")
+
+
+def test_smoke_has_every_method() -> None:
+    own = [name for name in available() if get(name).__module__.startswith("methods.")]
+    plan = plan_suite("smoke")
+    assert sorted(arm.arm for arm in plan.arms) == own
+    assert not [cell.arm for cell in plan.cells if cell.unavailable]
+
+
+def test_remedies_are_all_methods_at_equal_bits_per_position() -> None:
+    own = [name for name in available() if get(name).__module__.startswith("methods.")]
+    plan = plan_suite("remedies")
+    assert sorted({arm.method for arm in plan.arms}) == [name for name in own if name != "kmeans"]
+    for arm in plan.arms:
+        levels = get(arm.method).resolve_size(256, **arm.params)
+        assert not levels or math.log2(math.prod(levels)) == pytest.approx(8, rel=0.05), arm.arm
+
+
+def test_one_layer_of_a_method_is_called_so_and_not_ranked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    write_plan(plan_suite("remedies", methods=["vq_vae", "hqa_layer"]), store)
+    arms = read_plan(store.folder / "plan.json")["arms"]
+    assert [(arm["arm"], arm["method"], arm.get("ranked", True)) for arm in arms] == [
+        ("vq_vae", "vq_vae", True),
+        ("hqa_layer", "hqa", False),
+    ]
+    assert "ranked" not in arms[0]
+
+
+def test_a_reference_is_called_so(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    write_plan(plan_suite("remedies", methods=["vq_vae", "no_quantization", "kmeans"]), store)
+    arms = read_plan(store.folder / "plan.json")["arms"]
+    assert [(arm["arm"], arm.get("reference")) for arm in arms] == [
+        ("vq_vae", None),
+        ("no_quantization", True),
+        ("kmeans", True),
+    ]
+
+
+def test_key_depends_on_every_part() -> None:
+    config = {"method": "m", "codebook_size": 8, "seed": 0, "params": {"beta": 0.25}}
+    assert run_key(config) == run_key(dict(reversed(config.items())))
+    assert run_key(config) != run_key({**config, "params": {"beta": 0.5}})

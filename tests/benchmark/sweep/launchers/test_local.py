@@ -1,0 +1,189 @@
+"""What every launcher promises: one end for every job, whole records, no run harmed by another, stops that save."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.records.store import Store
+from benchmark.suite.plan import Plan, plan_suite
+from benchmark.sweep.display import Display
+from benchmark.sweep.launchers import Event, Launcher, LocalLauncher
+from benchmark.sweep.runner import Outcome, Settings, run_plan
+from methods import load_plugin
+
+Write = Callable[[dict[str, object] | str], str]
+
+PLUGIN = """
+import os, signal
+from methods import register
+from methods.vq_vae import VQVAE
+
+# What is asked of a method before its first step: building an optimiser alone would take a second and a half.
+
+@register("exits")
+class Exits(VQVAE):
+    def parameter_groups(self, lr):
+        os._exit(3)
+
+@register("crashes")
+class Crashes(VQVAE):
+    def parameter_groups(self, lr):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+@register("needs_memory")
+class NeedsMemory(VQVAE):
+    def parameter_groups(self, lr):
+        return self.codebook.new_empty(2**50)
+
+@register("is_killed_once")
+class IsKilledOnce(VQVAE):
+    def parameter_groups(self, lr):
+        if not os.path.exists(os.environ["PLANTED"]):
+            open(os.environ["PLANTED"], "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().parameter_groups(lr)
+"""
+
+
+RAY = pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore")])
+
+
+def _open(name: str, in_process: Launcher) -> Iterator[Launcher]:
+    """Two runs at a time."""
+    if name != "ray":
+        yield LocalLauncher(2) if name == "local" else in_process
+        return
+    ray = pytest.importorskip("ray")
+    from benchmark.sweep.launchers.ray import RayLauncher
+
+    yield RayLauncher(None, slots=2, cpus=0.5, gpus=0.0)
+    ray.shutdown()
+
+
+@pytest.fixture(params=["local", RAY])
+def launcher(request: pytest.FixtureRequest, in_process: Launcher) -> Iterator[Launcher]:
+    yield from _open(request.param, in_process)
+
+
+@pytest.fixture(params=["in_process", RAY])
+def quick_launcher(request: pytest.FixtureRequest, in_process: Launcher) -> Iterator[Launcher]:
+    """For what the runner promises with any launcher."""
+    yield from _open(request.param, in_process)
+
+
+class Recording(Display):
+    """Keeps the events, and does something at the first step of at least 20."""
+
+    def __init__(self, disturb: Callable[[], None] | None = None) -> None:
+        super().__init__(quiet=True)
+        self.events: list[Event] = []
+        self._disturb = disturb
+
+    def show(self, event: Event) -> None:
+        super().show(event)
+        self.events.append(event)
+        if event.step >= 20 and self._disturb is not None:
+            disturb, self._disturb = self._disturb, None
+            disturb()
+
+
+@pytest.fixture
+def small(tiny: dict[str, object]) -> dict[str, object]:
+    """A suite on vectors: a worker that measures no images imports a third less."""
+    del tiny["evaluation"]
+    data = {"name": "planted", "kind": "clustered", "test_items": 64}
+    return {**tiny, "dataset": data, "model": "identity", "methods": ["vq_vae_ema", "simvq"]}
+
+
+def _run(plan: Plan, store: Store, launcher: Launcher, display: Display, **settings: Any) -> Outcome:
+    return run_plan(plan, store, launcher, Settings("cpu", threads=1, **settings), display)
+
+
+def test_every_end_of_a_run_is_one_event_and_touches_no_other(
+    launcher: Launcher,
+    in_process: Launcher,
+    small: dict[str, object],
+    write_suite: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(PLUGIN)
+    load_plugin(plugin)
+    monkeypatch.setenv("PLANTED", str(tmp_path / "planted"))
+    bad = ["exits", "crashes", "needs_memory", "is_killed_once"]
+    plan = plan_suite(write_suite({**small, "methods": [*bad, "vq_vae"]}))
+    store, display = Store(tmp_path / "results"), Recording()
+    if not isinstance(launcher, LocalLauncher):
+        # The workers of a cluster that is up already have its environment.
+        plugin.write_text(PLUGIN.replace('os.environ["PLANTED"]', repr(str(tmp_path / "planted"))))
+    outcome = _run(plan, store, launcher, display, plugins=(str(plugin),))
+    ended = [event.job.run.key for event in display.events if event.kind == "ended"]
+    assert sorted(ended) == sorted(run.key for run in plan.runs)
+    found = {record["config"]["method"]: record for record in outcome.ended.values()}
+    assert found["vq_vae"]["status"] == "ok"
+    assert found["vq_vae"]["provenance"]["threads"] == 1
+    assert found["exits"]["reason"] == "the process ended with exit code 3 and left no record"
+    assert found["crashes"]["reason"] == "the process was ended by SIGSEGV"
+    assert "in parameter_groups" in found["crashes"]["traceback"]
+    assert found["needs_memory"]["status"] == "out_of_memory"
+    (lost,) = outcome.lost.items()
+    assert lost[0].startswith("is_killed_once")
+    assert lost[1] == "ended by SIGKILL from outside"
+    again = _run(plan, store, in_process, Recording(), plugins=(str(plugin),))
+    assert again.ended[lost[0]]["status"] == "ok"
+    assert sorted(again.skipped) == sorted(outcome.ended)
+
+
+def test_a_stop_saves_and_the_next_call_ends_where_an_undisturbed_one_does(
+    launcher: Launcher, in_process: Launcher, small: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    steps = 1500 if isinstance(launcher, LocalLauncher) else 6000  # Ray tells how far a run is once a second
+    small["training"] = {"steps": steps, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
+    plan = plan_suite(write_suite({**small, "methods": ["vq_vae_ema"]}))
+    (run,) = plan.runs
+    store, undisturbed = Store(tmp_path / "results"), Store(tmp_path / "undisturbed")
+
+    def interrupt() -> None:
+        assert store.is_claimed(run.key)
+        raise KeyboardInterrupt
+
+    outcome = _run(plan, store, launcher, Recording(interrupt))
+    assert outcome.interrupted
+    assert not store.is_claimed(run.key)
+    assert store.record(run.key) is None
+    assert (store.run_folder(run.key) / "checkpoint.pt").exists()
+    display = Recording()
+    _run(plan, store, launcher, display)
+    assert any(event.kind == "progress" and event.usage is not None for event in display.events)
+    assert not (store.run_folder(run.key) / "checkpoint.pt").exists()
+    _run(plan, undisturbed, in_process, Recording())
+    records = [store.record(run.key), undisturbed.record(run.key)]
+    assert records[0] is not None
+    assert records[1] is not None
+    assert records[0]["metrics"] == records[1]["metrics"]
+    assert os.listdir(store.run_folder(run.key)) != []
+
+
+def test_a_run_that_another_process_holds_is_waited_for(
+    quick_launcher: Launcher, small: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    plan = plan_suite(write_suite(small))
+    held, other = plan.runs
+    store = Store(tmp_path / "results")
+    claim = store.claim(held.key)
+    assert claim.__enter__()
+
+    class Releasing(Recording):
+        def note(self, sentence: str) -> None:
+            if sentence.startswith("waiting for 1"):
+                assert store.record(other.key) is not None
+                assert store.record(held.key) is None
+                claim.__exit__(None, None, None)
+
+    outcome = _run(plan, store, quick_launcher, Releasing())
+    assert {record["status"] for record in outcome.ended.values()} == {"ok"}
+    assert len(outcome.ended) == 2

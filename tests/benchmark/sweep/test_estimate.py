@@ -1,0 +1,42 @@
+"""How long a suite takes: nothing is timed twice that takes equally long."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark.records.record import empty_record
+from benchmark.records.store import Store
+from benchmark.suite.plan import plan_suite
+from benchmark.sweep import estimate
+from benchmark.sweep.estimate import estimate_seconds
+
+SUITE = """\
+question: How long?
+dataset: {name: shifted, test_items: 100}
+model: identity
+training: {steps: 10}
+grid: {codebook_size: [8], dataset.shift: [0, 1.5], dataset.dim: [2, 4], training.learning_rate: [0.1, 0.2]}
+seeds: 2
+methods: [vq_vae, simvq]
+"""
+
+
+def test_one_timing_for_all_shifts_rates_and_seeds(
+    write_suite: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = []
+    monkeypatch.setattr(estimate, "_seconds_a_step", lambda run, device: timed.append(run) or 0.5)
+    plan, store = plan_suite(write_suite(SUITE)), Store(tmp_path / "results")
+    left = plan.runs
+    seconds, basis = estimate_seconds(plan, left, store, torch.device("cpu"))
+    assert (len(left), len(timed), basis) == (32, 4, "4 timed for 3 steps each")
+    assert seconds == pytest.approx(32 * 10 * 0.5 * 1.3)
+    for run in left[:1]:
+        record = {**empty_record(run), "status": "ok", "timings": {"total_seconds": 7.0}}
+        store.write_record(run.key, record)
+    timed.clear()
+    seconds, basis = estimate_seconds(plan, left[1:], store, torch.device("cpu"))
+    assert len(timed) == 3
+    assert seconds == pytest.approx(7 * 7.0 + 24 * 10 * 0.5 * 1.3)

@@ -1,0 +1,170 @@
+"""The loop: resumable to the last digit, equal starts for all arms, every hook called where it should be."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmark.data import Dataset
+from benchmark.training.checkpoint import BadCheckpointError, save_checkpoint
+from benchmark.training.stopwatch import QuantizerStopwatch
+from benchmark.training.trainer import DivergedError, OutOfTimeError, Trainer
+
+CPU = torch.device("cpu")
+
+
+def _config(method: str = "vq_vae", **training: Any) -> dict[str, Any]:
+    settings = {
+        "steps": 12,
+        "batch_size": 5,
+        "learning_rate": 1e-3,
+        "optimizer": "adam",
+        "momentum": 0.9,
+        "warmup_steps": 4,
+        "clip_norm": None,
+        "ema_decay": None,
+        "precision": "fp32",
+    }
+    return {
+        "method": method,
+        "params": {},
+        "codebook_size": 16,
+        "model": {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4},
+        "objective": {"name": "squared_error", "normalise": True},
+        "training": {**settings, **training},
+        "seed": 0,
+    }
+
+
+def _silent(step: int, row: dict[str, float]) -> None:
+    pass
+
+
+def _state(trainer: Trainer) -> dict[str, Tensor]:
+    return dict(trainer.trained.state_dict())
+
+
+@pytest.mark.parametrize("method", ["vq_vae", "vq_vae_ema", "simvq"])
+@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9, "clip_norm": 1.0}, {"optimizer": "sgd"}])
+def test_an_interrupted_training_ends_where_an_undisturbed_one_does(
+    method: str, options: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    config = _config(method, **options)
+    whole = Trainer(config, dataset, CPU)
+    whole.fit(tmp_path / "none.pt", _silent)
+
+    def interrupt(step: int, row: dict[str, float]) -> None:
+        if step == 7:
+            raise KeyboardInterrupt
+
+    first = Trainer(config, dataset, CPU)
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(tmp_path / "checkpoint.pt", interrupt)
+    save_checkpoint(tmp_path / "checkpoint.pt", first)
+    torch.manual_seed(123)
+    second = Trainer(config, dataset, CPU)
+    second.fit(tmp_path / "checkpoint.pt", _silent)
+    for name, value in _state(whole).items():
+        assert torch.equal(value, _state(second)[name]), name
+    without_time = [{k: v for k, v in row.items() if k != "seconds"} for row in whole.progress.history]
+    assert without_time == [{k: v for k, v in row.items() if k != "seconds"} for row in second.progress.history]
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", None])
+def test_a_bad_checkpoint_is_told_apart(content: bytes | None, dataset: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    trainer = Trainer(_config(), dataset, CPU)
+    if content is None:
+        save_checkpoint(path, trainer)
+        path.write_bytes(path.read_bytes()[:-50])
+    else:
+        path.write_bytes(content)
+    with pytest.raises(BadCheckpointError):
+        trainer.fit(path, _silent)
+
+
+def test_all_arms_start_from_the_same_encoder_and_decoder(dataset: Dataset) -> None:
+    states = [Trainer(_config(method), dataset, CPU).system.model.state_dict() for method in ("vq_vae", "simvq")]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_loss_that_is_not_finite_ends_with_its_step(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = Trainer(_config(steps=100), dataset, CPU)
+    reconstruction_loss = trainer.system.quantizer.reconstruction_loss
+    calls = []
+
+    def planted(errors: Tensor, numel: int) -> Tensor:
+        calls.append(1)
+        return reconstruction_loss(errors, numel) * (float("inf") if len(calls) == 6 else 1.0)
+
+    trainer.system.quantizer.reconstruction_loss = planted  # type: ignore[method-assign]
+    with pytest.raises(DivergedError, match="not finite at step 6"):
+        trainer.fit(tmp_path / "checkpoint.pt", _silent)
+    assert len(calls) == 8
+
+
+def test_the_time_limit_ends_a_run(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(OutOfTimeError, match=r"stopped after 1e-06 s at step 1 of 12"):
+        Trainer(_config(), dataset, CPU, timeout=1e-6).fit(tmp_path / "checkpoint.pt", _silent)
+
+
+def test_warm_up_reaches_the_learning_rate(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = Trainer(_config(), dataset, CPU)
+    trainer.fit(tmp_path / "checkpoint.pt", _silent)
+    rates = [row["learning_rate"] for row in trainer.progress.history]
+    assert rates[:5] == pytest.approx([0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3])
+
+
+def test_the_average_of_weights_is_what_is_evaluated(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = Trainer(_config("simvq", ema_decay=0.5, steps=2, warmup_steps=0), dataset, CPU)
+    frozen = trainer.system.quantizer.codebook.clone()
+    trainer.fit(tmp_path / "checkpoint.pt", _silent)
+    name = "model.encoder.0.weight"
+    assert not torch.equal(trainer.trained.state_dict()[name], trainer.system.state_dict()[name])
+    assert torch.equal(trainer.trained.quantizer.codebook, frozen)
+
+
+def test_bf16_leaves_the_quantizer_in_fp32(dataset: Dataset) -> None:
+    trainer = Trainer(_config(precision="bf16"), dataset, CPU)
+    seen = []
+    trainer.system.quantizer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+    trainer.step(0)
+    assert seen == [torch.float32]
+
+
+def test_the_stopwatch_times_forward_and_backward_of_the_quantizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
+    stopwatch = QuantizerStopwatch(CPU)
+    for step in range(2):  # the second step is not sampled
+        stopwatch.begin(step)
+        latents = torch.ones(3, requires_grad=True) * 2
+        quantized = stopwatch.enter(latents) * 3
+        stopwatch.leave(quantized)
+        (quantized * 5).sum().backward()
+        stopwatch.end()
+    # Ticks: begin 0, enter 1, leave 2, backward begins 3 and ends 4, end 5.
+    assert stopwatch.totals() == [2.0, 5.0]
+    assert stopwatch.share() == 0.4
+
+
+def test_the_end_of_a_training_is_saved(dataset: Dataset, tmp_path: Path) -> None:
+    path, first = tmp_path / "checkpoint.pt", Trainer(_config("vq_vae_ema"), dataset, CPU)
+    first.fit(path, _silent)
+    second = Trainer(_config("vq_vae_ema"), dataset, CPU)
+    second.fit(path, _silent)
+    assert second.progress == first.progress
+    for name, value in _state(first).items():
+        assert torch.equal(value, _state(second)[name]), name
+
+
+def test_a_start_from_data_is_timed_apart_and_counts_towards_the_limit(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = Trainer(_config(), dataset, CPU, timeout=0.25)
+    trainer.system.quantizer.initialise = lambda latents: time.sleep(0.3)  # type: ignore[method-assign]
+    with pytest.raises(OutOfTimeError):
+        trainer.fit(tmp_path / "checkpoint.pt", _silent)
+    assert trainer.progress.start_seconds >= 0.3
+    assert trainer.progress.seconds < 0.25

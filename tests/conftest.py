@@ -1,0 +1,67 @@
+"""What all tests share: one thread a process, and the same function run by two processes of one gloo group."""
+
+import multiprocessing
+import os
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+# Before torch is imported, and for every process that a test starts: threads of many small operations only wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+_WORKER = Path(__file__).with_name("two_processes.py")
+_PRELOAD = ["torch._dynamo", "torch.distributed", "benchmark.training.trainer", "pytest"]
+
+
+def _run_in_two_processes(folder: Path, file: str, function: str) -> None:
+    # Forked from a process that has imported torch and done nothing else: safe where a fork of this one is not.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD)
+    tasks = [{"task": (rank, str(folder), file, function)} for rank in range(2)]
+    processes = [context.Process(target=runpy.run_path, args=(str(_WORKER), task, "__main__")) for task in tasks]
+    for process in processes:
+        process.start()
+    try:
+        for process in processes:
+            process.join(120)
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+    for rank, process in enumerate(processes):
+        errors = folder / f"errors{rank}"
+        told = errors.read_text() if errors.exists() else ""
+        assert process.exitcode == 0, f"process {rank} ended with {process.exitcode}:\n{told}"
+
+
+@pytest.fixture(scope="session")
+def in_two_processes_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], list[Any]]:
+    """``in_two_processes_of(file, "function")``: run once, whichever of pytest's own processes ask for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def run(file: Path, function: str) -> list[Any]:
+        folder = shared / f"{file.stem}-{function}"
+        outputs = [folder / f"rank{rank}.pt" for rank in range(2)]
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                folder.mkdir()
+                _run_in_two_processes(folder, str(file), function)
+        return [torch.load(output, weights_only=False) for output in outputs]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def in_two_processes(
+    request: pytest.FixtureRequest, in_two_processes_of: Callable[[Path, str], list[Any]]
+) -> Callable[[str], list[Any]]:
+    """``in_two_processes("function")``: what ``function(rank)`` of the test's module returns in each of two processes
+    that train together, in a working directory that both share."""
+    return lambda function: in_two_processes_of(request.path, function)
