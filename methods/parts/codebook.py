@@ -1,6 +1,7 @@
 """The common case: one codebook, searched for the nearest codeword, with the two losses of VQ-VAE."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch.nn.functional import mse_loss
 
 from methods.core.base import Quantizer
 from methods.core.usage import check_choice
+from methods.parts.bounded_search import SearchMemory
 from methods.parts.kmeans import collect_rows, kmeans
 from methods.parts.nearest import nearest_codes
 
@@ -22,6 +24,10 @@ class CodebookQuantizer(Quantizer):
     """``euclidean`` or ``cosine``: what the nearest codeword is nearest in."""
     codebook: Tensor
     initialised: Tensor
+
+    def __init__(self, codebook_size: int, dim: int, **size_params: Any) -> None:
+        super().__init__(codebook_size, dim, **size_params)
+        self.search_memory = SearchMemory()  # for speed alone, and so no part of the state
 
     def effective_codebook(self) -> Tensor:
         """The codewords ``[K, D]`` that are searched and returned."""
@@ -41,7 +47,8 @@ class CodebookQuantizer(Quantizer):
 
     def nearest(self, latents: Tensor, codewords: Tensor) -> Tensor:
         """Codes ``[B, *positions, 1]`` of the rows of ``codewords`` nearest to ``latents``."""
-        return nearest_codes(latents.reshape(-1, self.dim), codewords, self.metric).reshape(*latents.shape[:-1], 1)
+        rows = latents.reshape(-1, self.dim)
+        return nearest_codes(rows, codewords, self.metric, self.search_memory).reshape(*latents.shape[:-1], 1)
 
     @torch.no_grad()
     def start_from_kmeans(self, latents: Iterator[Tensor]) -> None:

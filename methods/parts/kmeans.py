@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from methods.parts.bounded_search import SearchMemory
 from methods.parts.nearest import nearest_codes
 from methods.parts.processes import broadcast, gather_rows, own_rows
 from methods.parts.statistics import code_counts, code_sums, count_rows, random_rows
@@ -22,8 +23,9 @@ def kmeans(latents: Tensor, codebook_size: int, iterations: int = 20, start: Ten
     """
     latents = latents.detach().float()
     centroids = random_rows(latents, codebook_size) if start is None else start
+    memory = SearchMemory()
     for iteration in range(iterations):
-        codes = nearest_codes(latents, centroids)
+        codes = nearest_codes(latents, centroids, memory=memory)
         counts, sums = code_counts(codes, codebook_size), code_sums(latents, codes, codebook_size)
         if iteration < iterations - 1:
             centroids = random_rows(latents, codebook_size)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from methods.core.usage import check_choice
+from methods.parts.bounded_search import SearchMemory, search_bounded
 
 try:
     import faiss
@@ -33,7 +34,9 @@ _GROUP = 64
 
 
 @torch.no_grad()
-def nearest_codes(latents: Tensor, codewords: Tensor, metric: str = "euclidean") -> Tensor:
+def nearest_codes(
+    latents: Tensor, codewords: Tensor, metric: str = "euclidean", memory: SearchMemory | None = None
+) -> Tensor:
     """Index of the nearest codeword for each latent.
 
     Squared Euclidean distance or cosine similarity in fp32 whatever the autocast; of equal codewords
@@ -44,6 +47,7 @@ def nearest_codes(latents: Tensor, codewords: Tensor, metric: str = "euclidean")
         latents: ``[N, D]``.
         codewords: ``[K, D]``, K at least 1.
         metric: ``euclidean`` or ``cosine``.
+        memory: of earlier searches in the same codebook, for speed: no code depends on it.
 
     Returns:
         int64 ``[N]``.
@@ -52,6 +56,10 @@ def nearest_codes(latents: Tensor, codewords: Tensor, metric: str = "euclidean")
     assert codewords.shape[0] > 0, "a codebook without codewords"
     assert latents.shape[1] == codewords.shape[1], (latents.shape, codewords.shape)
     latents, codewords = latents.detach(), codewords.detach()
+    if latents.device.type == "cpu":
+        codes = search_bounded(latents, codewords, partial(_dense, metric=metric), memory)
+        if codes is not None:
+            return codes
     search, ties_are_kept = _search_for(latents.device)
     lowest = None if ties_are_kept else _lowest_with_equal_key(codewords)
     found = [
@@ -77,8 +85,13 @@ def _nearest_over_panels(search: Search, rows: Tensor, panels: Iterator[Tensor])
 
 def _panels(rows: Tensor, metric: str, elements: int) -> Iterator[Tensor]:
     for panel in rows.split(max(1, elements // max(1, rows.shape[1]))):
-        panel = panel.float()
-        yield (normalize(panel, dim=1) if metric == "cosine" else panel).contiguous()
+        yield _dense(panel, metric)
+
+
+def _dense(rows: Tensor, metric: str) -> Tensor:
+    """Rows as they are compared: fp32, one after another."""
+    rows = rows.float()
+    return (normalize(rows, dim=1) if metric == "cosine" else rows).contiguous()
 
 
 @cache

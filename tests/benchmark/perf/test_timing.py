@@ -66,9 +66,9 @@ def test_search_share_counts_all_searches_of_a_step_and_gives_them_back():
         bench.time += 3.0
         quantizer(torch.randn(2, 5, 4))
 
-    def slow_search(latents, codewords, metric="euclidean"):
+    def slow_search(latents, codewords, metric="euclidean", memory=None):
         bench.time += 0.5
-        return search(latents, codewords, metric)
+        return search(latents, codewords, metric, memory)
 
     importers = [m for m in sys.modules.values() if vars(m).get("nearest_codes") is search]
     for module in importers:

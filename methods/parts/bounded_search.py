@@ -1,0 +1,273 @@
+"""Exact search for the nearest codeword that compares few of them in full, where latents hardly fill their dimensions.
+
+With P orthonormal directions r of D and rho the length of what they leave of a vector less some origin,
+
+    |P(z - e)|^2 + (rho_z - rho_e)^2  <=  |z - e|^2,
+
+as the rests of z and e are vectors of lengths rho_z and rho_e. The bound is itself a squared distance in r + 1
+coordinates, so codewords are ordered there by a k-d tree and cut into blocks; where the box around a block, or the
+bound of one codeword, is farther than some codeword already known, it is not looked at. Bounds of this kind, with one
+fixed direction for P, are those of equal-average nearest neighbour search (Guan and Kamel 1992; with rho, Lee and Chen
+1994).
+
+**Rounding.** u = 2^-24. Coordinates are sums of D terms in fp64: rho^2 is off by less than 16 D 2^-53 |x|^2, so rho,
+its root, by less than 4 (D 2^-53)^(1/2) |x|, which is more than all other coordinates are off by. Kept in fp32, they
+are off by another u |x| together. The distance of two such points is therefore too long by at most slack (|z| + |e|),
+slack = 4 (D 2^-53)^(1/2) + 4u, and its square as computed, a sum of r + 1 squares of differences in fp32, by a factor
+of at most 1 + 2 (r + 8) u. The kernel widens what it compares with by both, and takes distances in full in fp64 from
+the rows as they are. So the code is that of the least distance in fp64, of equal ones the lowest.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from methods.parts.codeword_blocks import BLOCK, Blocks, Frame, Share
+
+Dense = Callable[[Tensor], Tensor]
+"""Rows as they are compared: fp32, contiguous, normalised for the cosine."""
+
+_FEWEST_PAIRS = 1 << 22
+"""Latents x codewords below which even looking at a sample would be felt."""
+_PROJECTED, _LOOKED_AT, _COMPARED, _ORDERED, _PRODUCT = 20.0, 0.3, 120.0, 200.0, 0.08
+"""Cycles of a core, measured: a coordinate of a codeword; one looked at in a block; a distance in full; a codeword in
+one level of the ordering; a dimension of a codeword in the search that compares all."""
+_CUT = 3
+"""Coordinates by which a sample tells how many blocks are looked at."""
+_RAISED_FOR = 64
+"""Searches after which more directions than a sample asks for are given up again."""
+
+
+class SearchMemory:
+    """What the searches of one codebook leave to the next: the codewords' order, and in how many directions.
+
+    Any order gives the same codes, so this may be lost or outlive the codewords. A copy of it is empty.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: Blocks | None = None
+        self._spare = False
+        self._rank, self._raised = 0, 0
+
+    def __reduce__(self) -> tuple[type["SearchMemory"], tuple[()]]:
+        """How it is copied."""
+        return SearchMemory, ()
+
+    def take(self, codewords: np.ndarray, found: "Survey", kernels: ModuleType, share: Share) -> Blocks:
+        """Blocks of ``codewords [K, D]`` as they now are; until they are given `back` there are none to take."""
+        blocks, self._blocks = self._blocks, None
+        if blocks is not None and (blocks.size, len(blocks.frame.centre)) == codewords.shape:
+            if blocks.follow(codewords, share):
+                return blocks
+            self._spare = True
+        rank = max(found.rank, self._rank if self._raised else 0)
+        blocks = Blocks(codewords, found.frame(rank), self._spare, kernels)
+        blocks.follow(codewords, share)
+        return blocks
+
+    def back(self, blocks: Blocks, looked_at: int, compared: int) -> None:
+        """Keep blocks, unless the search in them says that another order, or more directions, would save more."""
+        coordinates = blocks.frame.rank + 1
+        scanned = _LOOKED_AT * looked_at * blocks.order.shape[1] * coordinates
+        work = scanned + _COMPARED * compared
+        blocks.least = min(blocks.least, work)
+        blocks.debt += work - blocks.least
+        self._raised = max(0, self._raised - 1)
+        higher = [rank for rank in _ranks(len(blocks.frame.centre)) if rank > blocks.frame.rank]
+        if higher and _COMPARED * compared > 2 * (scanned + _PROJECTED * blocks.size * coordinates):
+            self._rank, self._raised = higher[0], _RAISED_FOR
+        elif blocks.debt <= _ordering(blocks.size):
+            self._blocks = blocks
+
+
+def _ordering(size: int) -> float:
+    return _ORDERED * size * math.log2(max(2, size / BLOCK))
+
+
+def _ranks(dim: int) -> list[int]:
+    """Directions that make, with the length of the rest, whole vectors, and leave enough to be worth it."""
+    return [rank for rank in (7, 15, 31) if 2 * rank < dim]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A sample fp32 of latents, less its ``centre [D]`` and times ``scale``, a power of two; the ``rank`` that pays."""
+
+    sample: Tensor
+    centre: Tensor
+    scale: float
+    covariance: Tensor
+    rank: int = 0
+
+    def frame(self, rank: int) -> Frame:
+        """The leading ``rank`` directions."""
+        basis = np.concatenate([np.zeros((1, len(self.centre))), _leading(self.covariance.double().numpy(), rank)])
+        return Frame(self.centre.double().numpy(), basis, self.scale)
+
+
+def _leading(covariance: np.ndarray, rank: int) -> np.ndarray:
+    """About the ``rank`` leading eigenvectors ``[rank, D]``, orthonormal in fp64, by subspace iteration."""
+    start = _start(len(covariance), rank)
+    basis = np.linalg.qr(covariance @ (covariance @ start))[0]
+    basis = np.linalg.qr(covariance @ basis)[0]
+    return np.ascontiguousarray(basis.T)
+
+
+@cache
+def _start(dim: int, rank: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((dim, rank))
+
+
+def survey(latents: Tensor, dense: Dense) -> Survey | None:
+    """A sample of ``latents [N, D]``; None where they are all the same, beyond 1e15 or not finite."""
+    sample = dense(latents[:: max(1, latents.shape[0] // max(256, 2 * latents.shape[1]))])
+    centre = sample.mean(0)
+    sample = sample - centre
+    top = float(sample.abs().max())
+    if not 1e-15 < top < 1e15:
+        return None
+    scale = 2.0 ** -math.frexp(top)[1]
+    sample *= scale
+    return Survey(sample, centre, scale, sample.T @ sample / len(sample))
+
+
+def rank_that_pays(found: Survey, codewords: Tensor, rows: int, dense: Dense, remembered: bool) -> int:
+    """Directions of which a sample of ``codewords [K, D]`` says that they save work for so many latents; 0 for none.
+
+    A function of the rows alone, so that a search does not depend on those before it.
+    """
+    size, dim = codewords.shape
+    spread = float(found.covariance.trace())
+    if float(found.covariance.square().sum()) * dim < 2 * spread * spread:  # like at least dim / 2 equal directions
+        return 0
+    few = found.sample[:: max(1, len(found.sample) // 32)]
+    some = dense(codewords[:: max(1, size // min(2048, max(512, size // 8)))]).sub(found.centre).mul_(found.scale)
+    least = 0.8 * _PRODUCT * dim * size - _ordering(size) / rows / (4 if remembered else 1)
+    best = 0
+    for rank in _ranks(dim):
+        cost, promising = _cost(few, some, found.frame(rank), rows, size)
+        if cost < least:
+            best, least = rank, cost
+        if not promising:
+            break
+    return best
+
+
+def _cost(latents: Tensor, codewords: Tensor, frame: Frame, rows: int, size: int) -> tuple[float, bool]:
+    """Cycles a latent with these directions, guessed from samples in the frame, and whether more might cost less."""
+    basis = torch.from_numpy(frame.basis[1:]).float()
+    points, others = latents @ basis.T, codewords @ basis.T
+    lengths, other_lengths = latents.square().sum(1), codewords.square().sum(1)
+    own, other = points.square().sum(1), others.square().sum(1)
+    rest, other_rest = (lengths - own).clamp_(min=0).sqrt_(), (other_lengths - other).clamp_(min=0).sqrt_()
+    nearest = torch.addmm(other_lengths, latents, codewords.T, alpha=-2).amin(1).add_(lengths)[:, None]
+    bounds = torch.addmm(other, points, others.T, alpha=-2).add_((rest[:, None] - other_rest).square_())
+    compared = _COMPARED * _share(bounds <= nearest - own[:, None])
+    # Cells of a k-d tree are cut along few coordinates and wide in all others.
+    first, firsts = points[:, :_CUT], others[:, :_CUT]
+    in_reach = (
+        torch.addmm(firsts.square().sum(1), first, firsts.T, alpha=-2) <= nearest - first.square().sum(1)[:, None]
+    )
+    coordinates = frame.rank + 1
+    looked_at = _LOOKED_AT * coordinates * min(1.0, 0.03 + 2 * _share(in_reach))
+    projected = _PROJECTED * coordinates / rows
+    return size * (projected + looked_at + compared), compared > looked_at + projected
+
+
+def _share(mask: Tensor) -> float:
+    return int(torch.count_nonzero(mask)) / mask.numel()
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    """The compiled loops; None without a compiler."""
+    try:
+        from methods.parts import bounded_kernels
+    except ImportError:
+        return None
+    return None if bounded_kernels.config.DISABLE_JIT else bounded_kernels
+
+
+def search_bounded(
+    latents: Tensor, codewords: Tensor, dense: Dense, memory: SearchMemory | None = None
+) -> Tensor | None:
+    """Codes int64 ``[N]`` of ``latents [N, D]`` in ``codewords [K, D]`` on a CPU; None where this would not pay.
+
+    What is compared is ``dense(rows)``, fp32 and contiguous.
+    """
+    if latents.shape[0] * codewords.shape[0] < _FEWEST_PAIRS or not _ranks(latents.shape[1]):
+        return None
+    found = survey(latents, dense)
+    if found is None:
+        return None
+    rank = rank_that_pays(found, codewords, latents.shape[0], dense, remembered=memory is not None)
+    if rank == 0 or _kernels() is None:
+        return None
+    return _search(
+        dense(latents).numpy(), dense(codewords).numpy(), replace(found, rank=rank), memory or SearchMemory()
+    )
+
+
+@contextmanager
+def _workers(threads: int) -> Iterator[Share]:
+    """Work shared by as many threads, this one among them."""
+
+    def share(task: Callable[[int, int], Any], count: int, least: int) -> list[Any]:
+        parts = max(1, min(4 * threads if threads > 1 else 1, count // least))
+        edges = [count * part // parts for part in range(parts + 1)]
+        left, results = iter(list(pairwise(edges))), []
+
+        def work() -> None:
+            for first, last in left:
+                results.append(task(first, last))
+
+        others = [pool.submit(work) for _ in range(min(threads, parts) - 1)]
+        work()
+        for other in others:
+            other.result()
+        return results
+
+    with ThreadPoolExecutor(max(1, threads - 1)) as pool:  # starts no thread before it has work
+        yield share
+
+
+def _search(latents: np.ndarray, codewords: np.ndarray, found: Survey, memory: SearchMemory) -> Tensor:
+    kernels = _kernels()
+    assert kernels is not None
+    rows, dim = latents.shape
+    lengths, home, codes = np.empty(rows, np.float32), np.empty(rows, np.int32), np.empty(rows, np.int64)
+    slack = 4 * (dim * 2.0**-53) ** 0.5 + 2.0**-22
+    with _workers(torch.get_num_threads()) as share:
+        blocks = memory.take(codewords, found, kernels, share)
+        frame, order = blocks.frame, blocks.order
+        places = np.empty((rows, frame.rank + 1), np.float32)
+
+        def gaps() -> tuple[np.ndarray, np.ndarray]:
+            return np.empty(blocks.supers, np.float32), np.empty(kernels.SUPER, np.float32)
+
+        def locate(first: int, last: int) -> None:
+            kernels.locate(latents, *frame.parts, first, last, *blocks.boxes, places, lengths, home, *gaps())
+
+        def search(first: int, last: int) -> tuple[int, int]:
+            state = (latents, codewords, order, blocks.points, *blocks.boxes, blocks.reach, blocks.super_reach)
+            queue = (np.empty(len(order), np.int32), np.empty(len(order), np.float32))
+            scratch = (*gaps(), np.empty(order.shape[1], np.float32), *queue)
+            mine = (places, lengths, turn, home, first, last, frame.scale, slack, codes)
+            work: tuple[int, int] = kernels.search(*state, *mine, *scratch)
+            return work
+
+        share(locate, rows, 512)
+        turn = np.argsort(home.astype(np.uint16) if len(order) < 1 << 16 else home, kind="stable")
+        work = share(search, rows, 256)
+    memory.back(blocks, sum(looked_at for looked_at, _ in work), sum(compared for _, compared in work))
+    return torch.from_numpy(codes)
