@@ -18,7 +18,7 @@ from methods.core.usage import UsageError
 if TYPE_CHECKING:
     import torch
 
-_PACKAGES = ("torch", "torchvision", "torchmetrics", "lpips", "faiss-cpu", "numpy", "scipy")
+_PACKAGES = ("torch", "torchvision", "torchmetrics", "lpips", "faiss-cpu", "numba", "numpy", "scipy")
 
 
 def available_cores() -> int:
