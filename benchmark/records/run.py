@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 WEIGHTS = "weights.pt"
 """The file of a run's trained weights, the averaged ones where it has an average."""
-KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}")
+DIGITS = 8
+"""Hexadecimal digits of the hash in a run's key, where no other configuration of the suite has the same."""
+KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}([0-9a-f]{24})?")
 """What a run's key, and so its folder, looks like."""
 
 
@@ -30,6 +32,10 @@ class Run:
     deterministic: bool = False
     keep: str | None = None
 
+    def is_of(self, record: dict[str, Any]) -> bool:
+        """Whether ``record`` is of this configuration, and not of another one under the same key."""
+        return json.dumps(record["config"], sort_keys=True) == json.dumps(self.config, sort_keys=True)
+
     def is_finished(self, record: dict[str, Any] | None) -> bool:
         """Whether ``record`` of this run, which may be missing, is all that is wanted of it."""
         if record is None:
@@ -37,8 +43,13 @@ class Run:
         return record["status"] != "ok" or self.keep is None or WEIGHTS in record.get("files", {})
 
 
-def run_key(config: dict[str, Any]) -> str:
-    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration."""
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+def run_key(config: dict[str, Any], *, long: bool = False) -> str:
+    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration, ``long`` or short."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[: 32 if long else DIGITS]
     size = "" if config["codebook_size"] is None else f"-K{config['codebook_size']}"
     return f"{config['method']}{size}-s{config['seed']}-{digest}"
+
+
+def with_long_key(run: Run) -> Run:
+    """``run`` by a key that no other configuration has, where the short one is that of two."""
+    return replace(run, key=run_key(run.config, long=True))

@@ -1,10 +1,10 @@
 """From a suite to the plan of its runs: a cell for every arm, place and seed, and one key a run."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark.records.run import Run
+from benchmark.records.run import Run, with_long_key
 from benchmark.suite.definition import Suite
 from benchmark.suite.grid import Point
 from benchmark.suite.schema import Arm
@@ -32,6 +32,8 @@ class Plan:
     arms: list[Arm] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)
+    """Short keys of more than one configuration, each of which has a long one."""
 
     @property
     def runs(self) -> list[Run]:
@@ -39,12 +41,24 @@ class Plan:
         unique = {cell.run.key: cell.run for cell in self.cells if cell.run is not None}
         return sorted(unique.values(), key=lambda run: (run.config["seed"], run.config["codebook_size"] or 0))
 
+    def keep_apart(self) -> None:
+        """Give long keys to runs whose configurations differ and whose short keys don't: one pair in 4 billion."""
+        configs: dict[str, dict[str, Any]] = {}
+        for run in (cell.run for cell in self.cells if cell.run is not None):
+            if configs.setdefault(run.key, run.config) != run.config:
+                self.shared.add(run.key)
+        self.cells = [
+            replace(cell, run=with_long_key(cell.run)) if cell.run is not None and cell.run.key in self.shared else cell
+            for cell in self.cells
+        ]
+
     def key_at(self, arm: str, point: Point, size: int, seed: int) -> str | None:
         """The key that an arm's run has, as the suite now is, at any place and seed, planned or not; None for none."""
         try:
-            return self.suite.run(self.suite.arm(arm), point, size, seed).key
+            run = self.suite.run(self.suite.arm(arm), point, size, seed)
         except UsageError:
             return None
+        return (with_long_key(run) if run.key in self.shared else run).key
 
 
 def plan_suite(
@@ -78,6 +92,7 @@ def plan_suite(
     plan = Plan(suite, first, seeds or list(range(suite.file.seeds)))
     for arm, (point, size), seed in itertools.product(arms, suite.places, plan.seeds):
         plan.cells.append(cell_at(suite, arm, point, size, seed, device))
+    plan.keep_apart()
     with suite.document.at("methods"):
         _check_distinct(plan.cells)
     return plan

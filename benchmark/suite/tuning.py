@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.data import datasets
 from benchmark.metrics import metrics
 from benchmark.records.files import read_rows, write_atomic
-from benchmark.records.run import Run
+from benchmark.records.run import Run, with_long_key
 from benchmark.records.store import Store
 from benchmark.suite.choices import Choice, Choices
 from benchmark.suite.definition import Suite, suite_name
@@ -105,6 +105,10 @@ class Tuner:
                 if cell.run is None or cell.run.key not in self._known:
                     plan.cells.append(cell)
             self.trials[arm, size] += [trial for trial in trials if trial.run is not None]
+        plan.keep_apart()
+        for trial in (trial for trials in fresh.values() for trial in trials):
+            if trial.run is not None and trial.run.key in plan.shared:
+                trial.run = with_long_key(trial.run)
         return plan
 
     def learn(self, store: Store) -> None:

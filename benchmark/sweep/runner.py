@@ -73,6 +73,10 @@ def run_plan(
     records, problems = store.survey(run.key for run in plan.runs)
     for problem in problems:
         display.note(f"{problem}; the run is done again")
+    for run in plan.runs:
+        if run.key in records and not run.is_of(records[run.key]):
+            other = f"{store.record_path(run.key)} is the record of another configuration under the key of this run"
+            raise UsageError(f"{other}; move its folder away, or name another one with --results")
     done = {run.key: run.is_finished(records.get(run.key)) for run in plan.runs}
     without = [key for key in records if not done[key]]
     if without:

@@ -1,13 +1,14 @@
 """A suite file becomes runs, and every mistake in it one located sentence."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmark.records.plan import read_plan
-from benchmark.records.run import run_key
+from benchmark.records.run import KEY, run_key
 from benchmark.records.store import Store
 from benchmark.suite.file import available_suites, find_suite
 from benchmark.suite.plan import plan_suite
@@ -250,3 +251,28 @@ def test_key_depends_on_every_part() -> None:
     config = {"method": "m", "codebook_size": 8, "seed": 0, "params": {"beta": 0.25}}
     assert run_key(config) == run_key(dict(reversed(config.items())))
     assert run_key(config) != run_key({**config, "params": {"beta": 0.5}})
+
+
+def test_two_configurations_never_share_a_key(monkeypatch: pytest.MonkeyPatch, write_suite: Write) -> None:
+    rates = [0.001 * (1 + index) for index in range(8)]
+    suite = {
+        "question": "?",
+        "dataset": "photos",
+        "model": "conv",
+        "training": {"steps": 4},
+        "grid": {"codebook_size": [8], "training.learning_rate": rates},
+        "methods": ["vq_vae"],
+        "seeds": 1,
+    }
+    apart = plan_suite(write_suite(suite))
+    assert [len(run.key.rpartition("-")[2]) for run in apart.runs] == [8] * 8
+    monkeypatch.setattr("benchmark.records.run.DIGITS", 1)
+    plan = plan_suite(write_suite(suite))
+    assert len({run.key for run in plan.runs}) == 8
+    lengths = [len(run.key.rpartition("-")[2]) for run in plan.runs]
+    short = Counter(run_key(run.config) for run in plan.runs)
+    assert lengths == [32 if short[run_key(run.config)] > 1 else 1 for run in plan.runs]
+    assert 32 in lengths
+    assert all(KEY.fullmatch(run.key) for run, length in zip(plan.runs, lengths, strict=True) if length == 32)
+    for cell in plan.cells:
+        assert plan.key_at(cell.arm, cell.point, 8, 0) == cell.run.key

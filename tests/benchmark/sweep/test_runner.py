@@ -16,6 +16,7 @@ from benchmark.suite.plan import Plan, plan_suite
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Event, Launcher, LocalLauncher
 from benchmark.sweep.runner import Outcome, Settings, run_plan
+from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
 
@@ -83,6 +84,9 @@ def test_a_suite_runs_once_and_leaves_whole_records(
     assert none["metrics"]["usage"] is None
     again = run(plan, store)
     assert sorted(again.skipped) == sorted(outcome.ended)
+    store.write_record(vq, {**record, "config": {**record["config"], "seed": 7}})
+    with pytest.raises(UsageError, match=f"{vq}/record.json is the record of another configuration under the key of"):
+        run(plan, store)
 
 
 def test_an_exception_and_a_divergence_are_records(
