@@ -87,8 +87,9 @@ def test_state_and_optimiser_come_back(pair: tuple[torch.Tensor, torch.Tensor], 
     for objective in (whole, second):
         objective.anneal(3, 9)
         objective.learn(*pair)
+    again = second.discriminators.state_dict()
     for name, value in whole.discriminators.state_dict().items():
-        assert torch.equal(value, second.discriminators.state_dict()[name]), name
+        assert torch.equal(value, again[name]), name
 
 
 def test_a_discriminator_hears_no_loudness_in_a_spectrum(pair: tuple[torch.Tensor, torch.Tensor]) -> None:

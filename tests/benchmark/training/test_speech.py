@@ -74,9 +74,10 @@ def test_an_interrupted_adversarial_training_ends_where_an_undisturbed_one_does(
     second = Trainer(settings, dataset, CPU)
     second.fit(tmp_path / "checkpoint.pt", silent)
     for part in ("system", "objective"):
+        again = getattr(second, part).state_dict()
         for name, value in getattr(whole, part).state_dict().items():
             if name != "_extra_state":
-                assert torch.equal(value, getattr(second, part).state_dict()[name]), name
+                assert torch.equal(value, again[name]), name
 
 
 def test_all_arms_meet_the_same_discriminators(dataset: Speech) -> None:
