@@ -3,13 +3,11 @@
 import contextlib
 import hashlib
 import io
-import os
 import pickle
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +15,9 @@ import torch
 from torch import Tensor
 
 from benchmark.records.files import replacing, write_atomic
+from methods.core.cache import cache_folder
 
 WORTH_KEEPING = 1.0  # seconds of preparation
-
-
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/codebook-bench`` or ``~/.cache/codebook-bench``; it may not exist yet."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "codebook-bench"
 
 
 def prepared(name: str, key: object, prepare: Callable[[], dict[str, Any]]) -> dict[str, Any]:

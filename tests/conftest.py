@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from methods.core.cache import cache_folder
+
 # Before torch is imported, and for every process that a test starts: threads of many small operations only wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Compiled loops are compiled once, whatever cache a test has of its own.
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-os.environ.setdefault("NUMBA_CACHE_DIR", str(_CACHE / "codebook-bench" / "numba"))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
 
 import torch
 

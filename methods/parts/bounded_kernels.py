@@ -1,9 +1,7 @@
 """Compiled loops of the search by a lower bound: codewords in blocks with boxes, and the search through them."""
 
 import math
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -11,6 +9,8 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from methods.core.cache import cache_folder
 
 config: Any = numba.config
 njit: Any = numba.njit
@@ -30,17 +30,12 @@ _TINY = np.float32(1e-37)
 """More than what squares lose to underflow."""
 
 
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "codebook-bench" / "numba"
-
-
 def _compiled(function: Callable[..., Any]) -> Any:
     """``function`` compiled at its first call, or read from the cache folder where that can be written."""
     dispatcher = njit(nogil=True, fastmath=_SUMS)(function)
     own = config.CACHE_DIR
     try:
-        config.CACHE_DIR = own or str(_cache_folder())
+        config.CACHE_DIR = own or str(cache_folder() / "numba")
         dispatcher.enable_caching()
     except (RuntimeError, OSError):  # no folder can be written: every process compiles for itself
         pass

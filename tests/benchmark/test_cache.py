@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmark import cache as cache_module
-from benchmark.cache import FeatureCache, cache_folder, prepared
+from benchmark.cache import FeatureCache, prepared
+from methods.core.cache import cache_folder
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from benchmark.cache import cache_folder
+from methods.core.cache import cache_folder
 from methods.core.usage import UsageError
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.cache import cache_folder
 from benchmark.data import datasets
 from benchmark.data import fashion_mnist as fashion
 from benchmark.data.parts.sources import UnavailableError
+from methods.core.cache import cache_folder
 from methods.core.usage import UsageError
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cache import cache_folder
 from benchmark.data.parts.sources import UnavailableError, download, locked, obtain, user_folder
+from methods.core.cache import cache_folder
 from methods.core.usage import UsageError
 
 
