@@ -16,6 +16,7 @@ from benchmark.objectives import objectives
 from benchmark.records.files import read_rows
 from benchmark.records.record import STATUSES
 from benchmark.records.store import Store
+from benchmark.report.mark import is_whole
 from benchmark.report.write import write_reports
 from benchmark.suite.choices import chosen_before, write_choices
 from benchmark.suite.file import available_suites, find_suite
@@ -37,15 +38,14 @@ def run(options: argparse.Namespace) -> int:
     device = _device(options.device, options.launcher)
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite.name)
-    changed = write_plan(plan, store)
+    write_plan(plan, store)
     print(f"{plan.suite.name}: {plan.suite.file.question}", file=sys.stderr)
     outcome = launch(plan, store, options, device)
-    changed |= write_plan(plan, store)  # with what others finished here in the meantime
-    if changed or len(outcome.ended) > len(outcome.skipped) or not (store.folder / "summary.csv").exists():
-        if outcome.ended:
-            write_reports([store.folder])
-    else:
+    write_plan(plan, store)  # with what others finished here in the meantime
+    if is_whole(store.folder):
         print(f"nothing new; tables and plots are in {store.folder}")
+    elif outcome.ended:
+        write_reports([store.folder])
     if outcome.failed:
         print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
         print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
