@@ -14,6 +14,7 @@ from benchmark.metrics import extra_metrics
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.records.files import read_rows
+from benchmark.records.plain import printable
 from benchmark.records.record import STATUSES
 from benchmark.records.store import Store
 from benchmark.report.mark import is_whole
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
         print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
     for key, reason in outcome.lost.items():
-        print(f"{key}: {reason}; the same command goes on with it", file=sys.stderr)
+        print(printable(f"{key}: {reason}; the same command goes on with it"), file=sys.stderr)
     return 130 if outcome.interrupted else int(bool(outcome.failed or outcome.lost))
 
 
@@ -135,12 +136,12 @@ def status(options: argparse.Namespace) -> int:
     counts = Counter(_state(key, records, store) for key in keys)
     print(f"{planned.suite.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for problem in problems:
-        print(f"  {problem}; the run will be done again")
+        print(printable(f"  {problem}; the run will be done again"))
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
     for key, record in bad.items():
-        print(f"\n{key}: {record['status']}: {record['reason']}")
+        print(printable(f"\n{key}: {record['status']}: {record['reason']}"))
         if record["traceback"]:
-            print("    " + record["traceback"].rstrip().replace("\n", "\n    "))
+            print(printable("    " + record["traceback"].rstrip().replace("\n", "\n    ")))
     return int(bool(bad))
 
 
@@ -158,12 +159,12 @@ def verify(options: argparse.Namespace) -> int:
     plugins = [str(Path(plugin).resolve()) for plugin in options.plugin]
     result = verify_run(path, LocalLauncher(1), Display(), device, data, plugins)
     for name, recorded, again in result.surroundings:
-        print(f"{name}: recorded with {recorded}, now {again}")
+        print(printable(f"{name}: recorded with {recorded}, now {again}"))
     if not result.differences:
         print(f"{result.record['key']}: all {result.compared} numbers are the same to the last digit")
         return 0
     for name, recorded, again in result.differences[:20]:
-        print(f"{name}: recorded {recorded}, now {again}")
+        print(printable(f"{name}: recorded {recorded}, now {again}"))
     print(f"{result.record['key']}: {len(result.differences)} of {result.compared} numbers differ")
     return 1
 

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmark.machine import available_cores
+from benchmark.records.plain import printable
 from benchmark.report.mark import made_of, mark_whole
 from methods.core.plugins import load_plugins, loaded_plugins
 
@@ -28,7 +29,7 @@ def write_reports(folders: list[Path]) -> None:
     """
     for report in _built(folders):
         for problem in report.problems[:PROBLEMS_SHOWN]:
-            print(problem, file=sys.stderr)
+            print(printable(problem), file=sys.stderr)
         if len(report.problems) > PROBLEMS_SHOWN:
             more = len(report.problems) - PROBLEMS_SHOWN
             print(f"... and {more:,} more records that are not counted", file=sys.stderr)

@@ -11,6 +11,8 @@ import pytest
 
 from benchmark.cli import main
 from benchmark.records.files import write_atomic
+from benchmark.records.record import empty_record
+from benchmark.records.store import Store
 from benchmark.suite.plan import plan_suite
 
 Write = Callable[[dict[str, object] | str], str]
@@ -91,6 +93,23 @@ def test_run_plan_status_and_tables(
     for one in (folder, other):
         assert (one / "tables" / tables[0]).read_bytes() == written
         assert str(one / "tables" / tables[0]) in printed or tables[0].endswith((".csv", ".tex"))
+
+
+def test_status_obeys_no_record(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite, store = write_suite({**tiny, "methods": ["vq_vae"]}), Store(tmp_path / "results" / "tiny")
+    (run,) = plan_suite(suite).runs
+    ends = {
+        "status": "failed",
+        "reason": "\x1b[2Kall is well\r",
+        "traceback": "a\n\tb\x1b]0;gone\x07 \u202etxt.exe\udc80\n",
+    }
+    store.write_record(run.key, {**empty_record(run), **ends})
+    assert _call("status", suite, "--results", str(tmp_path / "results")) == 1
+    shown = capsys.readouterr().out.split("\n\n")[1]
+    traceback = "    a\n    \tb\\x1b]0;gone\\x07 \\u202etxt.exe\\udc80\n"
+    assert shown == f"{run.key}: failed: \\x1b[2Kall is well\\r\n{traceback}"
 
 
 @pytest.mark.usefixtures("commands_in_process")
