@@ -11,6 +11,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+from benchmark.records.plain import printable
 from methods.core.plugins import load_plugins
 from methods.core.usage import UsageError
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         load_plugins(options.plugin)
         code = resolve_name(f"benchmark.{COMMANDS[options.command][0]}")(options)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130

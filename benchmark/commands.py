@@ -14,8 +14,10 @@ from benchmark.metrics import extra_metrics
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.records.files import read_rows
+from benchmark.records.plain import printable
 from benchmark.records.record import STATUSES
 from benchmark.records.store import Store
+from benchmark.report.mark import is_whole
 from benchmark.report.write import write_reports
 from benchmark.suite.choices import chosen_before, write_choices
 from benchmark.suite.file import available_suites, find_suite
@@ -37,20 +39,19 @@ def run(options: argparse.Namespace) -> int:
     device = _device(options.device, options.launcher)
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite.name)
-    changed = write_plan(plan, store)
+    write_plan(plan, store)
     print(f"{plan.suite.name}: {plan.suite.file.question}", file=sys.stderr)
     outcome = launch(plan, store, options, device)
-    changed |= write_plan(plan, store)  # with what others finished here in the meantime
-    if changed or len(outcome.ended) > len(outcome.skipped) or not (store.folder / "summary.csv").exists():
-        if outcome.ended:
-            write_reports([store.folder])
-    else:
+    write_plan(plan, store)  # with what others finished here in the meantime
+    if is_whole(store.folder):
         print(f"nothing new; tables and plots are in {store.folder}")
+    elif outcome.ended:
+        write_reports([store.folder])
     if outcome.failed:
         print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
         print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
     for key, reason in outcome.lost.items():
-        print(f"{key}: {reason}; the same command goes on with it", file=sys.stderr)
+        print(printable(f"{key}: {reason}; the same command goes on with it"), file=sys.stderr)
     return 130 if outcome.interrupted else int(bool(outcome.failed or outcome.lost))
 
 
@@ -135,12 +136,12 @@ def status(options: argparse.Namespace) -> int:
     counts = Counter(_state(key, records, store) for key in keys)
     print(f"{planned.suite.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for problem in problems:
-        print(f"  {problem}; the run will be done again")
+        print(printable(f"  {problem}; the run will be done again"))
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
     for key, record in bad.items():
-        print(f"\n{key}: {record['status']}: {record['reason']}")
+        print(printable(f"\n{key}: {record['status']}: {record['reason']}"))
         if record["traceback"]:
-            print("    " + record["traceback"].rstrip().replace("\n", "\n    "))
+            print(printable("    " + record["traceback"].rstrip().replace("\n", "\n    ")))
     return int(bool(bad))
 
 
@@ -158,12 +159,12 @@ def verify(options: argparse.Namespace) -> int:
     plugins = [str(Path(plugin).resolve()) for plugin in options.plugin]
     result = verify_run(path, LocalLauncher(1), Display(), device, data, plugins)
     for name, recorded, again in result.surroundings:
-        print(f"{name}: recorded with {recorded}, now {again}")
+        print(printable(f"{name}: recorded with {recorded}, now {again}"))
     if not result.differences:
         print(f"{result.record['key']}: all {result.compared} numbers are the same to the last digit")
         return 0
     for name, recorded, again in result.differences[:20]:
-        print(f"{name}: recorded {recorded}, now {again}")
+        print(printable(f"{name}: recorded {recorded}, now {again}"))
     print(f"{result.record['key']}: {len(result.differences)} of {result.compared} numbers differ")
     return 1
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmark.records.plain import printable
 from benchmark.report.write import write_reports
 from methods.core.usage import UsageError
 
@@ -40,7 +41,7 @@ def thin(options: argparse.Namespace) -> int:
 
     thinned = thin_samples(Path(options.folder))
     for problem in thinned.problems:
-        print(f"{problem}; left as it is", file=sys.stderr)
+        print(f"{printable(problem)}; left as it is", file=sys.stderr)
     print(f"{options.folder}: samples of {len(thinned.keys):,} runs removed, {thinned.size / 1e6:.1f} MB")
     return int(bool(thinned.problems))
 

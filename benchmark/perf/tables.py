@@ -8,6 +8,7 @@ import pandas as pd
 from benchmark.perf.cases import OURS, TRAINING_SHAPES, Group
 from benchmark.perf.growth import growth
 from benchmark.perf.training import BARE, HISTORY_POINT, config_of
+from benchmark.report.escape import escape_csv
 from benchmark.training.trainer import HISTORY_POINTS
 
 _NOTHING = "–"
@@ -26,8 +27,8 @@ _MEMORY = {
 def write_tables(frame: pd.DataFrame, groups: list[Group], provenance: dict[str, Any], folder: Path) -> None:
     """``measurements.csv``, ``growth.csv`` and ``perf.md`` in ``folder``."""
     exponents = growth(frame)
-    frame.to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
-    exponents.to_csv(folder / "growth.csv", index=False, float_format="%.3f")
+    escape_csv(frame).to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
+    escape_csv(exponents).to_csv(folder / "growth.csv", index=False, float_format="%.3f")
     parts = ["# Speed and memory beside peers", _measured_on(provenance), _PREFACE + _MEMORY[bool(provenance["cuda"])]]
     for kind, heading in _SECTIONS.items():
         chosen = [group for group in groups if group.kind == kind]

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 from benchmark.records.files import write_output
+from benchmark.records.plain import csv_cell
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -12,6 +13,6 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     columns = list(dict.fromkeys(name for row in history for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: csv_cell(name) for name in columns})
     writer.writerows(history)
     write_output(path, text.getvalue())

@@ -1,14 +1,16 @@
-"""The record of a run: its fields and statuses, before anything is known, and read back whole. Needs no torch."""
+"""The record of a run: its fields and statuses, before anything is known, sealed, read back whole. Needs no torch."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.records.run import Run
+from benchmark.records.run import KEY, Run
 
-SCHEMA = 1
+SCHEMA = 2
+"""From 2 on a record holds a digest of itself."""
 Status = Literal["ok", "diverged", "out_of_memory", "timeout", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 """How a run can end, a good end first."""
@@ -40,9 +42,9 @@ class _Record(BaseModel):
     """The types of a record; newer ones may hold more."""
 
     model_config = ConfigDict(extra="allow", strict=True)
-    schema_version: Literal[1] = Field(alias="schema")
+    schema_version: Literal[1, 2] = Field(alias="schema")
     status: Status
-    key: str
+    key: Annotated[str, Field(pattern=rf"^{KEY.pattern}$")]
     arm: str = Field(pattern=r"^[A-Za-z0-9_]+$")
     suite: str
     config: _Config
@@ -55,8 +57,9 @@ class _Record(BaseModel):
     timings: _Numbers
     memory: _Numbers
     provenance: dict[str, Any]
-    files: dict[str, str] = {}  # the run's other files, and the beginnings of their hashes
+    files: dict[str, str] = {}  # the run's other files, by their path in its folder, and the beginnings of their hashes
     thinned: list[str] = []  # what the run wrote and `thin` has removed
+    digest: str | None = None
 
 
 class BadRecordError(ValueError):
@@ -80,8 +83,19 @@ def empty_record(run: Run) -> dict[str, Any]:
     }
 
 
+def seal(record: dict[str, Any]) -> dict[str, Any]:
+    """``record``, as JSON gives it back, with a digest of all its other fields; schema 1 had none."""
+    content = {name: value for name, value in record.items() if name != "digest"}
+    return content if record["schema"] == 1 else {**content, "digest": _digest(content)}
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """SHA-256 of ``content`` as JSON with sorted names and without spaces."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def read_record(path: Path) -> dict[str, Any]:
-    """The record in ``path``, checked to be whole.
+    """The record in ``path``, checked to be whole and what was written; its files are `store.read_whole`'s matter.
 
     Raises:
         BadRecordError: it can't be trusted; the message says why.
@@ -94,8 +108,8 @@ def read_record(path: Path) -> dict[str, Any]:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise BadRecordError(f"{path} is not a whole record: {error}") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise BadRecordError(f"{path} is not a record of schema {SCHEMA}")
+    if not isinstance(record, dict) or record.get("schema") not in (1, SCHEMA):
+        raise BadRecordError(f"{path} is not a record of schema 1 or {SCHEMA}")
     try:
         _Record.model_validate(record)
     except ValidationError as error:
@@ -103,7 +117,16 @@ def read_record(path: Path) -> dict[str, Any]:
         raise BadRecordError(f"{path} has no valid `{'schema' if name == 'schema_version' else name}`") from error
     if record["key"] != path.parent.name:
         raise BadRecordError(f"{path} is the record of another run, {record['key'][:80]}")
+    if record.get("digest") != _sealed_digest(path, record):
+        raise BadRecordError(f"{path} is not what its run wrote")
     return record
+
+
+def _sealed_digest(path: Path, record: dict[str, Any]) -> str | None:
+    try:
+        return seal(record).get("digest")
+    except (ValueError, RecursionError) as error:
+        raise BadRecordError(f"{path} is not a whole record: {error}") from error
 
 
 def _no_number(name: str) -> NoReturn:

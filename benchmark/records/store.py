@@ -3,16 +3,15 @@
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark.records.files import UnwritableError, write_atomic, writing
-from benchmark.records.record import SCHEMA, BadRecordError, read_record
+from benchmark.records.record import SCHEMA, BadRecordError, read_record, seal
 from benchmark.records.run import KEY
 from methods.core.usage import UsageError
 
@@ -57,7 +56,7 @@ class Store:
     def record(self, key: str) -> dict[str, Any] | None:
         """The record of a run, or None where there is none or none that is whole."""
         try:
-            return self._whole_record(key)
+            return read_whole(self._path(key))
         except (FileNotFoundError, BadRecordError):
             return None
 
@@ -66,7 +65,7 @@ class Store:
         records, problems = {}, []
         for key in keys:
             try:
-                records[key] = self._whole_record(key)
+                records[key] = read_whole(self._path(key))
             except FileNotFoundError:
                 continue
             except BadRecordError as error:
@@ -90,8 +89,9 @@ class Store:
         """
         folder = self.run_folder(key)
         with writing(folder / RECORD):
-            files = {path.name: _hash(path) for path in _outputs(folder)}
-            _write(folder / RECORD, {"schema": SCHEMA, "key": key, **record, "files": files})
+            own = {"schema": SCHEMA, "key": key}
+            files = {name: _hash(path) for name, path in outputs(folder).items() if name not in (RECORD, CHECKPOINT)}
+            _write(folder / RECORD, {**own, **record, **own, "files": files})
 
     def thin(self, key: str, record: dict[str, Any], names: Collection[str]) -> None:
         """Remove files or folders ``names`` of a finished run, whose whole ``record`` says so from then on.
@@ -104,7 +104,9 @@ class Store:
         folder = self.run_folder(key)
         thinned = {**record, "thinned": sorted({*record.get("thinned", []), *names})}
         if "files" in record:
-            thinned["files"] = {name: digest for name, digest in record["files"].items() if name not in names}
+            thinned["files"] = {
+                name: digest for name, digest in record["files"].items() if PurePosixPath(name).parts[0] not in names
+            }
         with writing(folder):
             _write(folder / RECORD, thinned)  # first: a record that names a file which is gone is not whole
             for path in (folder / name for name in names):
@@ -152,19 +154,6 @@ class Store:
             return False
         return False
 
-    def _whole_record(self, key: str) -> dict[str, Any]:
-        folder = self._path(key)
-        record = read_record(folder / RECORD)
-        for name, expected in record.get("files", {}).items():
-            path = os.path.join(folder, os.path.basename(name))
-            try:
-                found = _hash(path)
-            except (OSError, ValueError) as error:
-                raise BadRecordError(f"{path} is missing or can't be read") from error
-            if found != expected:
-                raise BadRecordError(f"{path} is not what its run wrote")
-        return record
-
     def _path(self, key: str) -> Path:
         # A key may come from a file that anyone may have written; it must not lead elsewhere.
         if not KEY.fullmatch(key):
@@ -172,19 +161,53 @@ class Store:
         return self.folder / "runs" / key
 
 
-def _outputs(folder: Path) -> list[Path]:
-    """The files of a finished run beside its record."""
-    inner = (RECORD, CHECKPOINT)
-    return sorted(path for path in folder.glob("[!.]*") if path.is_file() and path.name not in inner)
+def read_whole(folder: Path) -> dict[str, Any]:
+    """The record of the run in ``folder``, checked with the files that it names.
+
+    Raises:
+        BadRecordError: the record or a file is not what the run wrote; the message says which.
+        FileNotFoundError: there is no record.
+    """
+    record = read_record(folder / RECORD)
+    for name, expected in record.get("files", {}).items():
+        path = output_path(folder, name)
+        try:
+            found = _hash(path)
+        except (OSError, ValueError) as error:
+            raise BadRecordError(f"{path} is missing or can't be read") from error
+        if found != expected:
+            raise BadRecordError(f"{path} is not what its run wrote")
+    return record
+
+
+def outputs(folder: Path) -> dict[str, Path]:
+    """The files in the folder of a run, by their path from there; hidden ones are not the run's."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: found[name] for name in sorted(found) if not any(part[0] == "." for part in name.split("/"))}
+
+
+def output_path(folder: Path, name: str) -> Path:
+    """Where the file ``name`` of `outputs` lies in the folder of a run.
+
+    Raises:
+        BadRecordError: that would be somewhere else.
+    """
+    parts = name.split("/")
+    if "" in parts or ".." in parts:
+        raise BadRecordError(f"{folder} holds no file {name[:80]!r}, which its record names")
+    return folder.joinpath(*parts)
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    write_atomic(path, json.dumps(_finite(record), indent=1, allow_nan=False) + "\n")
+    content = json.loads(json.dumps(_finite(record)))
+    write_atomic(path, json.dumps(seal(content), indent=1, allow_nan=False) + "\n")
 
 
-def _hash(path: Path | str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()[:16]
+def _hash(path: Path) -> str:
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise FileNotFoundError(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _finite(value: Any) -> Any:

@@ -19,6 +19,7 @@ from benchmark.report.declarations import (
     plots_of,
     tables_of,
 )
+from benchmark.report.escape import escape_csv
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.plots import PLOTS, AgainstPublished, BySize, Plot
@@ -88,7 +89,7 @@ def summary_csv(results: Results) -> str:
     summary = results.runs.loc[keys]
     for number, axis in enumerate(results.axes[1:], 1 + list(summary.columns).index("codebook_size")):
         summary.insert(number, axis.name, [_setting(results.records[key]["config"], axis.name) for key in keys])
-    return summary.to_csv(index=False, lineterminator="\n")
+    return escape_csv(summary).to_csv(index=False, lineterminator="\n")
 
 
 def _setting(config: Any, name: str) -> Any:

@@ -1,7 +1,12 @@
-"""Plain text into Markdown and LaTeX: whatever a name or an error message holds, the document stays whole."""
+"""Plain text into Markdown, LaTeX and CSV: whatever a name or an error message holds, the document stays whole."""
 
 import re
 import unicodedata
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from benchmark.records.plain import csv_cell, printable
 
 _MARKDOWN = re.compile(r"([\\*\[|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|<(?=[A-Za-z/!?]))")
 """What would start something in the middle of a line; an underscore within a word does not."""
@@ -51,8 +56,18 @@ _ACCENTED = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝ�
 def escape_markdown(text: str) -> str:
     """``text`` for a line or a cell of Markdown; `` `code` `` stays code."""
     return "".join(
-        f"`{part}`".replace("|", r"\|") if is_code else _MARKDOWN.sub(r"\\\1", part) for is_code, part in _parts(text)
+        f"`{part}`".replace("|", r"\|") if is_code else _MARKDOWN.sub(r"\\\1", part)
+        for is_code, part in _parts(printable(text))
     )
+
+
+def escape_csv(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` for a file of CSV: numbers as they are, names and text so that no spreadsheet computes them."""
+    plain = {
+        number: column if is_numeric_dtype(column) else pd.Series([*map(csv_cell, column)], column.index, object)
+        for number, (_, column) in enumerate(table.items())  # by number: two may have one name
+    }
+    return pd.DataFrame(plain, table.index).set_axis([csv_cell(name) for name in table.columns], axis=1)
 
 
 def escape_latex(text: str) -> str:

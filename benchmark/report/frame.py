@@ -12,8 +12,10 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
+from benchmark.records.plain import printable
 from benchmark.records.plan import BadPlanError, read_plan
-from benchmark.records.record import BadRecordError, read_record
+from benchmark.records.record import BadRecordError
+from benchmark.records.store import read_whole
 from benchmark.report.columns import PRICE
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
@@ -95,15 +97,21 @@ class Results:
         """Whether any run of the plan measured ``metric``."""
         return metric in self.ok and bool(self.ok[metric].notna().any())
 
+    def file(self, key: str, name: str) -> Path | None:
+        """A file of a run, by its path in the run's folder; None where there is none."""
+        return _file(self.folder, self.records[key], name)
+
     def history(self, key: str) -> pd.DataFrame | None:
         """The curves of a run; None, and a warning, where there are none."""
         if key not in self.histories:
-            return unusable(_history_path(self.folder, key), "there is no such file")
+            return unusable(self.folder / "runs" / key / "history.csv", "there is no such file")
         return self.histories[key]
 
     def counts(self, key: str) -> list[np.ndarray] | None:
         """Histograms of the codes of a run, one a level; None, and a warning, where they can't be read."""
-        path = self.folder / "runs" / key / "counts.npz"
+        path = self.file(key, "counts.npz")
+        if path is None:
+            return unusable(self.folder / "runs" / key / "counts.npz", "there is no such file")
         try:
             with np.load(path) as file:
                 return [file[f"level_{level}"] for level in range(1, len(file.files) + 1)]
@@ -112,8 +120,8 @@ class Results:
 
     def snapshots(self, key: str) -> dict[str, np.ndarray] | None:
         """``steps [T]``, ``codewords [T, K, 2]``, ``latents [N, 2]`` of a run; None where it has no pictures."""
-        path = self.folder / "runs" / key / "snapshots.npz"
-        if not path.exists():
+        path = self.file(key, "snapshots.npz")
+        if path is None:
             return None
         try:
             with np.load(path) as file:
@@ -123,8 +131,8 @@ class Results:
 
     def samples(self, key: str) -> np.ndarray | None:
         """Samples of a run, ``[H, W]`` or ``[H, W, 3]`` in [0, 1], originals in the upper half; None where none are."""
-        path = self.folder / "runs" / key / "samples.png"
-        if not path.exists():
+        path = self.file(key, "samples.png")
+        if path is None:
             return None
         try:
             return matplotlib.image.imread(path)
@@ -134,7 +142,7 @@ class Results:
 
 def unusable(path: Path, error: object) -> Any:
     """None, after a warning."""
-    _LOG.warning("%s can't be used: %s", path, error)
+    _LOG.warning("%s", printable(f"{path} can't be used: {error}"))
 
 
 def read(folder: Path) -> Results:
@@ -210,7 +218,7 @@ def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     records, problems = [], []
     for run in sorted(os.listdir(folder)) if folder.is_dir() else []:
         try:
-            records.append(read_record(folder / run / "record.json"))
+            records.append(read_whole(folder / run))
         except FileNotFoundError:
             continue
         except BadRecordError as error:
@@ -220,12 +228,14 @@ def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _read_histories(folder: Path, records: list[dict[str, Any]]) -> dict[str, pd.DataFrame | None]:
     """The curves of the runs that have some; None, and a warning, where they can't be read."""
-    paths = {record["key"]: _history_path(folder, record["key"]) for record in records}
-    return {key: _read_history(path) for key, path in paths.items() if path.exists()}
+    paths = {record["key"]: _file(folder, record, "history.csv") for record in records}
+    return {key: _read_history(path) for key, path in paths.items() if path is not None}
 
 
-def _history_path(folder: Path, key: str) -> Path:
-    return folder / "runs" / key / "history.csv"
+def _file(folder: Path, record: dict[str, Any], name: str) -> Path | None:
+    """A file that the run of ``record`` wrote: none that its record does not vouch for, but for the oldest."""
+    path = folder / "runs" / record["key"] / name
+    return path if (path.exists() if record["schema"] == 1 else name in record.get("files", {})) else None
 
 
 def _read_history(path: Path) -> pd.DataFrame | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from tabulate import tabulate
 
-from benchmark.report.escape import escape_latex, escape_markdown
+from benchmark.report.escape import escape_csv, escape_latex, escape_markdown
 
 ROWS_A_PAGE = 40
 
@@ -77,7 +77,7 @@ class Table:
 
     def csv(self) -> str:
         """Plain numbers, full precision."""
-        return self.data.to_csv(index=False, lineterminator="\n")
+        return escape_csv(self.data).to_csv(index=False, lineterminator="\n")
 
     def _pages(self) -> list[list[Block]]:
         pages: list[list[Block]] = [[]]

@@ -8,6 +8,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmark.machine import available_cores
+from benchmark.records.plain import printable
+from benchmark.report.mark import made_of, mark_whole
 from methods.core.plugins import load_plugins, loaded_plugins
 
 PROBLEMS_SHOWN = 5
@@ -23,11 +25,11 @@ def write_reports(folders: list[Path]) -> None:
     """Write the tables and plots of each folder of results, a core each; print what can be looked at, in their order.
 
     Raises:
-        UsageError: see `report.build`; the folders before are reported.
+        UsageError: see `report.build`; the folders before are reported, and the next call of `run` does this one again.
     """
     for report in _built(folders):
         for problem in report.problems[:PROBLEMS_SHOWN]:
-            print(problem, file=sys.stderr)
+            print(printable(problem), file=sys.stderr)
         if len(report.problems) > PROBLEMS_SHOWN:
             more = len(report.problems) - PROBLEMS_SHOWN
             print(f"... and {more:,} more records that are not counted", file=sys.stderr)
@@ -62,5 +64,8 @@ def _records(folder: Path) -> int:
 def _build(folder: Path) -> _Report:
     from benchmark import report  # pandas and the plots, which a call that has nothing to report needn't wait for
 
+    sources = made_of(folder)
     results = report.read(folder)
-    return _Report(results.problems, report.build(results))
+    written = report.build(results)
+    mark_whole(folder, sources, written)
+    return _Report(results.problems, written)

@@ -15,13 +15,10 @@ from benchmark.suite.schema import Arm
 from methods import get
 
 
-def write_plan(plan: Plan, store: Store) -> bool:
+def write_plan(plan: Plan, store: Store) -> None:
     """Write the plan; finished cells of an earlier call under the same settings stay in it.
 
     Called before and after the runs, so that what two people do in one folder at once stands in one plan.
-
-    Returns:
-        Whether it differs from the one that was there.
     """
     _write_response(plan, store)
     content = json.loads(json.dumps(_content(plan)))
@@ -30,10 +27,8 @@ def write_plan(plan: Plan, store: Store) -> bool:
         old = _read(path)
         if old is not None and old.get("protocol") == content["protocol"]:
             _keep_finished(content, old, store, plan)
-        if content == old:
-            return False
-        write_atomic(path, json.dumps(content, indent=1) + "\n")
-    return True
+        if content != old:
+            write_atomic(path, json.dumps(content, indent=1) + "\n")
 
 
 def _write_response(plan: Plan, store: Store) -> None:

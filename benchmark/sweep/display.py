@@ -6,6 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from benchmark.records.plain import printable
 from benchmark.sweep.launchers.base import Event
 from benchmark.worker.job import Job
 
@@ -61,7 +62,7 @@ class Display:
     def note(self, sentence: str) -> None:
         """A sentence that stays."""
         if not self._quiet:
-            tqdm.write(sentence, file=sys.stderr)
+            tqdm.write(printable(sentence), file=sys.stderr)
 
     def close(self) -> None:
         """Remove the bars."""

@@ -9,9 +9,9 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.records.files import read_rows
-from benchmark.records.record import BadRecordError, read_record
+from benchmark.records.record import BadRecordError
 from benchmark.records.run import KEY, Run, run_key
-from benchmark.records.store import RECORD, Store
+from benchmark.records.store import RECORD, Store, read_whole
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher
 from benchmark.worker.job import Job
@@ -111,7 +111,7 @@ def verify_run(
 
 def _verifiable(path: Path) -> dict[str, Any]:
     try:
-        record = read_record(path)
+        record = read_whole(path.parent)
     except BadRecordError as error:
         raise UsageError(str(error)) from error
     config = record["config"]

@@ -1,13 +1,18 @@
 """What a person types and what they get: exit codes, single sentences, tables at the end."""
 
+import errno
 import re
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from benchmark.cli import main
+from benchmark.records.files import write_atomic
+from benchmark.records.record import empty_record
+from benchmark.records.store import Store
 from benchmark.suite.plan import plan_suite
 
 Write = Callable[[dict[str, object] | str], str]
@@ -88,6 +93,64 @@ def test_run_plan_status_and_tables(
     for one in (folder, other):
         assert (one / "tables" / tables[0]).read_bytes() == written
         assert str(one / "tables" / tables[0]) in printed or tables[0].endswith((".csv", ".tex"))
+
+
+def test_status_obeys_no_record(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite, store = write_suite({**tiny, "methods": ["vq_vae"]}), Store(tmp_path / "results" / "tiny")
+    (run,) = plan_suite(suite).runs
+    ends = {
+        "status": "failed",
+        "reason": "\x1b[2Kall is well\r",
+        "traceback": "a\n\tb\x1b]0;gone\x07 \u202etxt.exe\udc80\n",
+    }
+    store.write_record(run.key, {**empty_record(run), **ends})
+    assert _call("status", suite, "--results", str(tmp_path / "results")) == 1
+    shown = capsys.readouterr().out.split("\n\n")[1]
+    traceback = "    a\n    \tb\\x1b]0;gone\\x07 \\u202etxt.exe\\udc80\n"
+    assert shown == f"{run.key}: failed: \\x1b[2Kall is well\\r\n{traceback}"
+
+
+@pytest.mark.usefixtures("commands_in_process")
+def test_a_report_that_was_cut_short_is_written_by_the_next_call(
+    tiny: dict[str, object],
+    write_suite: Write,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suite = write_suite({**tiny, "methods": ["vq_vae"], "tables": ["main"], "plots": ["usage", "rank_frequency"]})
+    arguments = ["run", suite, "--results", str(tmp_path / "results")]
+    folder = tmp_path / "results" / "tiny"
+    wanted = [f"plots/{name}" for name in ("rank_frequency.pdf", "rank_frequency.png", "usage.pdf", "usage.png")]
+
+    def call() -> list[str]:
+        assert _call(*arguments) == 0
+        return capsys.readouterr().out.splitlines()
+
+    def plots() -> list[str]:
+        return sorted(path.relative_to(folder).as_posix() for path in folder.glob("plots/*"))
+
+    with monkeypatch.context() as patched:
+        left = iter(range(5))  # the summary, a table in three forms and a picture; then the disk is full
+
+        def write(path: Path, content: str | bytes) -> None:
+            if next(left, None) is None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write_atomic(path, content)
+
+        patched.setattr(import_module("benchmark.report.build"), "write_atomic", write)
+        assert _call(*arguments) == 2
+    assert "usage.pdf can't be written: No space left on device" in capsys.readouterr().err
+    assert plots() == ["plots/usage.png"]
+    assert call() == [str(folder / name) for name in ("tables/main.md", "plots/usage.png", "plots/rank_frequency.png")]
+    assert plots() == wanted
+    assert call() == [f"nothing new; tables and plots are in {folder}"]
+    (folder / "plots" / "usage.png").unlink()
+    assert len(call()) == 3
+    assert plots() == wanted
+    assert call() == [f"nothing new; tables and plots are in {folder}"]
 
 
 @pytest.mark.usefixtures("commands_in_process")

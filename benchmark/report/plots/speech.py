@@ -25,8 +25,9 @@ class Speech(Plot):
         rows: list[tuple[str, str, np.ndarray]] = []
         rate = 0
         for arm, label, key in last_runs(grid):
-            folder = grid.results.folder / "runs" / key / "samples"
-            original, reconstruction = _sound(folder, "original"), _sound(folder, "reconstruction")
+            original, reconstruction = (
+                _sound(grid.results.file(key, f"samples/{kind}_{CLIP}.wav")) for kind in ("original", "reconstruction")
+            )
             if original is None or reconstruction is None:
                 continue
             if not rows:
@@ -36,10 +37,9 @@ class Speech(Plot):
         return _sheet(rows, rate) if rows else None
 
 
-def _sound(folder: Path, kind: str) -> tuple[np.ndarray, int] | None:
+def _sound(path: Path | None) -> tuple[np.ndarray, int] | None:
     """Samples and rate of a WAV file of a run; None where there is none."""
-    path = folder / f"{kind}_{CLIP}.wav"
-    if not path.exists():
+    if path is None:
         return None
     import soundfile
 

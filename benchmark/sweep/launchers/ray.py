@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.machine import available_cores
 from benchmark.records.files import write_output, writing
-from benchmark.records.store import CHECKPOINT, RECORD, Store
+from benchmark.records.store import CHECKPOINT, RECORD, Store, output_path
 from benchmark.sweep.launchers.base import Event
 from benchmark.sweep.launchers.process import STOP_SECONDS, End
 from benchmark.sweep.launchers.ray_task import Board, Returned, run_job
@@ -154,7 +154,10 @@ class RayLauncher:
         """Write what came back from a machine that does not see the results folder, the record last."""
         folder = Store(Path(job.results)).run_folder(job.run.key)
         for name in sorted(returned.files, key=lambda name: name == RECORD):
-            write_output(folder / Path(name).name, returned.files[name])
+            path = output_path(folder, name)
+            with writing(path):
+                path.parent.mkdir(exist_ok=True)
+            write_output(path, returned.files[name])
         if RECORD in returned.files and not job.keep_checkpoint:
             (folder / CHECKPOINT).unlink(missing_ok=True)
 

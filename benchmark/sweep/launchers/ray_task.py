@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark.records.store import CHECKPOINT
+from benchmark.records.store import CHECKPOINT, outputs
 from benchmark.sweep.launchers.process import End, WorkerProcess
 from benchmark.worker.job import EXIT_STOPPED, Job
 
@@ -99,6 +99,7 @@ def _report(process: WorkerProcess, key: str, board: Any, latest: dict[str, Any]
 
 def _files(folder: Path, exit_code: int) -> dict[str, bytes]:
     """What the run wrote: outputs and record, and the checkpoint of one that was stopped or is to keep it."""
-    paths = [path for path in folder.glob("[!.]*") if path.is_file()] if folder.is_dir() else []
-    kept = [path for path in paths if path.name != CHECKPOINT or exit_code in (0, EXIT_STOPPED)]
-    return {path.name: path.read_bytes() for path in kept}
+    found = outputs(folder) if folder.is_dir() else {}
+    return {
+        name: path.read_bytes() for name, path in found.items() if name != CHECKPOINT or exit_code in (0, EXIT_STOPPED)
+    }

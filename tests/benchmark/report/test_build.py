@@ -54,6 +54,24 @@ def test_summary_has_one_row_a_run_in_the_order_of_the_plan(synthetic: Make):
     assert summary.set_index("key")["usage"].to_dict() == pytest.approx(runs["usage"].to_dict(), nan_ok=True, rel=0)
 
 
+HOSTILE = '=HYPERLINK("x")\x1b]0;gone\x07\udc80\nsecond line'
+
+
+def test_an_error_message_is_text_in_every_file(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=2, artefacts=False)
+    made.edit_plan(tables=["main"], plots=["usage"])
+    made.edit("simvq", 256, 1, status="failed", reason=HOSTILE, metrics={"=1+1": 0.5, "usage": -0.5})
+    for path in build(read(made.folder)):
+        if path.suffix not in (".png", ".pdf"):
+            assert not set(path.read_text()) & set("\x1b\x07"), path
+    summary = pd.read_csv(made.folder / "summary.csv", index_col="key")
+    row = summary.loc[made.key("simvq", 256, 1)]
+    assert row["reason"] == '\'=HYPERLINK("x")\\x1b]0;gone\\x07\\udc80\nsecond line'
+    assert row["usage"] == -0.5
+    assert row["'=1+1"] == 0.5
+    assert r'failed: =HYPERLINK("x")\\x1b]0;gone\\x07\\udc80' in (made.folder / "tables" / "main.md").read_text()
+
+
 def test_declared_tables_and_plots(synthetic: Make):
     made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), seeds=1, artefacts=False)
     ranks = {"name": "ranks", "metrics": ["effective_rank"]}

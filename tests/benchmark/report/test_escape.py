@@ -2,11 +2,12 @@
 
 import re
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.report.escape import escape_latex, escape_markdown
+from benchmark.report.escape import escape_csv, escape_latex, escape_markdown
 
 
 @pytest.mark.parametrize(
@@ -35,10 +36,17 @@ def test_latex(text: str, expected: str):
         ("`a|b_c_`", r"`a\|b_c_`"),
         ("<script> and x < 3", r"\<script> and x < 3"),
         ("[x](y)", r"\[x](y)"),
+        ("\x1b]0;gone\x07\x9b2J", r"\\x1b]0;gone\\x07\\x9b2J"),
     ],
 )
 def test_markdown(text: str, expected: str):
     assert escape_markdown(text) == expected
+
+
+def test_csv_has_numbers_as_they_are_and_no_formulas():
+    table = pd.DataFrame({"arm": ["a", "=1+1"], "mixed": [-2, "+A1"], "n": [1, -2], "share": [-0.5, None]})
+    table = pd.concat([table, table[["n"]].rename(columns={"n": "@n"}), table[["n"]]], axis=1)
+    assert escape_csv(table).to_csv(index=False) == "arm,mixed,n,share,'@n,n\na,-2,1,-0.5,1,1\n'=1+1,'+A1,-2,,-2,-2\n"
 
 
 @given(st.text(max_size=60))

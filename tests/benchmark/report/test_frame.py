@@ -3,11 +3,13 @@
 import io
 import json
 import math
+import shutil
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
+from benchmark.records.store import Store
 from benchmark.report.build import summary_csv
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
@@ -62,6 +64,51 @@ def test_a_record_under_another_key_is_not_counted(synthetic: Make):
     runs, problems = found.runs, found.problems
     assert list(runs["seed"]) == [1]
     assert "another run" in problems[0]
+
+
+@pytest.fixture
+def sealed(synthetic: Make) -> "SyntheticResults":  # noqa: F821
+    """Two seeds of an arm, whose records vouch for themselves and for their files."""
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=2)
+    for seed in (0, 1):
+        path = made.record_path("vq_vae", 256, seed)
+        Store(made.folder).write_record(path.parent.name, json.loads(path.read_text()))
+    return made
+
+
+def test_a_flipped_digit_is_named_and_never_counted(sealed):
+    path = sealed.record_path("vq_vae", 256, 1)
+    usage = json.loads(path.read_text())["metrics"]["usage"]
+    path.write_text(path.read_text().replace(f'"usage": {usage}', f'"usage": {usage + 0.1}'))
+    results = read(sealed.folder)
+    assert results.problems == [f"{path} is not what its run wrote; it is not counted"]
+    assert results.ok["seed"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "name", ["history.csv", "counts.npz", "snapshots.npz", "samples.png", "samples/reconstruction_1.wav"]
+)
+def test_a_run_with_another_file_than_it_wrote_is_not_counted(sealed, name: str):
+    folder = sealed.record_path("vq_vae", 256, 1).parent
+    (folder / name).write_bytes((folder.with_name(sealed.key("vq_vae", 256, 0)) / name).read_bytes() + b" ")
+    results = read(sealed.folder)
+    assert results.problems == [f"{folder / name} is not what its run wrote; it is not counted"]
+    assert results.ok["seed"].tolist() == [0]
+
+
+def test_nothing_is_drawn_from_a_file_that_no_record_names(sealed):
+    other, key = sealed.key("vq_vae", 256, 0), sealed.key("vq_vae", 256, 1)
+    names = ["history.csv", "counts.npz", "snapshots.npz", "samples.png", "samples"]
+    store = Store(sealed.folder)
+    store.thin(key, store.record(key), names)
+    for name in names[:-1]:
+        shutil.copy(sealed.folder / "runs" / other / name, sealed.folder / "runs" / key)
+    results = read(sealed.folder)
+    for look in (results.history, results.counts, results.snapshots, results.samples):
+        assert look(other) is not None
+        assert look(key) is None
+    assert results.file(other, "samples/original_1.wav") is not None
+    assert results.file(key, "samples/original_1.wav") is None
 
 
 def test_records_outside_the_plan_are_counted_out_loud(synthetic: Make):

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.records.record import seal
 from benchmark.records.store import Store
 from benchmark.report.thinning import thin_samples
 
 ARMS, SIZES = ("vq_vae", "simvq", "no_quantization"), (256, 1024)
+OLD = {"schema": 1}
 
 
 @pytest.fixture
@@ -45,8 +47,10 @@ def test_samples_stay_of_the_lowest_seed_at_the_largest_size(made):
         if key in shown:
             assert record == whole[key]
             continue
-        files = {name: digest for name, digest in whole[key]["files"].items() if name != "samples.png"}
-        assert record == {**whole[key], "files": files, "thinned": ["samples", "samples.png"]}
+        files = {name: digest for name, digest in whole[key]["files"].items() if not name.startswith("samples")}
+        assert set(files) == {"history.csv"} | ({"counts.npz", "snapshots.npz"} if "no_quant" not in key else set())
+        assert record == seal({**whole[key], "files": files, "thinned": ["samples", "samples.png"]})
+        assert record["digest"] != whole[key]["digest"]
 
 
 def test_an_arm_that_ends_at_a_smaller_size_keeps_its_samples_there(made):
@@ -74,11 +78,11 @@ def test_a_run_that_is_not_whole_keeps_what_it_has(made):
 def test_a_record_older_than_the_hashes_stays_without_them(made):
     key = made.key("vq_vae", 256, 0)
     path = made.folder / "runs" / key / "record.json"
-    path.write_text(
-        json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "files"})
-    )
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: content[name] for name in content if name not in ("files", "digest")} | OLD))
     thin_samples(made.folder)
     record = Store(made.folder).record(key)
     assert record is not None
     assert record["thinned"] == ["samples", "samples.png"]
     assert "files" not in record
+    assert "digest" not in record

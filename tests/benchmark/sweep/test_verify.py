@@ -41,7 +41,7 @@ def _change(path: Path, **changes: Any) -> None:
         for parent in parents:
             section = section[parent]
         section[last] = value
-    path.write_text(json.dumps(content))
+    Store(path.parents[2]).write_record(path.parent.name, content)
 
 
 @pytest.mark.usefixtures("commands_in_process")
@@ -75,6 +75,14 @@ def test_a_record_that_can_not_be_verified(
     _change(record, **change)
     assert _verify(str(record)) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["record.json", "history.csv", "counts.npz"])
+def test_a_damaged_run_is_not_verified(name: str, record: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = record.parent / name
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    assert _verify(str(record)) == 2
+    assert capsys.readouterr().err == f"error: {path} is not what its run wrote\n"
 
 
 def test_the_data_must_be_those_of_the_record(

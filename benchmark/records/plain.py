@@ -1,0 +1,35 @@
+"""Text from records and messages as nothing but text: no commands to a terminal, no formulas in a CSV cell."""
+
+import unicodedata
+
+_COMMANDS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of what is no sign but does something: escape sequences, other directions, half characters."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that spreadsheets compute."""
+
+
+def printable(text: str) -> str:
+    """``text`` with characters that a terminal obeys written as escapes, ``\\x1b``; newlines and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if character not in "\n\t" and unicodedata.category(character) in _COMMANDS
+        else character
+        for character in text
+    )
+
+
+def csv_cell(value: object) -> object:
+    """``value`` for a CSV file: text that a spreadsheet would compute gets an apostrophe before it; numbers stay."""
+    if not isinstance(value, str):
+        return value
+    return f"'{printable(value)}" if value.startswith(_FORMULA) and not _is_number(value) else printable(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
