@@ -92,7 +92,7 @@ def _read_g722(stream: BinaryIO) -> tuple[NDArray[np.float32], int]:
     """G.722 at 64 kbit/s by FFmpeg: the raw stream of telephone systems, 16 kHz mono without a header."""
     import av
 
-    with av.open(stream, format="g722") as container:
+    with av.open(stream, "r", format="g722") as container:
         samples = _joined(frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0))
         rate = container.streams.audio[0].rate
     assert samples.dtype == np.int16 or not len(samples)
