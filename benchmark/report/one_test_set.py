@@ -43,6 +43,6 @@ def _sentence(dataset: str, tested: str, usual: str, count: int) -> str:
     several = count > 1
     return (
         f"{count:,} record{'s' if several else ''} {'were' if several else 'was'} tested on other items{named} "
-        f"(test_sha256 {tested[:8]}) than most ({usual[:8]}); {'they are' if several else 'it is'} in no table: "
-        "run the suite again with --retry ok"
+        f"(test_sha256 {tested[:8]}) than most ({usual[:8]}); {'they are' if several else 'it is'} in no table; "
+        f"remove {'them' if several else 'it'} and run the suite again"
     )

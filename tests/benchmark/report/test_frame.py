@@ -107,7 +107,7 @@ def test_two_test_sets_are_never_in_one_table(synthetic: Make):
     assert len(found.ok) == 5
     assert found.problems == [
         f"{results.folder}: 1 record was tested on other items of `fashion_mnist` (test_sha256 aaaaaaaa) than most "
-        "(bbbbbbbb); it is in no table: run the suite again with --retry ok"
+        "(bbbbbbbb); it is in no table; remove it and run the suite again"
     ]
 
 
