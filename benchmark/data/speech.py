@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.data import datasets
 from benchmark.data.parts.audio_files import SUFFIXES
-from benchmark.data.parts.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.parts.clips import SPLITS, VERSION, Cut, Speech, speech
 from benchmark.data.parts.files import Files, assign, draw, folder_of, list_files
 from benchmark.data.parts.sources import UnavailableError, download, obtain, user_folder
 from methods.core.usage import UsageError, check_choice, check_count
@@ -27,7 +27,7 @@ def folder_identity(options: dict[str, Any]) -> dict[str, Any]:
     """The options with a hash of the recordings' files in place of their path, so that a folder may be moved."""
     others = {name: value for name, value in options.items() if name != "path"}
     files = list_files(folder_of(FOLDER, "recordings", options["path"]), SUFFIXES)
-    return {"content": files.content, **others}
+    return {"content": files.content, "cut": VERSION, **others}
 
 
 @datasets.register("speech_folder", folder_identity, modality="audio")
@@ -116,8 +116,8 @@ def libritts_identity(options: dict[str, Any]) -> dict[str, Any]:
     try:
         files = read_libritts(user_folder() or Path("/nonexistent"), [*chain(*subsets.values())])
     except UnavailableError:
-        return options
-    return {"content": content_of(files), **options}
+        return {"cut": VERSION, **options}
+    return {"content": content_of(files), "cut": VERSION, **options}
 
 
 @datasets.register("libritts", libritts_identity, modality="audio")

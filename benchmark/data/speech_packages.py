@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmark.data import datasets
-from benchmark.data.parts.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.parts.clips import SPLITS, VERSION, Cut, Speech, speech
 from benchmark.data.parts.debian import unpack_package
 from benchmark.data.parts.files import Files, draw, list_files
 from benchmark.data.parts.sources import UnavailableError, obtain
@@ -94,7 +95,12 @@ def known(files: Files, content: str, package: str) -> Files:
     return files
 
 
-@datasets.register("asterisk_prompts", modality="audio")
+def asterisk_identity(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, and by which rules the prompts are cut; those of `festvox_ru` are cut alike by all there were."""
+    return {"cut": VERSION, **options}
+
+
+@datasets.register("asterisk_prompts", asterisk_identity, modality="audio")
 def asterisk_prompts(
     *,
     sample_rate: int = RATE,

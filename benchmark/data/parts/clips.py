@@ -19,9 +19,13 @@ from benchmark.data.parts.files import NAMED, Files, report_skipped, shown
 from benchmark.seeds import derive_seed
 from methods.core.usage import UsageError, check_count
 
-VERSION = 1  # of how recordings become clips; another one makes others of the same files
+VERSION = 2  # of how recordings become clips; another one makes others of the same files. 1: silence by level alone
 FRAME_SECONDS = 0.02
 BELOW_LOUDEST = 40.0  # dB under the loudest frame of a recording from which a frame is silence
+QUIETEST = -60.0  # dB of full scale that sound has at least
+QUIET_SHARE = 0.05  # of the frames, the quietest, whose loudest shows the noise between the words
+NOISE_BELOW = 15.0  # dB that noise is under the loudest frame; what is louder is sound
+ABOVE_NOISE = 6.0  # dB over the noise from which a frame is sound
 MIN_SPEECH = 0.5  # share of frames with sound that a clip needs
 FULL_SCALE = 32768.0
 CHUNK = 64  # clips at a time, so that statistics of a large set need little memory
@@ -207,7 +211,19 @@ def cut_recording(waveform: Tensor, length: int, cut: Cut, name: str) -> tuple[T
 
 
 def frames_with_sound(waveform: Tensor, sample_rate: int) -> Tensor:
-    """Whether each whole 20 ms frame of ``[T]`` comes within 40 dB of the loudest one; bool ``[T // frame]``."""
+    """Whether each whole 20 ms frame of ``[T]`` is sound; bool ``[T // frame]``.
+
+    Sound comes within 40 dB of the loudest frame, above -60 dB of full scale, and above the noise between the words:
+    6 dB above the frame that is louder than one in twenty, where that is no sound itself. An offset that would be
+    loud enough by itself doesn't count.
+    """
     frame = round(FRAME_SECONDS * sample_rate)
-    power = waveform[: len(waveform) // frame * frame].reshape(-1, frame).double().square().mean(1)
-    return (power > 0) & (power >= power.max() * 10 ** (-BELOW_LOUDEST / 10))
+    frames = waveform[: len(waveform) // frame * frame].reshape(-1, frame).double()
+    power, below = frames.square().mean(1), 10 ** (-BELOW_LOUDEST / 10)
+    if frames.mean().square() >= below * power.max():
+        power = frames.var(1, correction=0)
+    loudest, quiet = power.max(), power.quantile(QUIET_SHARE)
+    threshold = torch.maximum(loudest * below, loudest.new_tensor(10 ** (QUIETEST / 10)))
+    if quiet < loudest * 10 ** (-NOISE_BELOW / 10):
+        threshold = torch.maximum(threshold, quiet * 10 ** (ABOVE_NOISE / 10))
+    return power >= threshold

@@ -97,6 +97,17 @@ def test_sound_is_what_comes_within_forty_decibels_of_the_loudest_frame() -> Non
     assert sounds.tolist() == [True] * 10 + [False] * 5
 
 
+def test_neither_an_offset_nor_a_floor_of_noise_is_sound() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, 24_000).astype(np.float32)
+    speech = np.concatenate([np.zeros(8000), tone(1.0), np.zeros(8000)]).astype(np.float32)
+    expected = [False] * 50 + [True] * 50 + [False] * 50
+    for recording in (speech + 0.2, speech + 0.2 + 1e-5 * noise, speech + 0.01 * noise):
+        assert frames_with_sound(torch.from_numpy(recording), 8000).tolist() == expected
+    assert not frames_with_sound(torch.from_numpy(2e-4 * noise), 8000).any()  # -74 dB of full scale
+    assert not frames_with_sound(torch.full((8000,), 0.3), 8000).any()
+    assert frames_with_sound(torch.from_numpy(0.1 * noise), 8000).all()  # loud throughout
+
+
 def test_clips_are_the_recording_without_overlap_and_always_the_same() -> None:
     noise = torch.from_numpy(np.random.default_rng(0).uniform(-0.9, 0.9, 20_000).astype(np.float32))
     clips, _ = cut_recording(noise, 4000, CUT, "a")
