@@ -144,4 +144,8 @@ class _Override(argparse.Action):
         key, separator, value = values.partition("=")
         if not separator or not key:
             parser.error(f"{self.option_strings[0]} takes {self.metavar}, not {values!r}")
-        setattr(namespace, self.dest, {**getattr(namespace, self.dest), key.strip(): parse_value(value)})
+        try:
+            parsed = parse_value(value)
+        except UsageError as error:
+            parser.error(f"{self.option_strings[0]} {key.strip()}: {error}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), key.strip(): parsed})

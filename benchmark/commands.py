@@ -30,7 +30,7 @@ from benchmark.sweep.launching import jobs_and_threads, launch
 from benchmark.sweep.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.core.registry import resolve_params
-from methods.core.usage import did_you_mean, options_of
+from methods.core.usage import check_count, did_you_mean, options_of
 
 
 def run(options: argparse.Namespace) -> int:
@@ -254,6 +254,10 @@ def _check_retry(statuses: list[str]) -> None:
 
 
 def _plan(options: argparse.Namespace, device: str) -> Plan:
+    if options.seeds:
+        from benchmark.suite.schema import MOST_SEEDS
+
+        check_count("--seeds", options.seeds, MOST_SEEDS)
     seeds = list(range(options.seeds)) if options.seeds else None
     kind = torch.device(device).type
     return plan_suite(options.suite, overrides=options.set, methods=options.methods, seeds=seeds, device=kind)

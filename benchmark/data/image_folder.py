@@ -4,29 +4,35 @@ import os
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
-from benchmark.data.parts.files import assign, draw, fingerprint, folder_of, list_files, report_skipped
+from benchmark.data.parts.files import Files, assign, draw, folder_of, list_files, shown
 from methods.core.usage import UsageError, check_count
 
 WHAT = "data set `image_folder`"
+VERSION = 1  # of how files become images; another one makes others of the same files
+MOST_PIXELS = 2**26  # of one image: a small file may unpack to any number
+LARGE = 2**23  # pixels from which images are unpacked one at a time
+_ONE_AT_A_TIME = Lock()
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 def identity(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with a fingerprint of the images in place of their path, so that a folder may be moved."""
+    """The options with a hash of the images' files in place of their path, so that a folder may be moved."""
     others = {name: value for name, value in options.items() if name != "path"}
-    return {"content": fingerprint(list_images(options["path"])), **others}
+    return {"content": list_images(options["path"]).content, **others}
 
 
 @datasets.register("image_folder", identity)
@@ -50,10 +56,10 @@ def image_folder(*, path: str | None = None, size: int, limit: int | None = None
         check_count(f"{WHAT}: limit", limit)
     root = root_of(path)
     files = list_images(path)
-    ages = [state.st_mtime_ns for state in files.values()]
-    stored = prepared("image_folder", (fingerprint(files), ages, size, limit), lambda: load(root, files, size, limit))
+    key = (VERSION, files.content, size, limit)
+    stored = prepared("image_folder", key, lambda: load(root, files.states, size, limit))
     images, skipped = stored["images"], stored["skipped"]
-    report_skipped(WHAT, "images that can't be read", skipped)
+    files.report(WHAT, "images that can't be read", skipped)
     check_splits(images, root)
     return Dataset(
         train=images["train"],
@@ -61,9 +67,10 @@ def image_folder(*, path: str | None = None, size: int, limit: int | None = None
         test=images["test"],
         provenance={
             "source": "a folder of the user's",
-            "content": fingerprint(files),
+            "content": files.content,
             "counts": {split: len(items) for split, items in images.items()},
-            "skipped": skipped,
+            "skipped": {**files.skipped, **skipped},
+            "other_files": files.others,
         },
     )
 
@@ -86,8 +93,8 @@ def root_of(path: str | None) -> Path:
     return folder_of(WHAT, "images", path)
 
 
-def list_images(path: str | None) -> dict[str, os.stat_result]:
-    """All image files below ``path`` by relative name."""
+def list_images(path: str | None) -> Files:
+    """All image files below ``path``."""
     return list_files(root_of(path), SUFFIXES)
 
 
@@ -109,7 +116,7 @@ def decode(root: Path, names: list[str], size: int, skipped: dict[str, str]) -> 
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of transparency
         for name, image in zip(names, pool.map(lambda name: square(root / name, size), names), strict=True):
             if isinstance(image, str):
-                skipped[name] = image
+                skipped[shown(name)] = image
             else:
                 images[usable] = torch.from_numpy(image)
                 usable += 1
@@ -119,7 +126,12 @@ def decode(root: Path, names: list[str], size: int, skipped: dict[str, str]) -> 
 def square(file: Path, size: int) -> NDArray[np.uint8] | str:
     """The middle square ``[3, size, size]`` of one image, or why it can't be read."""
     try:
-        with Image.open(file) as opened:
+        with ExitStack() as stack:
+            opened = stack.enter_context(Image.open(stack.enter_context(file.open("rb"))))
+            if (pixels := opened.width * opened.height) > MOST_PIXELS:
+                return f"{opened.width:,} x {opened.height:,} pixels are more than the {MOST_PIXELS:,} that are read"
+            if pixels > LARGE:
+                stack.enter_context(_ONE_AT_A_TIME)
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -127,9 +139,15 @@ def square(file: Path, size: int) -> NDArray[np.uint8] | str:
                 return f"its pixels are of Pillow's mode {image.mode}, which has no fixed range"
             fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
-        said = str(error).replace(str(file), file.name)
-        return f"{type(error).__name__}: {said}"
+        return f"{type(error).__name__}: {_reason(error)}"
     return np.asarray(fitted).transpose(2, 0, 1).copy()
+
+
+def _reason(error: Exception) -> str:
+    """What was wrong with an image, without the place of its file."""
+    if isinstance(error, UnidentifiedImageError):
+        return "in no format that Pillow knows"
+    return shown(str(error.strerror if isinstance(error, OSError) and error.strerror else error))
 
 
 def check_splits(images: dict[str, Tensor], root: Path) -> None:

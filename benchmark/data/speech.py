@@ -1,15 +1,17 @@
 """Speech: any folder of recordings, and LibriTTS."""
 
-import os
+import hashlib
+import json
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from benchmark.data import datasets
 from benchmark.data.parts.audio_files import SUFFIXES
-from benchmark.data.parts.clips import SPLITS, Cut, Speech, speech
-from benchmark.data.parts.files import assign, draw, fingerprint, folder_of, list_files
-from benchmark.data.parts.sources import UnavailableError, download, obtain
+from benchmark.data.parts.clips import SPLITS, VERSION, Cut, Speech, speech
+from benchmark.data.parts.files import Files, assign, draw, folder_of, list_files
+from benchmark.data.parts.sources import UnavailableError, download, obtain, user_folder
 from methods.core.usage import UsageError, check_choice, check_count
 
 FOLDER = "data set `speech_folder`"
@@ -18,13 +20,14 @@ MIN_SPEAKERS = 3
 TRAIN_SUBSETS = ("train-clean-100", "train-clean-360", "train-other-500")
 TEST_SUBSETS = ("test-clean", "test-other")
 LIBRITTS_RATE = 24_000
+FETCHED = "fetched.json"  # beside a downloaded LibriTTS: hashes of the recordings by subset
 
 
 def folder_identity(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with a fingerprint of the recordings in place of their path, so that a folder may be moved."""
+    """The options with a hash of the recordings' files in place of their path, so that a folder may be moved."""
     others = {name: value for name, value in options.items() if name != "path"}
     files = list_files(folder_of(FOLDER, "recordings", options["path"]), SUFFIXES)
-    return {"content": fingerprint(files), **others}
+    return {"content": files.content, "cut": VERSION, **others}
 
 
 @datasets.register("speech_folder", folder_identity, modality="audio")
@@ -58,11 +61,18 @@ def speech_folder(
         check_count(f"{FOLDER}: limit", limit)
     root = folder_of(FOLDER, "recordings", path)
     files = list_files(root, SUFFIXES)
-    recordings = {split: draw(names, limit, "speech_folder", split) for split, names in by_speaker(files).items()}
-    ages = [state.st_mtime_ns for state in files.values()]
-    content = fingerprint(files)
+    recordings = {
+        split: draw(names, limit, "speech_folder", split) for split, names in by_speaker(files.states).items()
+    }
     return speech(
-        FOLDER, root, recordings, cut, (content, ages), test_items=test_items, source="a folder of the user's"
+        FOLDER,
+        root,
+        recordings,
+        cut,
+        files.content,
+        files=files,
+        test_items=test_items,
+        source="a folder of the user's",
     )
 
 
@@ -83,7 +93,34 @@ def by_speaker(names: Iterable[str]) -> dict[str, list[str]]:
     return pools
 
 
-@datasets.register("libritts", modality="audio")
+def subsets_of(train: object, test: str) -> dict[str, list[str]]:
+    """The subsets of LibriTTS that each split is made of.
+
+    Raises:
+        UsageError: there is no such subset.
+    """
+    check_choice("test", test, TEST_SUBSETS)
+    if not isinstance(train, list | tuple) or not train:
+        raise UsageError(f"{LIBRITTS}: train must list some of {', '.join(TRAIN_SUBSETS)}, not {train!r}")
+    for subset in train:
+        check_choice("train", subset, TRAIN_SUBSETS)
+    return {"train": list(train), "validation": [test.replace("test", "dev")], "test": [test]}
+
+
+def libritts_identity(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with a hash of the recordings where a folder of the user's has them.
+
+    Where none has, they are those of the authors' archives, whose hashes torchaudio compares when it fetches them.
+    """
+    subsets = subsets_of(options["train"], options["test"])
+    try:
+        files = read_libritts(user_folder() or Path("/nonexistent"), [*chain(*subsets.values())])
+    except UnavailableError:
+        return {"cut": VERSION, **options}
+    return {"content": content_of(files), "cut": VERSION, **options}
+
+
+@datasets.register("libritts", libritts_identity, modality="audio")
 def libritts(
     *,
     train: list[str] = ["train-clean-100"],  # noqa: B006  read only
@@ -106,16 +143,11 @@ def libritts(
     """
     cut = Cut(sample_rate, clip_seconds, test_seconds, clips_per_recording)
     cut.check(LIBRITTS, LIBRITTS_RATE)
-    check_choice("test", test, TEST_SUBSETS)
-    if not isinstance(train, list | tuple) or not train:
-        raise UsageError(f"{LIBRITTS}: train must list some of {', '.join(TRAIN_SUBSETS)}, not {train!r}")
-    for subset in train:
-        check_choice("train", subset, TRAIN_SUBSETS)
     if limit is not None:
         check_count(f"{LIBRITTS}: limit", limit)
-    subsets = {"train": list(train), "validation": [test.replace("test", "dev")], "test": [test]}
-    wanted = [subset for names in subsets.values() for subset in names]
-    (root, files), source = obtain(
+    subsets = subsets_of(train, test)
+    wanted = [*chain(*subsets.values())]
+    files, source = obtain(
         "libritts",
         lambda folder: read_libritts(folder, wanted),
         [],
@@ -123,29 +155,33 @@ def libritts(
         "with a network, try again; else name the folder that holds LibriTTS/ by --data",
     )
     recordings = {
-        split: draw([name for subset in names for name in files[subset]], limit, "libritts", split)
+        split: draw([name for subset in names for name in files[subset].states], limit, "libritts", split)
         for split, names in subsets.items()
     }
-    return speech(
-        LIBRITTS, root, recordings, cut, "LibriTTS", test_items=test_items, source=source, licence="CC BY 4.0"
-    )
+    root, content = files[test].root, content_of(files)
+    return speech(LIBRITTS, root, recordings, cut, content, test_items=test_items, source=source, licence="CC BY 4.0")
 
 
-def read_libritts(folder: Path, subsets: list[str]) -> tuple[Path, dict[str, list[str]]]:
-    """The folder ``LibriTTS`` below ``folder`` and the recordings of each subset; UnavailableError where one lacks."""
-    root = folder / "LibriTTS"
-    files = {subset: sorted(_wavs(root, subset)) for subset in subsets}
-    lacking = [subset for subset, names in files.items() if not names]
+def read_libritts(folder: Path, subsets: list[str]) -> dict[str, Files]:
+    """The recordings of each subset in ``LibriTTS`` below ``folder``.
+
+    Raises:
+        UnavailableError: a subset lacks, or is no longer what was fetched into this folder.
+    """
+    files = {subset: list_files(folder / "LibriTTS", {".wav"}, [subset]) for subset in subsets}
+    lacking = [subset for subset, found in files.items() if not found.states]
     if lacking:
         raise UnavailableError(f"no LibriTTS/{lacking[0]}")
-    return root, files
+    fetched = json.loads((folder / FETCHED).read_text()) if (folder / FETCHED).exists() else {}
+    for subset, found in files.items():
+        if fetched.get(subset, found.content) != found.content:
+            raise UnavailableError(f"LibriTTS/{subset} is not what was downloaded")
+    return files
 
 
-def _wavs(root: Path, subset: str) -> Iterable[str]:
-    for folder, _, names in os.walk(root / subset):
-        for name in names:
-            if name.endswith(".wav"):
-                yield Path(folder, name).relative_to(root).as_posix()
+def content_of(files: dict[str, Files]) -> str:
+    """A hash of the recordings of all subsets."""
+    return hashlib.sha256("".join(sorted(found.content for found in files.values())).encode()).hexdigest()[:16]
 
 
 def fetch_libritts(folder: Path, subsets: list[str]) -> None:
@@ -156,3 +192,6 @@ def fetch_libritts(folder: Path, subsets: list[str]) -> None:
         get = lambda subset=subset: OFFICIAL(str(folder), url=subset, download=True)  # noqa: E731
         download(f"{LIBRITTS}, {subset}", get)
         (folder / f"{subset}.tar.gz").unlink(missing_ok=True)
+    (folder / FETCHED).write_text(
+        json.dumps({name: found.content for name, found in read_libritts(folder, subsets).items()})
+    )

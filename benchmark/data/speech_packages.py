@@ -2,19 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmark.data import datasets
-from benchmark.data.parts.clips import SPLITS, Cut, Speech, speech
+from benchmark.data.parts.clips import SPLITS, VERSION, Cut, Speech, speech
 from benchmark.data.parts.debian import unpack_package
-from benchmark.data.parts.files import draw
+from benchmark.data.parts.files import Files, draw, list_files
 from benchmark.data.parts.sources import UnavailableError, obtain
 
 FESTVOX = "data set `festvox_ru`"
 FESTVOX_PACKAGE = "festvox-ru"
 FESTVOX_FOLDER = "usr/share/festival/voices/russian/msu_ru_nsh_clunits/wav"
-FESTVOX_RECORDINGS = 620
+FESTVOX_CONTENT = "8eaf7aa21fb4c771"  # of the 620 recordings of version 0.5
 ASTERISK = "data set `asterisk_prompts`"
 ASTERISK_FOLDER = "usr/share/asterisk/sounds"
+ASTERISK_CONTENT = "8fb2426b7f2de559"  # of the prompts of version 1.6.1
 # One speaker a row but Allison, who speaks two; no speaker is in two splits.
 ASTERISK_VOICES = {
     "train": {"en_US_f_Allison": "en", "es_MX_f_Allison": "es", "it_IT_m_Carlo": "it"},
@@ -42,7 +44,7 @@ def festvox_ru(
     """
     cut = Cut(sample_rate, clip_seconds, test_seconds)
     cut.check(FESTVOX, RATE)
-    root, source = obtain(
+    files, source = obtain(
         "festvox_ru",
         read_festvox,
         [Path("/")],
@@ -50,15 +52,15 @@ def festvox_ru(
         f"with Debian's package sources, try again; else install the package {FESTVOX_PACKAGE} or unpack it into a "
         "folder and name that by --data",
     )
-    names = draw(sorted(file.name for file in root.glob("ru_*.wav")), None, "festvox_ru")
+    names = draw(list(files.states), None, "festvox_ru")
     tenth = len(names) // 10
     parts = {"train": names[2 * tenth :], "validation": names[:tenth], "test": names[tenth : 2 * tenth]}
     return speech(
         FESTVOX,
-        root,
+        files.root,
         parts,
         cut,
-        FESTVOX_PACKAGE,
+        files.content,
         test_items=test_items,
         source=source,
         licence="as Festvox's (BSD-like), Moscow State University",
@@ -79,16 +81,26 @@ def festvox_minute() -> Speech:
     return replace(data, train=clips, validation=clips, test=minute, provenance=provenance)
 
 
-def read_festvox(folder: Path) -> Path:
-    """The folder of the recordings below ``folder``; UnavailableError where not all are there."""
-    root = folder / FESTVOX_FOLDER
-    count = sum(1 for _ in root.glob("ru_*.wav"))
-    if count != FESTVOX_RECORDINGS:
-        raise UnavailableError(f"{count} of {FESTVOX_RECORDINGS} recordings of {FESTVOX_PACKAGE}")
-    return root
+def read_festvox(folder: Path) -> Files:
+    """The recordings below ``folder``; UnavailableError where they are others than the package's."""
+    return known(list_files(folder / FESTVOX_FOLDER, {".wav"}), FESTVOX_CONTENT, FESTVOX_PACKAGE)
 
 
-@datasets.register("asterisk_prompts", modality="audio")
+def known(files: Files, content: str, package: str) -> Files:
+    """``files``; UnavailableError where there are none, or others than those that are known by the hash ``content``."""
+    if not files.states:
+        raise UnavailableError(f"no recordings of {package}")
+    if files.content != content:
+        raise UnavailableError(f"the {len(files.states):,} recordings are not those of {package}")
+    return files
+
+
+def asterisk_identity(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, and by which rules the prompts are cut; those of `festvox_ru` are cut alike by all there were."""
+    return {"cut": VERSION, **options}
+
+
+@datasets.register("asterisk_prompts", asterisk_identity, modality="audio")
 def asterisk_prompts(
     *,
     sample_rate: int = RATE,
@@ -107,7 +119,7 @@ def asterisk_prompts(
     """
     cut = Cut(sample_rate, clip_seconds, test_seconds)
     cut.check(ASTERISK, RATE)
-    root, source = obtain(
+    files, source = obtain(
         "asterisk_prompts",
         read_asterisk,
         [Path("/")],
@@ -115,14 +127,14 @@ def asterisk_prompts(
         "with Debian's package sources, try again; else unpack the packages asterisk-core-sounds-{en,es,fr,it,ru}-g722 "
         "into a folder and name that by --data",
     )
-    names = {split: [name for voice in ASTERISK_VOICES[split] for name in prompts(root, voice)] for split in SPLITS}
+    names = {split: [name for voice in ASTERISK_VOICES[split] for name in prompts(files, voice)] for split in SPLITS}
     parts = {split: draw(names[split], None, "asterisk", split) for split in SPLITS}
     return speech(
         ASTERISK,
-        root,
+        files.root,
         parts,
         cut,
-        "asterisk-core-sounds 1.6.1",
+        files.content,
         test_items=test_items,
         source=source,
         licence="CC BY-SA 3.0 (Russian: CC BY 3.0), Asterisk core sounds",
@@ -130,20 +142,20 @@ def asterisk_prompts(
     )
 
 
-def prompts(root: Path, voice: str) -> list[str]:
+def prompts(files: Files, voice: str) -> list[str]:
     """Relative names of all prompts of a voice, sorted; its recordings of silence are none."""
-    files = sorted(file.relative_to(root) for file in (root / voice).rglob("*.g722"))
-    return [file.as_posix() for file in files if "silence" not in file.parts]
+    found = (name.split("/") for name in files.states)
+    return ["/".join(parts) for parts in sorted(found) if parts[0] == voice and "silence" not in parts]
 
 
-def read_asterisk(folder: Path) -> Path:
-    """The folder of all voices below ``folder``; UnavailableError where one is not there."""
-    root = folder / ASTERISK_FOLDER
-    for voices in ASTERISK_VOICES.values():
-        for voice, language in voices.items():
-            if not prompts(root, voice):
-                raise UnavailableError(f"no recordings of asterisk-core-sounds-{language}-g722")
-    return root
+def read_asterisk(folder: Path) -> Files:
+    """The recordings of all voices below ``folder``; UnavailableError where they are others than the packages'."""
+    voices = {voice: language for split in SPLITS for voice, language in ASTERISK_VOICES[split].items()}
+    files = list_files(folder / ASTERISK_FOLDER, {".g722"}, voices)
+    for voice, language in voices.items():
+        if not prompts(files, voice):
+            raise UnavailableError(f"no recordings of asterisk-core-sounds-{language}-g722")
+    return known(files, ASTERISK_CONTENT, "asterisk-core-sounds 1.6.1")
 
 
 def fetch_asterisk(folder: Path) -> None:

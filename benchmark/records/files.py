@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,11 +74,22 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     write_output(path, buffer.getvalue())
 
 
+def read_file(path: Path | str) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: it can't be read, or is a pipe, a socket or a device, with which reading might never end.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is no file but a pipe, a socket or a device")
+        return file.read()
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file as they were written; none where it is missing or can't be read."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+        return list(csv.DictReader(io.StringIO(read_file(path).decode(), newline="")))
     except (OSError, ValueError, csv.Error):
         return []
 

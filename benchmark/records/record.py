@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NoReturn, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark.records.files import read_file
 from benchmark.records.run import KEY, Run
 
 SCHEMA = 2
@@ -102,7 +103,7 @@ def read_record(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is none.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode()
         record = json.loads(text, parse_constant=_no_number)
     except FileNotFoundError:
         raise

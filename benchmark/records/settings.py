@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Training(BaseModel):
     """How every arm is trained; an arm may override any key."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     PLACING: ClassVar[tuple[str, ...]] = ("timeout", "devices", "deterministic", "keep")
     """Bound or place a run, or say what it leaves, without changing what it computes beyond rounding."""

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from benchmark.records.files import UnwritableError, write_atomic, writing
+from benchmark.records.files import UnwritableError, read_file, write_atomic, writing
 from benchmark.records.record import SCHEMA, BadRecordError, read_record, seal
 from benchmark.records.run import KEY
 from methods.core.usage import UsageError
@@ -45,6 +46,8 @@ class Store:
     def run_folder(self, key: str) -> Path:
         """Folder of one run; made on demand."""
         folder = self._path(key)
+        if folder.is_symlink():
+            raise UnwritableError(f"{folder} is a link; a run writes into the results folder alone, so remove the link")
         with writing(folder):
             folder.mkdir(exist_ok=True)
         return folder
@@ -75,7 +78,7 @@ class Store:
     def fingerprint(self, key: str) -> str | None:
         """Tells one record file from another, whole or not; None where there is none."""
         try:
-            return hashlib.sha256(self.record_path(key).read_bytes()).hexdigest()
+            return hashlib.sha256(read_file(self.record_path(key))).hexdigest()
         except FileNotFoundError:
             return None
         except OSError:
@@ -131,7 +134,8 @@ class Store:
         """
         path = self.run_folder(key) / _CLAIM
         with writing(path):
-            file = open(path, "w")  # noqa: SIM115
+            # Neither through a link nor, for ever, into a pipe.
+            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "w")
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,7 +150,7 @@ class Store:
     def is_claimed(self, key: str) -> bool:
         """Whether some process holds the run."""
         try:
-            with open(self._path(key) / _CLAIM) as file:
+            with os.fdopen(os.open(self._path(key) / _CLAIM, os.O_RDONLY | os.O_NONBLOCK)) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True

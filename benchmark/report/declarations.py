@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark.report.columns import column
 from methods.core.usage import UsageError, did_you_mean
 
-_SPECIFICATION = re.compile(r",?(\.\d+)?[fd%]")
+_SPECIFICATION = re.compile(r",?(\.[0-9]{1,2})?[fd%]")
 
 
 class _Declared(BaseModel):

@@ -17,6 +17,7 @@ from benchmark.records.plan import BadPlanError, read_plan
 from benchmark.records.record import BadRecordError
 from benchmark.records.store import read_whole
 from benchmark.report.columns import PRICE
+from benchmark.report.one_test_set import of_one_test_set
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
 from benchmark.report.strangers import sentences, training_setting
@@ -154,6 +155,8 @@ def read(folder: Path) -> Results:
     load_installed("codebook_bench.metrics")  # how their columns are shown
     plan = _read_plan(folder / "plan.json")
     records, problems = _read_records(folder / "runs")
+    records, tested_on_others = of_one_test_set(records)
+    problems += [f"{folder}: {sentence}" for sentence in tested_on_others]
     histories = _read_histories(folder, records)
     planned = {cell["key"] for cell in plan["cells"]}
     runs = pd.DataFrame([_row(record, histories.get(record["key"]), planned) for record in records])

@@ -87,6 +87,8 @@ def _filled(text: str, coordinates: Mapping[str, Any]) -> str:
         name, specification = match[1], match[2] or ""
         if name not in coordinates:
             raise UsageError(f"published figures refer to the axis `{name}`{did_you_mean(name, coordinates)}")
+        if re.search(r"[0-9]{3}", specification):
+            raise UsageError(f"`{match[0][:60]}` of published figures asks for hundreds of characters")
         try:
             return format(coordinates[name], specification)
         except ValueError as error:

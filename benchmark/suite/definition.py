@@ -12,7 +12,7 @@ from benchmark.records.settings import Training
 from benchmark.suite.arms import arm_at, resolve_arm
 from benchmark.suite.choices import Choice, apply_choice, read_choices
 from benchmark.suite.file import Document, find_suite, resolve_evaluation, validate
-from benchmark.suite.grid import Point, check_axis, options_at, points
+from benchmark.suite.grid import Point, check_axis, check_number, options_at, points
 from benchmark.suite.schema import Arm, Component
 from methods.core.registry import get
 from methods.core.usage import UsageError
@@ -46,6 +46,8 @@ class Suite:
         for axis, values in {"codebook_size": self.file.grid.codebook_size, **self.file.grid.axes}.items():
             with self.document.at("grid", axis):
                 check_axis(axis, values, self.file)
+        with self.document.at("grid"):
+            check_number(self.file)
         self.points = points(self.file.grid)
         self._settings: dict[str, dict[str, Any]] = {}
         for point in self.points:

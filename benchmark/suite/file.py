@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from benchmark.data import datasets
@@ -13,10 +12,9 @@ from benchmark.metrics import metrics
 from benchmark.metrics.parts.extra import evaluation_options
 from benchmark.records.settings import Training
 from benchmark.suite.schema import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Tuning
-from benchmark.values import Loader
+from benchmark.values import BadValueError, Key, Values
 from methods.core.usage import UsageError, did_you_mean
 
-Key = tuple[str | int, ...]
 SUITES = Path(__file__).parents[2] / "suites"
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
 
@@ -45,20 +43,14 @@ class Document:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.lines: dict[Key, int] = {}
-        self._nodes = 0
+        values = Values()
         try:
-            text = file.read_text(encoding="utf-8")
-            node = yaml.compose(text, Loader=Loader)
+            self.data: Any = values.read(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} can't be read: {error}") from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{file}:{mark.line + 1}" if mark else str(file)
-            raise UsageError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
-        except RecursionError as error:
-            raise UsageError(f"{file}: nested too deeply to be a suite") from error
-        self.data: Any = self._value(node, ()) if node is not None else None
+        except BadValueError as error:
+            raise UsageError(f"{file}:{error.line}: {error}") from error
+        self.lines = values.lines
 
     def where(self, key: Key) -> str:
         """``file:line`` of a key, or of the nearest key above it that is in the file."""
@@ -81,33 +73,6 @@ class Document:
         for part in key:
             value = value.get(part) if isinstance(value, dict) else None
         return value if isinstance(value, list) else []
-
-    def _value(self, node: yaml.Node, key: Key, depth: int = 0) -> Any:
-        self.lines.setdefault(key, node.start_mark.line + 1)
-        self._nodes += 1
-        if depth > 20 or self._nodes > 100_000:
-            raise UsageError(f"{self.where(key)}: nested too deeply, or too large, to be a suite")
-        if isinstance(node, yaml.MappingNode):
-            mapping: dict[Any, Any] = {}
-            for key_node, value_node in node.value:
-                name = _scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
-                if not isinstance(name, str):
-                    raise UsageError(f"{self.file}:{key_node.start_mark.line + 1}: a key must be a word")
-                if name in mapping:
-                    raise UsageError(f"{self.file}:{key_node.start_mark.line + 1}: the key `{name}` stands here twice")
-                self.lines[(*key, name)] = key_node.start_mark.line + 1
-                mapping[name] = self._value(value_node, (*key, name), depth + 1)
-            return mapping
-        if isinstance(node, yaml.SequenceNode):
-            return [self._value(item, (*key, index), depth + 1) for index, item in enumerate(node.value)]
-        try:
-            return _scalar(node)
-        except (ValueError, yaml.YAMLError) as error:
-            raise UsageError(f"{self.where(key)}: can't read `{node.value}`: {error}") from error
-
-
-def _scalar(node: yaml.Node) -> Any:
-    return Loader("").construct_object(node, deep=True)
 
 
 def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:

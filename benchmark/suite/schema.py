@@ -6,11 +6,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmark.records.settings import Training
 
+MOST_SEEDS = 1000
+
 
 class Strict(BaseModel):
     """No unknown key, no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Component(BaseModel):
@@ -98,9 +100,11 @@ class Tuning(Strict):
     steps: list[Annotated[int, Field(ge=1)]] = Field(
         [500, 2000], min_length=2, max_length=2, description="of a short trial and of a long one"
     )
-    further: int = Field(6, ge=0, description="short trials beyond the first, beside the best or outside the range")
-    keep: int = Field(3, ge=1, description="learning rates whose best settings are tried again, longer")
-    seeds: int = Field(2, ge=1, description="of each long trial")
+    further: int = Field(
+        6, ge=0, le=1000, description="short trials beyond the first, beside the best or outside the range"
+    )
+    keep: int = Field(3, ge=1, le=1000, description="learning rates whose best settings are tried again, longer")
+    seeds: int = Field(2, ge=1, le=MOST_SEEDS, description="of each long trial")
 
 
 class SuiteFile(Strict):
@@ -113,7 +117,7 @@ class SuiteFile(Strict):
     objective: Named = Component(name="squared_error")
     training: Training
     evaluation: dict[str, Any] = Field({}, description="options of the metrics of the data set's modality")
-    seeds: int = Field(3, ge=1)
+    seeds: int = Field(3, ge=1, le=MOST_SEEDS)
     grid: Grid
     methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1)
     tuning: Tuning = Tuning()

@@ -71,6 +71,7 @@ def classify(error: Exception) -> tuple[str, str]:
 def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     config = job.run.config
     dataset = datasets.create(config["dataset"]["name"], job.run.dataset_options)
+    dataset.check_planned(config["dataset"])
     quality = quality_metrics(dataset, config["evaluation"], device)
     peak = PeakMemory(device)
     trainer = _fit(job, dataset, device, folder / CHECKPOINT)

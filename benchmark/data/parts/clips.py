@@ -1,6 +1,6 @@
 """From recordings to clips of one length: where speech is, where it is cut, and the data set they make."""
 
-import hashlib
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,12 +15,17 @@ from torch import Tensor
 from benchmark.cache import prepared
 from benchmark.data.base import Dataset, evenly
 from benchmark.data.parts.audio_files import UnusableError, load
-from benchmark.data.parts.files import report_skipped
+from benchmark.data.parts.files import NAMED, Files, report_skipped, shown
 from benchmark.seeds import derive_seed
 from methods.core.usage import UsageError, check_count
 
+VERSION = 2  # of how recordings become clips; another one makes others of the same files. 1: silence by level alone
 FRAME_SECONDS = 0.02
 BELOW_LOUDEST = 40.0  # dB under the loudest frame of a recording from which a frame is silence
+QUIETEST = -60.0  # dB of full scale that sound has at least
+QUIET_SHARE = 0.05  # of the frames, the quietest, whose loudest shows the noise between the words
+NOISE_BELOW = 15.0  # dB that noise is under the loudest frame; what is louder is sound
+ABOVE_NOISE = 6.0  # dB over the noise from which a frame is sound
 MIN_SPEECH = 0.5  # share of frames with sound that a clip needs
 FULL_SCALE = 32768.0
 CHUNK = 64  # clips at a time, so that statistics of a large set need little memory
@@ -82,28 +87,31 @@ def speech(
     root: Path,
     recordings: dict[str, list[str]],
     cut: Cut,
-    key: object,
+    content: str,
     *,
+    files: Files | None = None,
     test_items: int | None = None,
     **provenance: Any,
 ) -> Speech:
     """The data set made of ``recordings``, relative names below ``root`` by split.
 
-    ``what`` begins every message; ``key`` identifies the content of the files, so that they are decoded once.
-    Recordings that can't be used are named on stderr and in the provenance, and left out.
+    ``what`` begins every message; ``content`` is a hash of the files, so that they are decoded once; ``files`` also
+    says which others were passed over. Recordings that can't be used are named on stderr and in the provenance, and
+    left out.
 
     Raises:
         UsageError: a split has no clip, wrong ``test_items``.
     """
     name = what.split("`")[1]
-    stored = prepared(name, (key, recordings, cut), lambda: cut_all(root, recordings, cut))
-    clips, skipped = stored["clips"], stored["skipped"]
-    report_skipped(what, "recordings that can't be used", skipped)
+    stored = prepared(name, (VERSION, content, recordings, cut), lambda: cut_all(root, recordings, cut))
+    clips, skipped = stored["clips"], {**(files.skipped if files else {}), **stored["skipped"]}
+    (files.report if files else report_skipped)(what, "recordings that can't be used", skipped)
+    report_rescaled(what, stored["rescaled"])
     for split in SPLITS:
         if not len(clips[split]):
             raise UsageError(
                 f"{what}: no clip for {split}; {len(recordings[split])} recordings were there, of which "
-                f"{len(skipped.keys() & set(recordings[split]))} can't be used"
+                f"{len(skipped.keys() & set(map(shown, recordings[split])))} can't be used"
             )
     test = evenly(clips["test"], test_items, f"{what}: test_items")
     return Speech(
@@ -112,11 +120,13 @@ def speech(
         test=test,
         provenance={
             **provenance,
-            "content": stored["content"],
+            "content": content,
             "recordings": {split: len(names) for split, names in recordings.items()},
             "clips": {split: len(items) for split, items in clips.items()},
             "silent_clips_left_out": stored["silent"],
             "skipped": skipped,
+            "rescaled": stored["rescaled"],
+            **({"other_files": files.others} if files else {}),
         },
         modality="audio",
         sample_rate=cut.sample_rate,
@@ -124,37 +134,46 @@ def speech(
     )
 
 
-def cut_all(root: Path, recordings: dict[str, list[str]], cut: Cut) -> dict[str, Any]:
-    """``clips`` int16 ``[N, 1, T]`` by split and a hash of their ``content``, what is left out.
+def report_rescaled(what: str, rescaled: dict[str, float]) -> None:
+    """One line on stderr that names the recordings with samples beyond full scale, if any."""
+    if rescaled:
+        names = ", ".join(f"{name} ({peak:,.4g} times full scale)" for name, peak in list(rescaled.items())[:NAMED])
+        more = f" and {len(rescaled) - NAMED} more" if len(rescaled) > NAMED else ""
+        print(f"{what}: divided {len(rescaled)} recordings by their largest sample: {names}{more}", file=sys.stderr)
 
-    ``silent``: number of clips by split; ``skipped``: reasons by name of the recording.
+
+def cut_all(root: Path, recordings: dict[str, list[str]], cut: Cut) -> dict[str, Any]:
+    """``clips`` int16 ``[N, 1, T]`` by split, and what is left out or not as it was.
+
+    ``silent``: number of clips by split; ``skipped``: reasons by name of the recording; ``rescaled``: largest sample,
+    above full scale, by name.
     """
     skipped: dict[str, str] = {}
+    rescaled: dict[str, float] = {}
     silent = dict.fromkeys(SPLITS, 0)
     clips = {}
     for split in SPLITS:
         length, found = cut.samples(split), []
         with ThreadPoolExecutor() as pool:
-            done: Iterable[tuple[Tensor, int] | str] = pool.map(
+            done: Iterable[tuple[Tensor, int, float] | str] = pool.map(
                 lambda name, length=length: _cut_file(root, name, length, cut), recordings[split]
             )
             for name, result in zip(recordings[split], done, strict=True):
                 if isinstance(result, str):
-                    skipped[name] = result
+                    skipped[shown(name)] = result
                 else:
                     found.append(result[0])
                     silent[split] += result[1]
+                    rescaled |= {shown(name): result[2]} if result[2] > 1 else {}
         clips[split] = torch.cat([torch.empty(0, 1, length, dtype=torch.int16), *found])
-    content = hashlib.sha256()
-    for split in SPLITS:
-        content.update(clips[split].numpy().data)
-    return {"clips": clips, "content": content.hexdigest()[:16], "silent": silent, "skipped": skipped}
+    return {"clips": clips, "silent": silent, "skipped": skipped, "rescaled": rescaled}
 
 
-def _cut_file(root: Path, name: str, length: int, cut: Cut) -> tuple[Tensor, int] | str:
-    """Clips of one recording and the number of silent ones, or why there are none."""
+def _cut_file(root: Path, name: str, length: int, cut: Cut) -> tuple[Tensor, int, float] | str:
+    """Clips of one recording, the number of silent ones and its largest sample, or why there are none."""
     try:
-        return cut_recording(load(root / name, cut.sample_rate), length, cut, name)
+        sound = load(root / name, cut.sample_rate)
+        return *cut_recording(sound.waveform, length, cut, name), sound.peak
     except UnusableError as error:
         return str(error)
 
@@ -179,7 +198,7 @@ def cut_recording(waveform: Tensor, length: int, cut: Cut, name: str) -> tuple[T
     if not count:
         seconds, wanted = len(waveform) / cut.sample_rate, length / cut.sample_rate
         raise UnusableError(f"too short ({seconds:.2f} s of sound for clips of {wanted:g} s)")
-    generator = torch.Generator().manual_seed(derive_seed("clips", name, length))
+    generator = torch.Generator().manual_seed(derive_seed("clips", shown(name), length))
     start = int(torch.randint(over + 1, (), generator=generator))
     samples = (waveform * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1).to(torch.int16)
     clips = samples[start : start + count * length].reshape(count, 1, length)
@@ -192,7 +211,19 @@ def cut_recording(waveform: Tensor, length: int, cut: Cut, name: str) -> tuple[T
 
 
 def frames_with_sound(waveform: Tensor, sample_rate: int) -> Tensor:
-    """Whether each whole 20 ms frame of ``[T]`` comes within 40 dB of the loudest one; bool ``[T // frame]``."""
+    """Whether each whole 20 ms frame of ``[T]`` is sound; bool ``[T // frame]``.
+
+    Sound comes within 40 dB of the loudest frame, above -60 dB of full scale, and above the noise between the words:
+    6 dB above the frame that is louder than one in twenty, where that is no sound itself. An offset that would be
+    loud enough by itself doesn't count.
+    """
     frame = round(FRAME_SECONDS * sample_rate)
-    power = waveform[: len(waveform) // frame * frame].reshape(-1, frame).double().square().mean(1)
-    return (power > 0) & (power >= power.max() * 10 ** (-BELOW_LOUDEST / 10))
+    frames = waveform[: len(waveform) // frame * frame].reshape(-1, frame).double()
+    power, below = frames.square().mean(1), 10 ** (-BELOW_LOUDEST / 10)
+    if frames.mean().square() >= below * power.max():
+        power = frames.var(1, correction=0)
+    loudest, quiet = power.max(), power.quantile(QUIET_SHARE)
+    threshold = torch.maximum(loudest * below, loudest.new_tensor(10 ** (QUIETEST / 10)))
+    if quiet < loudest * 10 ** (-NOISE_BELOW / 10):
+        threshold = torch.maximum(threshold, quiet * 10 ** (ABOVE_NOISE / 10))
+    return power >= threshold

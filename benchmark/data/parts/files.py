@@ -2,12 +2,20 @@
 
 import hashlib
 import os
+import stat
 import sys
+import time
+from collections import Counter
 from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
+from benchmark.cache import prepared
 from benchmark.data.parts.sources import user_folder
 from benchmark.seeds import derive_seed
 from methods.core.usage import UsageError
@@ -19,6 +27,9 @@ SPLIT_FOLDERS = {
     "validation": "validation",
     "test": "test",
 }
+SETTLED = 2 * 10**9  # nanoseconds without change after which a file's time of change can be relied on
+MOST_VISITS = 8  # of one folder, through links
+BLOCK = 2**20  # bytes read at a time
 NAMED = 5  # files left out that are named on the screen; the record names all
 
 
@@ -36,22 +47,104 @@ def folder_of(what: str, kind: str, path: object) -> Path:
     return root
 
 
-def list_files(root: Path, suffixes: Collection[str]) -> dict[str, os.stat_result]:
-    """All files below ``root`` with one of ``suffixes``, by relative name, sorted; hidden ones are left out."""
-    files = {}
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+@dataclass(frozen=True)
+class Files:
+    """The files below ``root`` that a data set can be made of.
+
+    ``states``: by relative name, sorted. ``skipped``: what is passed over, and why, by name as `shown`. ``others``:
+    how many files have another suffix, by suffix.
+    """
+
+    root: Path
+    states: dict[str, os.stat_result]
+    skipped: dict[str, str]
+    others: dict[str, int]
+
+    @cached_property
+    def content(self) -> str:
+        """A hash of names and bytes: of what the data set is, wherever it lies.
+
+        What took long to read is read again only after a file's size, place on the disk, time of modification or
+        time of change is another; a program can set the third, the last only the system.
+        """
+        states = [(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in self.states.values()]
+        if time.time_ns() - max((state[-1] for state in states), default=0) < SETTLED:
+            return self._hashed()  # a file may still change without a later time of change
+        key = (str(self.root.resolve()), list(self.states), states)
+        return str(prepared("content", key, lambda: {"content": self._hashed()})["content"])
+
+    def _hashed(self) -> str:
+        digest = hashlib.sha256()
+        with ThreadPoolExecutor() as pool:
+            hashes = pool.map(lambda name: hash_file(self.root / name), self.states)
+            for name, content in zip(self.states, hashes, strict=True):
+                digest.update(os.fsencode(name) + b"\0" + content)
+        return digest.hexdigest()[:16]
+
+    def report(self, what: str, kind: str, skipped: dict[str, str]) -> None:
+        """On stderr: which files were left out, those of ``skipped`` included, and how many have other suffixes."""
+        report_skipped(what, kind, {**self.skipped, **skipped})
+        if self.others:
+            counts = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in self.others.items())
+            print(f"{what}: passed over files of other kinds: {counts}", file=sys.stderr)
+
+
+def hash_file(file: Path) -> bytes:
+    """SHA-256 of the bytes of ``file``; of nothing where it can't be read, which its reader will say."""
+    digest = hashlib.sha256()
+    with suppress(OSError), file.open("rb", buffering=0) as stream:
+        while block := stream.read(BLOCK):
+            digest.update(block)
+    return digest.digest()
+
+
+def list_files(root: Path, suffixes: Collection[str], folders: Iterable[str] = ("",)) -> Files:
+    """All files with one of ``suffixes`` below ``folders`` of ``root``; hidden ones are left out.
+
+    Links are followed, but not to a folder that they lie in, nor to one folder from many places. What isn't a file
+    (a pipe, a socket, a device) is passed over: reading it might never end.
+    """
+    states: dict[str, os.stat_result] = {}
+    skipped: dict[str, str] = {}
+    others: Counter[str] = Counter()
+    visits: Counter[tuple[int, int]] = Counter()
+    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [(folder, ()) for folder in folders]
+    while waiting:
+        folder, above = waiting.pop()
+        try:
+            here = (root / folder).stat()
+            names = sorted(name for name in os.listdir(root / folder) if not name.startswith("."))
+        except OSError as error:
+            skipped[shown(folder)] = f"can't be opened ({error.strerror})"
+            continue
+        place = (here.st_dev, here.st_ino)
+        visits[place] += 1
+        if place in above or visits[place] > MOST_VISITS:
+            skipped[shown(folder)] = "a link to a folder that it lies in, or to which many links lead"
+            continue
         for name in names:
-            file = Path(folder, name)
-            if file.suffix.lower() in suffixes and not name.startswith("."):
-                files[file.relative_to(root).as_posix()] = file.stat() if file.exists() else file.lstat()
-    return dict(sorted(files.items()))
+            path = f"{folder}/{name}" if folder else name
+            suffix = Path(name).suffix.lower()
+            try:
+                state = (root / path).stat()
+            except OSError as error:
+                skipped |= {shown(path): f"can't be followed ({error.strerror})"} if suffix in suffixes else {}
+                continue
+            if stat.S_ISDIR(state.st_mode):
+                waiting.append((path, (*above, place)))
+            elif suffix not in suffixes:
+                others[shown(suffix)] += 1
+            elif not stat.S_ISREG(state.st_mode):
+                skipped[shown(path)] = "a pipe, a socket or a device, not a file"
+            else:
+                states[path] = state
+    return Files(root, dict(sorted(states.items())), skipped, dict(sorted(others.items())))
 
 
-def fingerprint(files: dict[str, os.stat_result]) -> str:
-    """A hash of the names and sizes of ``files``."""
-    lines = "".join(f"{name}\0{state.st_size}\n" for name, state in files.items())
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+def shown(name: str) -> str:
+    """A name in one line of printable characters; others, and bytes that are no text, as ``\\n`` or ``\\xff``."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def assign(names: Iterable[str]) -> dict[str, list[str]]:
@@ -74,7 +167,7 @@ def draw(names: list[str], count: int | None, *seed: str) -> list[str]:
 
 
 def report_skipped(what: str, kind: str, skipped: dict[str, str]) -> None:
-    """One line on stderr that names the files left out, if any."""
+    """One line on stderr that names the files left out, if any; ``skipped`` has them by name as `shown`."""
     if skipped:
         names = ", ".join(list(skipped)[:NAMED])
         more = f" and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""

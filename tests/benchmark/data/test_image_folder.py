@@ -1,6 +1,9 @@
 """Folders of images, good and bad."""
 
+import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,8 @@ from benchmark import cache as cache_module
 from benchmark.data import Dataset, datasets
 from benchmark.data import image_folder as folder_module
 from benchmark.data.image_folder import square
+from benchmark.data.parts import files as files_module
+from benchmark.data.parts.files import list_files
 from methods.core.usage import UsageError
 
 
@@ -85,9 +90,10 @@ def test_unreadable_images_are_named_skipped_and_counted(tmp_path, capsys):
     assert sorted(data.provenance["skipped"]) == ["cut.jpg", "empty.png", "gone.png", "text.jpg"]
     assert str(tmp_path) not in str(data.provenance)
     assert len(data.train) + len(data.validation) + len(data.test) == 10
-    said = capsys.readouterr().err
-    assert said.startswith("data set `image_folder`: left out 4 images that can't be read: ")
-    assert said.count("\n") == 1
+    assert data.provenance["other_files"] == {".txt": 1}
+    left_out, passed_over = capsys.readouterr().err.splitlines()
+    assert left_out.startswith("data set `image_folder`: left out 4 images that can't be read: ")
+    assert passed_over == "data set `image_folder`: passed over files of other kinds: 1 .txt"
 
 
 def test_only_some_unreadable_images_are_named_on_the_screen(tmp_path, capsys):
@@ -219,3 +225,75 @@ def test_camera_rotation_is_followed(tmp_path):
     exif[0x0112] = 3  # turned by 180 degrees
     Image.fromarray(picture).save(tmp_path / "image.png", exif=exif)
     assert square(tmp_path / "image.png", 8)[0, :, 0].tolist() == [0] * 4 + [255] * 4
+
+
+def test_linked_folders_are_followed_and_circles_end(tmp_path):
+    root = tmp_path / "images"
+    fill(root / "train" / "cats", range(10))
+    fill(tmp_path / "elsewhere", range(20, 24))
+    (root / "val").symlink_to(tmp_path / "elsewhere")
+    (root / "test").mkdir()
+    (root / "test" / "dogs").symlink_to(fill(tmp_path / "pool", range(30, 33)))
+    (root / "train" / "again").symlink_to(root)
+    data = build(root)
+    assert values(data.train) == set(range(10))
+    assert values(data.validation) == {20, 21, 22, 23}
+    assert values(data.test) == {30, 31, 32}
+    assert data.provenance["skipped"] == {
+        "train/again": "a link to a folder that it lies in, or to which many links lead"
+    }
+
+
+def test_a_pyramid_of_links_ends(tmp_path):
+    root = fill(tmp_path / "images", range(3))
+    for level in range(30):
+        (root / str(level)).mkdir()
+        for name in "ab":
+            (root / str(level) / name).symlink_to(root / str(level + 1))
+    assert len(list_files(root, {".png"}).states) == 3
+
+
+def test_what_is_no_file_is_passed_over(tmp_path):
+    root = fill(tmp_path / "images", range(3))
+    os.mkfifo(root / "pipe.png")
+    assert build(root).provenance["skipped"] == {"pipe.png": "a pipe, a socket or a device, not a file"}
+
+
+def test_more_pixels_than_are_read(tmp_path, monkeypatch):
+    Image.new("RGB", (13_000, 3)).save(tmp_path / "wide.png")
+    monkeypatch.setattr(folder_module, "MOST_PIXELS", 38_999)
+    assert square(tmp_path / "wide.png", 2) == "13,000 x 3 pixels are more than the 38,999 that are read"
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # `decode` ignores it
+def test_a_bomb_of_pixels_is_not_unpacked(tmp_path):
+    rows = zlib.compress(bytes(13_000 * (1 + 13_000 // 8)))
+    chunks = (b"IHDR" + struct.pack(">IIBBBBB", 13_000, 13_000, 1, 0, 0, 0, 0), b"IDAT" + rows, b"IEND")
+    packed = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    reason = "13,000 x 13,000 pixels are more than the 67,108,864 that are read"
+    assert square(tmp_path / "bomb.png", 2) == reason
+
+
+def test_images_edited_in_place_are_other_data(tmp_path):
+    root = fill(tmp_path / "images", range(10), "bmp")
+    options = {"path": str(root), "size": 4}
+    before = datasets.identity("image_folder", options)["content"]
+    state = (root / "003.bmp").stat()
+    Image.new("RGB", (12, 9), (200, 200, 200)).save(root / "003.bmp")
+    os.utime(root / "003.bmp", ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (root / "003.bmp").stat().st_size == state.st_size
+    data = build(root)
+    assert datasets.identity("image_folder", options)["content"] == data.provenance["content"] != before
+    assert 200 in values(data.train) | values(data.validation) | values(data.test)
+
+
+def test_bytes_are_read_again_only_after_a_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "WORTH_KEEPING", 0.0)
+    monkeypatch.setattr(files_module, "SETTLED", 0)
+    root = fill(tmp_path / "images", range(3))
+    before = list_files(root, {".png"}).content
+    monkeypatch.setattr(files_module, "hash_file", lambda file: b"")
+    assert list_files(root, {".png"}).content == before
+    os.utime(root / "001.png")
+    assert list_files(root, {".png"}).content != before

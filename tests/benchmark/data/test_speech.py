@@ -1,5 +1,7 @@
 """Folders of speech and LibriTTS: splits by folder, by speaker, by file; what is skipped is named."""
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from benchmark import cache as cache_module
 from benchmark.data import datasets
 from benchmark.data.parts.sources import UnavailableError
-from benchmark.data.speech import by_speaker, read_libritts
+from benchmark.data.speech import FETCHED, by_speaker, read_libritts
 from methods.core.usage import UsageError
 
 
@@ -102,6 +104,39 @@ def test_what_is_typed_wrong(tmp_path: Path, options: dict[str, object], message
         datasets.create("speech_folder", {"path": str(tmp_path / "speech"), **OPTIONS, **options})
 
 
+def test_recordings_edited_in_place_are_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "WORTH_KEEPING", 0.0)
+    root = fill(tmp_path / "speech", 10)
+    options = {"path": str(root), **OPTIONS}
+    planned, before = datasets.identity("speech_folder", options), datasets.create("speech_folder", options)
+    state = (root / "r03.wav").stat()
+    record(root / "r03.wav", seed=99)
+    os.utime(root / "r03.wav", ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (root / "r03.wav").stat().st_size == state.st_size
+    assert datasets.identity("speech_folder", options)["content"] != planned["content"]
+    after = datasets.create("speech_folder", options)
+    assert not torch.equal(torch.cat([before.train, before.validation]), torch.cat([after.train, after.validation]))
+    before.check_planned({"name": "speech_folder", **planned})
+    with pytest.raises(UsageError, match="files of data set `speech_folder` were changed since the run was planned"):
+        after.check_planned({"name": "speech_folder", **planned})
+
+
+def test_a_name_that_is_no_text_is_read_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = fill(tmp_path / "speech", 10)
+    for name, good in ((b"caf\xe9.wav", True), (b"two\nlines\x1b[31m.wav", False)):
+        file = root / os.fsdecode(name)
+        record(root / "r00.wav", seed=42)
+        file.write_bytes((root / "r00.wav").read_bytes() if good else b"no sound")
+    (root / "notes.txt").touch()
+    data = datasets.create("speech_folder", {"path": str(root), **OPTIONS})
+    assert list(data.provenance["skipped"]) == [r"two\nlines\x1b[31m.wav"]
+    assert sum(data.provenance["recordings"].values()) == 12
+    assert capsys.readouterr().err == (
+        "data set `speech_folder`: left out 1 recordings that can't be used: two\\nlines\\x1b[31m.wav\n"
+        "data set `speech_folder`: passed over files of other kinds: 1 .txt\n"
+    )
+
+
 def test_a_moved_folder_is_the_same_data_set(tmp_path: Path) -> None:
     fill(tmp_path / "speech", 3)
     before = datasets.identity("speech_folder", {"path": str(tmp_path / "speech")})
@@ -120,7 +155,18 @@ def test_libritts_is_read_from_the_user_s_folder(tmp_path: Path, monkeypatch: py
     assert data.item_shape == (1, 24_000)
     assert len(data.train) == len(data.test) == 2
     assert data.provenance["licence"] == "CC BY 4.0"
+    options = {"train": ["train-clean-100"], "test": "test-clean"}
+    planned = datasets.identity("libritts", options)
+    assert planned["content"] == data.provenance["content"]
+    edited = tmp_path / "data" / "LibriTTS" / "test-clean" / "19" / "198" / "19_198_0.wav"
+    record(edited, rate=24_000, seed=7)
+    assert datasets.identity("libritts", options)["content"] != planned["content"]
+    monkeypatch.delenv("CODEBOOK_BENCH_DATA")
+    assert "content" not in datasets.identity("libritts", options)  # that of the authors' archives
     with pytest.raises(UnavailableError, match="no LibriTTS/test-other"):
         read_libritts(tmp_path / "data", ["test-other"])
+    (tmp_path / "data" / FETCHED).write_text(json.dumps({"dev-clean": "other"}))
+    with pytest.raises(UnavailableError, match="LibriTTS/dev-clean is not what was downloaded"):
+        read_libritts(tmp_path / "data", ["dev-clean"])
     with pytest.raises(UsageError, match="train-clean-10"):
         datasets.create("libritts", {"train": ["train-clean-10"]})

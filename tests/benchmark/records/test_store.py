@@ -156,6 +156,36 @@ def test_a_record_older_than_the_digest_is_valid_by_the_hashes_that_it_has(tmp_p
     assert store.survey([KEY]) == ({}, [f"{history} is not what its run wrote"])
 
 
+def test_nothing_is_written_or_removed_through_a_link(tmp_path: Path) -> None:
+    store, elsewhere = Store(tmp_path / "results"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".hidden").write_text("mine")
+    folder = tmp_path / "results" / "runs" / KEY
+    folder.symlink_to(elsewhere)
+    for write in (lambda: store.tidy(KEY), lambda: store.write_record(KEY, _record())):
+        with pytest.raises(UsageError, match="is a link; a run writes into the results folder alone"):
+            write()
+    assert [path.name for path in elsewhere.iterdir()] == [".hidden"]
+    folder.unlink()
+    folder.mkdir()
+    (folder / ".claim").symlink_to(elsewhere / ".hidden")
+    with pytest.raises(UsageError, match="can't be written"), store.claim(KEY):
+        pass
+    assert (elsewhere / ".hidden").read_text() == "mine"
+
+
+def test_a_pipe_in_place_of_a_record_or_a_claim_is_named(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    os.mkfifo(store.run_folder(KEY) / "record.json")
+    os.mkfifo(store.run_folder(KEY) / ".claim")
+    assert store.record(KEY) is None
+    assert "no file but a pipe" in store.survey([KEY])[1][0]
+    assert store.fingerprint(KEY) == ""
+    assert not store.is_claimed(KEY)
+    with pytest.raises(UsageError, match="can't be written"), store.claim(KEY):
+        pass
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "file"
     write_atomic(target, "old")

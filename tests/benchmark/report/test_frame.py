@@ -144,6 +144,20 @@ def test_records_of_another_protocol_are_named_by_what_sets_them_apart(synthetic
     ]
 
 
+def test_two_test_sets_are_never_in_one_table(synthetic: Make):
+    results = synthetic(("vq_vae", "simvq"), (256,), 3)
+    for arm, seed, tested in (("vq_vae", 0, "a" * 64), ("vq_vae", 1, "b" * 64), ("simvq", 0, "b" * 64)):
+        results.edit(arm, 256, seed, provenance={"data": {"test_sha256": tested}})
+    found = read(results.folder)
+    assert results.key("vq_vae", 256, 0) not in found.records
+    assert len(found.records) == 5  # records without a hash stay
+    assert len(found.ok) == 5
+    assert found.problems == [
+        f"{results.folder}: 1 record was tested on other items of `fashion_mnist` (test_sha256 aaaaaaaa) than most "
+        "(bbbbbbbb); it is in no table; remove it and run the suite again"
+    ]
+
+
 def test_settings_of_the_training_are_in_the_summary(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=2, artefacts=False)
     config = json.loads(made.record_path("vq_vae", 256, 1).read_text())["config"]

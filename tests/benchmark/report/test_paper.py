@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark.report import build, check_plots, published
-from benchmark.report.declarations import PaperTable
+from benchmark.report.declarations import PaperTable, tables_of
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
 from benchmark.report.plots import AgainstPublished
@@ -174,3 +174,10 @@ def test_a_metric_that_nobody_measured_is_a_dash(synthetic: Make) -> None:
     table = paper_table(declaration, Grid(results))
     assert table is not None
     assert table.data.groupby("metric")["n"].sum().to_dict() == {"mse": 4, "usage": 4, "utmos": 0}
+
+
+def test_a_format_of_a_billion_digits_is_refused_before_it_is_tried():
+    with pytest.raises(UsageError, match="the format `.999999999f` is not like `.3f` or `,d`"):
+        tables_of([{"name": "mine", "title": "t", "columns": ["mse"], "formats": {"mse": ".999999999f"}}], {})
+    with pytest.raises(UsageError, match="asks for hundreds of characters"):
+        published._filled("{codebook_size:999999999d}", {"codebook_size": 8})

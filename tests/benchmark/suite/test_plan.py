@@ -145,6 +145,17 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
         ),
         ("question: Who collapses?", "- a\n- b", r"not valid YAML"),
         ("seeds: 2", "seeds: 2\nseeds: 3", r"tiny.yaml:9: the key `seeds` stands here twice"),
+        ("learning_rate: 1e-3", "learning_rate: .inf", r"tiny.yaml:6: `.inf` is no finite number"),
+        ("learning_rate: 1e-3", "learning_rate: 1e999", r"tiny.yaml:6: `1e999` is no finite number"),
+        ("seeds: 2", "seeds: !!int ''", r"tiny.yaml:8: can't read `` as tag:yaml.org,2002:int"),
+        ("seeds: 2", "<<: {seeds: 2}", r"tiny.yaml:8: merge keys \(`<<`\) are not read; write out what they stand for"),
+        ("[16, 64]", "[1,024]", r"tiny.yaml:7: does `1,024` mean 1024, then write it without the comma, or two"),
+        ("seeds: 2", "seeds: 1000000000", r"tiny.yaml:8: `seeds` must be less than or equal to 1000"),
+        (
+            "[16, 64]}",
+            f"[16], training.clip_norm: {[*range(1, 401)]}, training.ema_decay: {[*range(400)]}}}",
+            r"tiny.yaml:7: 160,000 places of the grid, 2 seeds and 2 arms make 640,000 runs, more than 50,000; divide",
+        ),
         ("seeds: 2", "seeds: !!python/object:os.system {}", r"tiny.yaml:8: "),
     ],
 )

@@ -8,6 +8,7 @@ import soundfile
 import torch
 from torchaudio.functional import resample
 
+from benchmark.data.parts import audio_files
 from benchmark.data.parts.audio_files import UnusableError, load
 from benchmark.data.parts.clips import Cut, cut_recording, frames_with_sound
 
@@ -22,7 +23,7 @@ def tone(seconds: float, rate: int = 8000, level: float = 0.3, hertz: float = 22
 def test_the_formats_are_read(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"tone.{suffix}"
     soundfile.write(file, tone(1.0), 8000)
-    waveform = load(file, 8000)
+    waveform = load(file, 8000).waveform
     assert waveform.shape == (8000,)
     assert waveform.dtype == torch.float32
     assert torch.allclose(waveform, torch.from_numpy(tone(1.0)), atol=0.05 if suffix == "ogg" else 1e-4)
@@ -42,7 +43,7 @@ def test_g722_is_read(tmp_path: Path) -> None:
             frame.pts = start
             stream.mux(track.encode(frame))
         stream.mux(track.encode(None))
-    waveform = load(file, 16_000)
+    waveform = load(file, 16_000).waveform
     assert abs(len(waveform) - 8000) <= 400
     assert 0.15 < float(waveform.std()) < 0.25  # 0.3 / sqrt(2) before the code
 
@@ -51,7 +52,7 @@ def test_rates_are_converted_as_torchaudio_does_and_channels_averaged(tmp_path: 
     both = np.stack([tone(0.5, 44_100), tone(0.5, 44_100, hertz=330)], axis=1)
     soundfile.write(tmp_path / "stereo.wav", both, 44_100, "FLOAT")
     expected = resample(torch.from_numpy(both.mean(axis=1)), 44_100, 16_000)
-    assert torch.equal(load(tmp_path / "stereo.wav", 16_000), expected)
+    assert torch.equal(load(tmp_path / "stereo.wav", 16_000).waveform, expected)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_why_a_file_cannot_be_used(tmp_path: Path, name: str, content: object, r
         samples, rate = content if isinstance(content, tuple) else (content, 8000)
         soundfile.write(file, np.empty(0, np.float32) if samples is None else samples, rate, "FLOAT")
     with pytest.raises(UnusableError) as caught:
-        cut_recording(load(file, 8000), 4000, CUT, name)
+        cut_recording(load(file, 8000).waveform, 4000, CUT, name)
     assert str(caught.value).startswith(reason)
     assert str(tmp_path) not in str(caught.value)
 
@@ -96,6 +97,17 @@ def test_sound_is_what_comes_within_forty_decibels_of_the_loudest_frame() -> Non
     assert sounds.tolist() == [True] * 10 + [False] * 5
 
 
+def test_neither_an_offset_nor_a_floor_of_noise_is_sound() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, 24_000).astype(np.float32)
+    speech = np.concatenate([np.zeros(8000), tone(1.0), np.zeros(8000)]).astype(np.float32)
+    expected = [False] * 50 + [True] * 50 + [False] * 50
+    for recording in (speech + 0.2, speech + 0.2 + 1e-5 * noise, speech + 0.01 * noise):
+        assert frames_with_sound(torch.from_numpy(recording), 8000).tolist() == expected
+    assert not frames_with_sound(torch.from_numpy(2e-4 * noise), 8000).any()  # -74 dB of full scale
+    assert not frames_with_sound(torch.full((8000,), 0.3), 8000).any()
+    assert frames_with_sound(torch.from_numpy(0.1 * noise), 8000).all()  # loud throughout
+
+
 def test_clips_are_the_recording_without_overlap_and_always_the_same() -> None:
     noise = torch.from_numpy(np.random.default_rng(0).uniform(-0.9, 0.9, 20_000).astype(np.float32))
     clips, _ = cut_recording(noise, 4000, CUT, "a")
@@ -114,3 +126,26 @@ def test_a_few_clips_of_each_recording() -> None:
     rows = {tuple(clip.flatten().tolist()) for clip in every}
     assert len(some) == 3
     assert all(tuple(clip.flatten().tolist()) in rows for clip in some)
+
+
+def test_samples_beyond_full_scale_are_divided_by_the_largest(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "loud.wav", 32_768 * tone(1.0), 8000, "FLOAT")
+    sound = load(tmp_path / "loud.wav", 8000)
+    assert sound.peak == pytest.approx(32_768 * 0.3, rel=1e-3)
+    assert torch.allclose(sound.waveform, torch.from_numpy(tone(1.0)) / 0.3, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [16_001, 44_101])
+def test_rates_whose_resampler_would_take_gigabytes_are_named(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "odd.wav", tone(0.5, rate), rate)
+    with pytest.raises(UnusableError, match=f"^recorded at {rate:,} Hz, in no simple ratio to the 16,000 Hz"):
+        load(tmp_path / "odd.wav", 16_000)
+
+
+def test_a_small_file_that_unpacks_to_much_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_files, "MOST_SAMPLES", 100_000)
+    monkeypatch.setattr(audio_files, "BLOCK", 4096)
+    soundfile.write(tmp_path / "bomb.flac", np.zeros(10**6, np.float32), 8000)
+    assert (tmp_path / "bomb.flac").stat().st_size < 10_000
+    with pytest.raises(UnusableError, match="^longer than 100,000 samples; cut it into shorter recordings$"):
+        load(tmp_path / "bomb.flac", 8000)
