@@ -44,6 +44,10 @@ class DivergedError(RuntimeError):
     """The loss became infinite or NaN."""
 
 
+class Stopped(KeyboardInterrupt):
+    """The run was asked to stop, and not by something in it: what a method raises by itself is its failure."""
+
+
 class OutOfTimeError(RuntimeError):
     """``training.timeout`` was reached."""
 
@@ -135,7 +139,7 @@ class Trainer:
             report: called, on every process, now and then with the step and the latest row of the history.
 
         Raises:
-            KeyboardInterrupt: ``stop_requested`` was set; the checkpoint holds the state after a whole step.
+            Stopped: ``stop_requested`` was set; the checkpoint holds the state after a whole step.
             DivergedError: a loss was not finite.
             OutOfTimeError: the time limit was reached.
             BadCheckpointError: the checkpoint can't be used.
@@ -199,7 +203,7 @@ class Trainer:
                 self._save(checkpoint)
                 saved = time.monotonic()
             if stop:
-                raise KeyboardInterrupt
+                raise Stopped
         if self.progress.step > resumed_at:
             self._save(checkpoint)  # the evaluation may be long, and whoever keeps checkpoints wants the end
 
