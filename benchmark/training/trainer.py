@@ -28,6 +28,8 @@ from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
 from benchmark.training.stopwatch import QuantizerStopwatch
 from benchmark.training.system import System, build_objective, build_system
+from methods.core.base import HISTORY
+from methods.core.usage import UsageError
 from methods.parts.processes import all_reduce_min, alone, own_rows, rank
 
 HISTORY_POINTS = 25
@@ -251,8 +253,14 @@ class Trainer:
         bad = ~torch.isfinite(loss.detach()) & (self.bad_step < 0)
         self.bad_step = torch.where(bad, step + 1, self.bad_step)
         self.stopwatch.end()
-        terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss, **extra, **quantized.log}
-        return {name: value.detach() for name, value in {**terms, **learned}.items()}
+        terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss}
+        for name, value in (*extra.items(), *quantized.log.items(), *learned.items()):
+            if name in terms or name in HISTORY:
+                raise UsageError(
+                    f"the history has a column `{name}`; choose another name in the log of method or objective"
+                )
+            terms[name] = value
+        return {name: value.detach() for name, value in terms.items()}
 
     def _enter_phase(self, step: int) -> None:
         """Whether ``step`` is quantized, and the schedules of quantizer and objective; a quantizer's run is its own."""
