@@ -29,7 +29,7 @@ from benchmark.sweep.launchers import LocalLauncher
 from benchmark.sweep.launching import jobs_and_threads, launch
 from benchmark.sweep.verify import find_record, verify_run
 from methods import UsageError, available, get
-from methods.core.registry import resolve_params
+from methods.core.registry import card_of, resolve_params
 from methods.core.usage import check_count, did_you_mean, options_of
 
 
@@ -182,7 +182,7 @@ def list_all(options: argparse.Namespace) -> int:
     """List everything that a suite can name."""
     print("methods")
     for name in available():
-        print(f"  {name:<18} {get(name).card.idea}")
+        print(f"  {name:<18} {card_of(name).idea}")
     print("suites")
     for name in available_suites():
         text = find_suite(name).read_text(encoding="utf-8")
@@ -204,7 +204,7 @@ def list_all(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """Print a method's card and parameters."""
     method = get(options.method)
-    card = method.card
+    card = card_of(options.method)
     print(f"{method.name} (version {method.version}): {card.idea}\n")
     rows = [
         ("paper", card.paper),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import resource
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,25 +121,6 @@ class PeakMemory:
         import torch
 
         return torch.cuda.max_memory_allocated(self._device) / 1e6
-
-
-class OutOfMemoryWatch:
-    """Tells a SIGKILL by the kernel, since memory ran out, from one by a person; made before the process starts."""
-
-    def __init__(self) -> None:
-        self._before = _oom_kills()
-
-    def blames(self, exit_code: int) -> bool:
-        """Whether a process that ended with ``exit_code`` was killed while the kernel ended some for want of memory."""
-        return exit_code == -signal.SIGKILL and _oom_kills() != self._before
-
-
-def _oom_kills() -> int | None:
-    """How many processes the kernel has ended for want of memory since it booted; None where it doesn't say."""
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/vmstat").read_text().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
-    return None
 
 
 def _peak_rss() -> int:

@@ -26,8 +26,8 @@ class AudioMetrics(ReconstructionMetrics):
     """Metrics of waveforms ``[B, 1, T]`` in [-1, 1], averaged over clips.
 
     A reconstruction is cut to its original's length. Mel distance and SI-SDR see it as it is, everything else as it
-    could be played, clipped to [-1, 1]. A clip on which a metric is undefined (PESQ finds no utterance, no frame is
-    voiced) is left out of its mean and counted in ``<metric>_undefined``.
+    could be played, clipped to [-1, 1]. A clip on which a metric is undefined (PESQ finds no utterance or the clip is
+    longer than 19.4 s, no frame is voiced) is left out of its mean and counted in ``<metric>_undefined``.
 
     Args:
         names: of `speech.measures`.

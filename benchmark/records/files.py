@@ -17,7 +17,11 @@ from methods.core.usage import UsageError
 
 
 class UnwritableError(UsageError):
-    """A file that can't be written: the disk is full, or the folder read-only."""
+    """``path`` can't be written: the disk is full, or the folder read-only."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnwritableError(f"{path} can't be written: {error.strerror or error}") from error
+        raise UnwritableError(f"{path} can't be written: {error.strerror or error}", path) from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 from benchmark.records.files import UnwritableError, read_file, write_atomic, writing
 from benchmark.records.record import SCHEMA, BadRecordError, read_record, seal
@@ -17,6 +17,17 @@ from benchmark.records.run import KEY
 from methods.core.usage import UsageError
 
 RECORD, CHECKPOINT, _CLAIM = "record.json", "checkpoint.pt", ".claim"
+_held: set[TextIO] = set()
+"""Open files of the claims that this process holds."""
+
+
+def _let_go() -> None:
+    """A fork that outlives the process that holds a claim must not go on holding it."""
+    while _held:
+        _held.pop().close()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 class Store:
@@ -40,14 +51,16 @@ class Store:
                 pass
         except OSError as error:
             raise UnwritableError(
-                f"the results folder {folder} can't be written: {error.strerror}; choose another with --results"
+                f"the results folder {folder} can't be written: {error.strerror}; choose another with --results",
+                folder,
             ) from error
 
     def run_folder(self, key: str) -> Path:
         """Folder of one run; made on demand."""
         folder = self._path(key)
         if folder.is_symlink():
-            raise UnwritableError(f"{folder} is a link; a run writes into the results folder alone, so remove the link")
+            reason = "is a link; a run writes into the results folder alone, so remove the link"
+            raise UnwritableError(f"{folder} {reason}", folder)
         with writing(folder):
             folder.mkdir(exist_ok=True)
         return folder
@@ -145,7 +158,11 @@ class Store:
             except OSError as error:
                 message = f"{path} can't be locked ({error.strerror}), so two processes might do one run"
                 raise UsageError(f"{message}; choose another folder with --results") from error
-            yield True
+            _held.add(file)
+            try:
+                yield True
+            finally:
+                _held.discard(file)
 
     def is_claimed(self, key: str) -> bool:
         """Whether some process holds the run."""

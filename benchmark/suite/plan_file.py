@@ -13,6 +13,7 @@ from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.suite.schema import Arm
 from methods import get
+from methods.core.registry import card_of
 
 
 def write_plan(plan: Plan, store: Store) -> None:
@@ -58,7 +59,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "method": arm.method,
                 "params": arm.params,
                 **({"at": [variant.model_dump() for variant in arm.at]} if arm.at else {}),
-                "verified": bool(get(arm.method).card.evidence),
+                "verified": bool(card_of(arm.method).evidence),
                 "tuned": _tuned(plan, arm),
                 **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
                 **({} if get(arm.method).ranked else {"ranked": False}),

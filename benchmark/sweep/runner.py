@@ -14,8 +14,9 @@ from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers.base import Event, Launcher
-from benchmark.worker.job import EXIT_CLAIMED, EXIT_STOPPED, EXIT_UNWRITABLE, Job
-from benchmark.worker.verdict import signal_name, verdict
+from benchmark.worker.channel import Ending
+from benchmark.worker.job import Job
+from benchmark.worker.verdict import signal_name, sound, verdict
 from methods.core.usage import UsageError
 
 _POLL_SECONDS = 0.5
@@ -162,7 +163,7 @@ class _Sweep:
     def _settle(self, event: Event) -> None:
         """Take over what a worker left; one that died of its run without a record gets one."""
         job, key = event.job, event.job.run.key
-        if event.exit_code == EXIT_CLAIMED:
+        if event.ending is Ending.CLAIMED:
             self._claimed.append(job)
             return
         with self._store.claim(key) as mine:
@@ -178,19 +179,19 @@ class _Sweep:
     def _without_record(self, event: Event) -> None:
         """A worker is gone and left nothing; to be called by who holds its run."""
         job, key = event.job, event.job.run.key
-        if event.exit_code == EXIT_UNWRITABLE:
-            lines = event.message.strip().splitlines()
-            self._unwritable = lines[-1] if lines else f"the results of {key} can't be written"
+        if event.ending is Ending.UNWRITABLE:
+            self._unwritable = event.message or f"the results of {key} can't be written"
             self._outcome.lost[key] = self._unwritable
             return
-        found = verdict(event.exit_code, event.message, event.out_of_memory)
+        stopped = event.ending is Ending.STOPPED
+        found = None if stopped else verdict(event.exit_code, event.message, event.out_of_memory)
         if found is None:
-            how = "stopped" if event.exit_code == EXIT_STOPPED else f"ended by {signal_name(event.exit_code)}"
+            how = "stopped" if stopped else f"ended by {signal_name(event.exit_code)}"
             self._outcome.lost[key] = f"{how} from outside"
             self._display.note(f"{key}: {how} from outside; the same command goes on with it")
             return
         status, reason = found
-        dead = {**empty_record(job.run), "status": status, "reason": reason, "traceback": event.message}
+        dead = {**empty_record(job.run), "status": status, "reason": reason, "traceback": sound(event.message)}
         self._store.write_record(key, dead)
         self._take(job)
 

@@ -9,12 +9,15 @@ from benchmark.training.system import System
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-def averaged(system: System, decay: float) -> AveragedModel:
+def averaged(system: System, decay: float) -> AveragedModel | None:
     """An exponential moving average of ``system``, of codebooks that are no parameters too.
 
     A codebook of moving averages is a buffer; left as it is after the last step, it would quantize the latents of an
-    averaged encoder with the codewords of another. Counters and flags are copied.
+    averaged encoder with the codewords of another. Counters and flags are copied. None where there is nothing to
+    average: a method without parameters on a model without.
     """
+    if not [*system.parameters(), *system.buffers()]:
+        return None
 
     @torch.no_grad()
     def update(averages: Tensors, current: Tensors, _count: Tensor | int) -> None:

@@ -28,6 +28,8 @@ from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
 from benchmark.training.stopwatch import QuantizerStopwatch
 from benchmark.training.system import System, build_objective, build_system
+from methods.core.base import HISTORY
+from methods.core.usage import UsageError
 from methods.parts.processes import all_reduce_min, alone, own_rows, rank
 
 HISTORY_POINTS = 25
@@ -42,6 +44,10 @@ _LOG = logging.getLogger(__name__)
 
 class DivergedError(RuntimeError):
     """The loss became infinite or NaN."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The run was asked to stop, and not by something in it: what a method raises by itself is its failure."""
 
 
 class OutOfTimeError(RuntimeError):
@@ -135,7 +141,7 @@ class Trainer:
             report: called, on every process, now and then with the step and the latest row of the history.
 
         Raises:
-            KeyboardInterrupt: ``stop_requested`` was set; the checkpoint holds the state after a whole step.
+            Stopped: ``stop_requested`` was set; the checkpoint holds the state after a whole step.
             DivergedError: a loss was not finite.
             OutOfTimeError: the time limit was reached.
             BadCheckpointError: the checkpoint can't be used.
@@ -199,7 +205,7 @@ class Trainer:
                 self._save(checkpoint)
                 saved = time.monotonic()
             if stop:
-                raise KeyboardInterrupt
+                raise Stopped
         if self.progress.step > resumed_at:
             self._save(checkpoint)  # the evaluation may be long, and whoever keeps checkpoints wants the end
 
@@ -247,8 +253,14 @@ class Trainer:
         bad = ~torch.isfinite(loss.detach()) & (self.bad_step < 0)
         self.bad_step = torch.where(bad, step + 1, self.bad_step)
         self.stopwatch.end()
-        terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss, **extra, **quantized.log}
-        return {name: value.detach() for name, value in {**terms, **learned}.items()}
+        terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss}
+        for name, value in (*extra.items(), *quantized.log.items(), *learned.items()):
+            if name in terms or name in HISTORY:
+                raise UsageError(
+                    f"the history has a column `{name}`; choose another name in the log of method or objective"
+                )
+            terms[name] = value
+        return {name: value.detach() for name, value in terms.items()}
 
     def _enter_phase(self, step: int) -> None:
         """Whether ``step`` is quantized, and the schedules of quantizer and objective; a quantizer's run is its own."""

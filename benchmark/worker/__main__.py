@@ -1,8 +1,11 @@
 """One run in a process of its own, from start to record: ``python -m benchmark.worker`` with a job on stdin.
 
-With ``--attached`` it stops, and saves where it stands, when its standard input closes: whoever started it is gone.
+With ``--channel N`` it tells on the inherited descriptor N how far it is, and why it ends without a record where that
+is not the run's doing (`benchmark.worker.channel`). With ``--attached`` it stops, and saves where it stands, when its
+standard input closes: whoever started it is gone.
 """
 
+import argparse
 import faulthandler
 import os
 import signal
@@ -16,21 +19,29 @@ import torch
 from benchmark.records.files import UnwritableError
 from benchmark.records.record import empty_record
 from benchmark.records.store import CHECKPOINT, Store
+from benchmark.training.trainer import Stopped
+from benchmark.worker.channel import Ending, open_channel, say_why
 from benchmark.worker.execution import execute
-from benchmark.worker.job import EXIT_CLAIMED, EXIT_STOPPED, EXIT_UNWRITABLE, Job
+from benchmark.worker.job import Job
 from benchmark.worker.ranks import execute_on_ranks
+
+
+class ClaimedError(RuntimeError):
+    """Another process holds the run."""
 
 
 def work(job: Job) -> None:
     """Do the run and commit its record, whatever becomes of it.
 
     Raises:
+        ClaimedError: another process holds the run.
+        Stopped: the run was asked to stop; its checkpoint says where it stands.
         UnwritableError: the record can't be written.
     """
     store = Store(Path(job.results))
     with nullcontext(True) if job.held else store.claim(job.run.key) as mine:
         if not mine:
-            sys.exit(EXIT_CLAIMED)
+            raise ClaimedError
         found = store.fingerprint(job.run.key)
         if found != job.replaces and store.record(job.run.key) is not None:
             return
@@ -65,27 +76,37 @@ def stop_with_stdin() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _stop(_signal: int, _frame: object) -> None:
+    raise Stopped
 
 
-def main() -> None:
+def main() -> int:
     """Read a job from standard input and do it."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    parser = argparse.ArgumentParser(prog="python -m benchmark.worker")
+    parser.add_argument("--channel", type=int)
+    parser.add_argument("--attached", action="store_true")
+    options = parser.parse_args()
+    if options.channel is not None:
+        open_channel(options.channel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     faulthandler.enable()
     prefer_to_be_killed()
-    job = Job.from_json(sys.stdin.readline())
-    if "--attached" in sys.argv[1:]:
-        stop_with_stdin()
     try:
+        job = Job.from_json(sys.stdin.readline())
+        if options.attached:
+            stop_with_stdin()
         work(job)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_STOPPED)
+    except ClaimedError:
+        say_why(Ending.CLAIMED)
+    except Stopped:
+        say_why(Ending.STOPPED)
     except UnwritableError as error:
-        with suppress(BrokenPipeError):
-            print(error, file=sys.stderr)
-        sys.exit(EXIT_UNWRITABLE)
+        say_why(Ending.UNWRITABLE, str(error))
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

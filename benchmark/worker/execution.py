@@ -1,11 +1,9 @@
 """A run from data to metrics in this process, alone or as one of the processes that share it."""
 
-import json
 import logging
 import math
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -19,15 +17,15 @@ from benchmark.data import Dataset, datasets
 from benchmark.machine import PeakMemory, provenance
 from benchmark.metrics import OF_CODES
 from benchmark.processes import all_say, is_first
-from benchmark.records.files import UnwritableError
 from benchmark.records.history import write_history
 from benchmark.records.run import WEIGHTS
 from benchmark.records.store import CHECKPOINT
 from benchmark.training.checkpoint import BadCheckpointError, save_weights
 from benchmark.training.evaluation import evaluate, quality_metrics
-from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Trainer
+from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopped, Trainer
+from benchmark.worker.channel import emit
 from benchmark.worker.job import Job
-from benchmark.worker.verdict import is_out_of_memory, is_unwritable
+from benchmark.worker.verdict import is_out_of_memory, is_unwritable, sound
 from methods.core.plugins import load_plugins
 
 _LOG = logging.getLogger(__name__)
@@ -38,7 +36,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
 
     Raises:
         UnwritableError: the results can't be written, which is not the run's fault.
-        KeyboardInterrupt: the run was asked to stop; its checkpoint says where it stands.
+        Stopped: the run was asked to stop; its checkpoint says where it stands.
     """
     started = time.monotonic()
     torch.set_num_threads(job.threads)
@@ -47,16 +45,18 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     try:
         load_plugins(job.plugins)
         outcome = _train_and_evaluate(job, folder, device)
-    except Exception as error:
-        if is_unwritable(error):
-            raise UnwritableError(f"the results in {folder} can't be written: {error}") from error
+    except Stopped:
+        raise
+    except BaseException as error:  # also sys.exit of a method, which has no say in what follows
+        if is_unwritable(error, folder):
+            raise
         status, reason = classify(error)
-        outcome = {"status": status, "reason": reason, "traceback": traceback.format_exc()}
+        outcome = {"status": status, "reason": sound(reason), "traceback": sound(traceback.format_exc())}
     timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}
     return {**outcome, "timings": timings, "provenance": {**provenance(device), **outcome.get("provenance", {})}}
 
 
-def classify(error: Exception) -> tuple[str, str]:
+def classify(error: BaseException) -> tuple[str, str]:
     """Status and reason of a run that raised ``error``."""
     if isinstance(error, DivergedError):
         return "diverged", str(error)
@@ -139,12 +139,3 @@ def _repeat_exactly() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-
-
-def emit(event: dict[str, Any]) -> None:
-    """One line of progress for the runner; a runner that is gone does not stop the run."""
-    try:
-        sys.stdout.write(json.dumps(event) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

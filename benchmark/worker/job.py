@@ -1,16 +1,9 @@
-"""What a worker is told and what it answers with: a run and where it happens, and exit codes."""
+"""What a worker is told: a run and where it happens."""
 
 import json
 from dataclasses import asdict, dataclass
 
 from benchmark.records.run import Run
-
-EXIT_UNWRITABLE = 74
-"""A worker's exit code where the results can't be written: a full disk, a read-only folder (EX_IOERR)."""
-EXIT_CLAIMED = 75
-"""A worker's exit code where another process holds the run (EX_TEMPFAIL)."""
-EXIT_STOPPED = 130
-"""A worker's exit code where it was asked to stop: it saved where it stands."""
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,32 @@
 """What went wrong with a run, from its exception or from how its process ended; and what was not its fault."""
 
 import errno
+import re
 import signal
+from pathlib import Path
 
 import torch
 
 from benchmark.records.files import UnwritableError
-from benchmark.worker.job import EXIT_STOPPED
 
-_HUNG = "Timeout ("
+_HUNG = re.compile(r"^Timeout \(\d+:\d\d:\d\d(\.\d+)?\)!$", re.MULTILINE)
 """How faulthandler begins the traceback of a process that it ends."""
 _FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
 _NO_MEMORY = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "std::bad_alloc")
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def verdict(exit_code: int, message: str, out_of_memory: bool) -> tuple[str, str] | None:
     """Status and reason of a run whose process died without a record; ``message`` is the last of its stderr.
 
-    None where the end was someone else's doing (a person, a scheduler, a machine that went down): the run is as
-    good as before and goes on from its checkpoint. A SIGKILL counts against the run only where the kernel says
-    that memory ran out.
+    None where a signal came from outside (a person, a scheduler, a machine that went down): the run is as good as
+    before and goes on from its checkpoint. A SIGKILL counts against the run only where `OutOfMemoryWatch` says so; an
+    exit code means nothing but that there was one, since a method can give any.
     """
     if out_of_memory:
         return "out_of_memory", "the system ran out of memory and ended the process"
-    if exit_code == EXIT_STOPPED or -exit_code in _FROM_OUTSIDE:
+    if -exit_code in _FROM_OUTSIDE:
         return None
-    if exit_code == 1 and _HUNG in message:
+    if exit_code == 1 and _HUNG.search(message):
         return "timeout", "the process hung beyond its time limit and was ended"
     if exit_code < 0:
         return "failed", f"the process was ended by {signal_name(exit_code)}"
@@ -50,6 +50,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
 
 
-def is_unwritable(error: BaseException) -> bool:
-    """Whether the disk is full or read-only."""
-    return isinstance(error, UnwritableError) or (isinstance(error, OSError) and error.errno in _UNWRITABLE)
+def is_unwritable(error: BaseException, folder: Path) -> bool:
+    """Whether the results in ``folder`` can't be written; a full disk elsewhere is the run's own failure."""
+    return isinstance(error, UnwritableError) and error.path.resolve().is_relative_to(folder.resolve())
+
+
+def sound(text: str) -> str:
+    """``text`` as UTF-8 can hold it: half a surrogate pair, of an undecodable file name say, in escaped form."""
+    return text.encode("utf-8", "backslashreplace").decode()

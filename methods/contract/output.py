@@ -12,6 +12,7 @@ from methods.contract.promises import (
     snapshot,
 )
 from methods.contract.subject import Subject, evaluate
+from methods.core.base import HISTORY
 
 
 @check("output")
@@ -72,6 +73,7 @@ def loss(subject: Subject) -> None:
                 f"log entry `{name}` is {entry!r}, not a finite scalar tensor",
             )
             require(not entry.requires_grad, f"log entry `{name}` holds on to the graph; detach it")
+            require(name not in HISTORY, f"log entry `{name}` bears the name of one of the harness; choose another")
 
 
 @check("decode", needs_codes=True)

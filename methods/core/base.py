@@ -14,13 +14,19 @@ from torch import Tensor, nn
 
 from methods.core.usage import UsageError, check_range
 
+HISTORY = (
+    *("step", "seconds", "learning_rate", "loss", "reconstruction", "quantizer"),
+    *("validation_error", "usage", "perplexity"),
+)
+"""Columns of a run's history that are the harness's; no entry of a log bears one of these names."""
+
 
 class Quantized(NamedTuple):
     """What a quantizer makes of latents ``[B, *positions, D]``.
 
     ``latents``: what the decoder sees, same shape. ``codes``: int64 ``[B, *positions, L]``, -1 for
     a dropped level, None for a method without codes. ``loss``: scalar, already weighted.
-    ``log``: scalars for the history.
+    ``log``: scalars for the history, by names that are not in `HISTORY`.
     """
 
     latents: Tensor

@@ -107,7 +107,9 @@ def load_installed(group: str) -> dict[str, Any]:
             found[plugin] = entry.load()
         except UsageError:
             raise
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also sys.exit
             raise UsageError(f"{plugin} fails to import: {type(error).__name__}: {error}") from error
     return found
 
@@ -134,13 +136,13 @@ def load_plugin(path: str | Path) -> None:
         spec.loader.exec_module(module)
         if len(_added) == before:
             raise UsageError(f'plug-in {path} registers nothing; decorate its class with @register("name")')
-    except Exception as error:
+    except BaseException as error:  # also sys.exit
         # Nothing half-loaded stays, so that a second attempt meets the same error.
         del sys.modules[module_name]
         for registry, name in _added[before:]:
             registry._remove(name)
         del _added[before:]
-        if isinstance(error, UsageError):
+        if isinstance(error, UsageError | KeyboardInterrupt):
             raise
         raise UsageError(f"plug-in {path} fails to import: {type(error).__name__}: {error}") from error
     _loaded[str(file)] = module_name

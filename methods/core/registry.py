@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from methods.core.base import Quantizer
+from methods.core.base import Card, Quantizer
 from methods.core.plugins import Registry
 from methods.core.usage import UsageError, resolve_options
 
@@ -41,6 +41,22 @@ def get(name: str) -> type[Quantizer]:
         UsageError: there is none; the message suggests the nearest name.
     """
     return METHODS.find(name)
+
+
+def card_of(name: str) -> Card:
+    """The card of the method ``name``.
+
+    Raises:
+        UsageError: there is no such method, or its class has no card.
+    """
+    cls = get(name)
+    card = getattr(cls, "card", None)
+    if not isinstance(card, Card):
+        raise UsageError(
+            f"the class `{cls.__name__}` of method `{name}` has no card; give it "
+            '`card = Card(idea=..., paper=..., trains=..., memory="N·D + K·D")`'
+        )
+    return card
 
 
 def resolve_params(name: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import faulthandler
 import multiprocessing
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.machine import OutOfMemoryWatch
 from benchmark.records.files import UnwritableError, write_atomic, writing
 from benchmark.records.record import empty_record
 from benchmark.records.store import Store
@@ -23,17 +23,20 @@ from benchmark.sweep.runner import Outcome, Settings, run_plan
 from benchmark.training import trainer as training
 from benchmark.training.checkpoint import save_checkpoint
 from benchmark.worker.__main__ import work
-from benchmark.worker.job import EXIT_STOPPED, EXIT_UNWRITABLE, Job
+from benchmark.worker.channel import Ending
+from benchmark.worker.job import Job
 from benchmark.worker.verdict import is_out_of_memory, is_unwritable, verdict
 from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
+End = str | int | Ending
+"""A record's status, an exit code without a record, or what a worker says."""
 
 
 class Pretending:
-    """A launcher whose workers do what ``ends`` says of each job: a record's status, or an exit code without one."""
+    """A launcher whose workers do what ``ends`` says of each job: a record's status, or an end without one."""
 
-    def __init__(self, store: Store, ends: Callable[[Job], str | int]) -> None:
+    def __init__(self, store: Store, ends: Callable[[Job], End]) -> None:
         self.launched: list[str] = []
         self._store = store
         self._ends = ends
@@ -43,9 +46,12 @@ class Pretending:
             self.launched.append(job.run.key)
             yield Event("started", job)
             end = self._ends(job)
+            if isinstance(end, Ending):
+                yield Event("ended", job, exit_code=1, ending=end, message="the disk is full")
+                continue
             if isinstance(end, str):
                 self._store.write_record(job.run.key, {**empty_record(job.run), "status": end})
-            yield Event("ended", job, exit_code=0 if isinstance(end, str) else end, message="a\nthe disk is full\n")
+            yield Event("ended", job, exit_code=0 if isinstance(end, str) else end)
 
     def stop(self) -> None:
         pass
@@ -56,7 +62,7 @@ def plan(tiny: dict[str, object], write_suite: Write) -> Plan:
     return plan_suite(write_suite({**tiny, "seeds": 2}))
 
 
-def _run(plan: Plan, store: Store, ends: Callable[[Job], str | int], **settings: Any) -> tuple[Outcome, list[str]]:
+def _run(plan: Plan, store: Store, ends: Callable[[Job], End], **settings: Any) -> tuple[Outcome, list[str]]:
     launcher = Pretending(store, ends)
     return run_plan(plan, store, launcher, Settings("cpu", 1, **settings), Display(quiet=True)), launcher.launched
 
@@ -72,7 +78,9 @@ def _run(plan: Plan, store: Store, ends: Callable[[Job], str | int], **settings:
         (1, "Timeout (0:03:00)!\nThread", False, ("timeout", "the process hung beyond its time limit and was ended")),
         (-signal.SIGKILL, "", False, None),
         (-signal.SIGTERM, "", False, None),
-        (EXIT_STOPPED, "", False, None),
+        (74, "", False, ("failed", "the process ended with exit code 74 and left no record")),
+        (75, "", False, ("failed", "the process ended with exit code 75 and left no record")),
+        (130, "", False, ("failed", "the process ended with exit code 130 and left no record")),
     ],
 )
 def test_what_a_death_says_of_the_run(
@@ -90,24 +98,21 @@ def test_memory_that_ran_out_is_known_in_all_its_forms() -> None:
         torch.empty(2**50)
     assert is_out_of_memory(caught.value)
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-    assert is_unwritable(OSError(errno.ENOSPC, "No space left on device"))
-    assert not is_unwritable(FileNotFoundError(errno.ENOENT, "no such weights"))
 
 
-def test_only_a_kill_while_the_kernel_ended_processes_is_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = iter([5, 5, 5, 6])
-    monkeypatch.setattr("benchmark.machine._oom_kills", lambda: next(counts))
-    assert not OutOfMemoryWatch().blames(-signal.SIGKILL)
-    assert OutOfMemoryWatch().blames(-signal.SIGKILL)
+def test_only_results_that_can_not_be_written_are_not_the_runs_fault(tmp_path: Path) -> None:
+    assert is_unwritable(UnwritableError("full", tmp_path / "runs" / "record.json"), tmp_path)
+    assert not is_unwritable(UnwritableError("full", Path("/elsewhere/cache")), tmp_path)
+    assert not is_unwritable(OSError(errno.ENOSPC, "No space left on device"), tmp_path)
 
 
 def test_a_full_disk_ends_the_sweep_with_one_sentence_and_the_next_call_goes_on(plan: Plan, tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
     launched: list[str] = []
 
-    def full_at_second(job: Job) -> str | int:
+    def full_at_second(job: Job) -> str | Ending:
         launched.append(job.run.key)
-        return "ok" if len(launched) < 2 else EXIT_UNWRITABLE
+        return "ok" if len(launched) < 2 else Ending.UNWRITABLE
 
     with pytest.raises(UsageError, match="the disk is full; nothing whole is lost"):
         _run(plan, store, full_at_second)
@@ -266,3 +271,20 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(plan: Plan, tmp_path: P
     save_checkpoint(path, Trainer(one.config, data, torch.device("cpu")))
     with pytest.raises(RuntimeError, match="it is of another run"):
         Trainer(other.config, data, torch.device("cpu")).fit(path, lambda *_: None)
+
+
+def test_a_fork_that_outlives_a_run_does_not_hold_it(tmp_path: Path) -> None:
+    store, key = Store(tmp_path), "vq_vae-K8-s0-0123abcd"
+    ours, theirs = socket.socketpair()
+    with store.claim(key):
+        if (child := os.fork()) == 0:
+            ours.close()
+            theirs.send(b"here")
+            theirs.recv(1)
+            os._exit(0)
+        theirs.close()
+        assert ours.recv(4) == b"here"
+        assert store.is_claimed(key)
+    with ours:
+        assert not store.is_claimed(key)
+    os.waitpid(child, 0)

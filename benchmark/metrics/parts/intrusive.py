@@ -8,13 +8,21 @@ from numpy.typing import NDArray
 
 from benchmark.metrics.parts.speech import RATE, Facts, Measure, Pair, measures
 
+PESQ_LONGEST = 50 * 97 * 64
+"""Samples at 16 kHz (19.4 s) in which no more than 50 utterances fit, for which the package has room: one and its
+pause take at least 97 frames of 64 samples. Beyond, it writes over its own figures or ends the process: a value would
+mean nothing, and an arm might lose all its metrics for one clip."""
+
 
 def pesq(original: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> float | None:
-    """PESQ, wide band (ITU-T P.862.2), of 16 kHz ``[T]`` by the package `pesq`; None where it finds no utterance."""
+    """PESQ, wide band (ITU-T P.862.2), of 16 kHz ``[T]`` by the package `pesq`.
+
+    None where it finds no utterance, and where the clip is longer than `PESQ_LONGEST`, for every arm alike.
+    """
     from pesq import PesqError
     from pesq import pesq as score
 
-    if not original.any():
+    if not original.any() or len(original) > PESQ_LONGEST:
         return None
     value = score(RATE, original, reconstruction, "wb", PesqError.RETURN_VALUES)
     return finite(value) if value >= 0 else None

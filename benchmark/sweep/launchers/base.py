@@ -4,14 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from benchmark.worker.channel import Ending
 from benchmark.worker.job import Job
 
 
 @dataclass(frozen=True)
 class Event:
-    """News of a run: ``started``, ``progress`` (step, loss, usage), or ``ended`` (exit code, last of stderr).
+    """News of a run: ``started``, ``progress`` (step, loss, usage), or ``ended`` (exit code, last of its output).
 
-    ``out_of_memory``: the kernel ended it since the machine's memory, or its share of it, was used up.
+    ``out_of_memory``: the kernel ended it for the memory it used. ``ending``: what the worker itself said of why it
+    ends without a record; ``message`` is then what it said.
     """
 
     kind: str
@@ -22,6 +24,7 @@ class Event:
     exit_code: int = 0
     message: str = ""
     out_of_memory: bool = False
+    ending: Ending | None = None
 
 
 class Launcher(Protocol):

@@ -1,30 +1,41 @@
-"""A worker as a child process: started, fed with its job, read line by line; both launchers use it."""
+"""A worker as a child process: started, fed with its job, listened to; both launchers use it."""
 
-import json
 import os
+import selectors
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark.machine import OutOfMemoryWatch
+from benchmark.machine import available_cores
+from benchmark.worker.channel import Ending, Listener
 from benchmark.worker.job import Job
+from benchmark.worker.memory import OutOfMemoryWatch
 from methods.core.usage import UsageError
 
 STOP_SECONDS = 30
-_LAST_LINES = 60
+_LOOK_SECONDS = 0.1
+_GRACE_SECONDS = 1.0
+"""How long what a worker left in its pipes is read after its end; a child of its may hold them open for ever."""
+_LAST_BYTES = 20_000
+_CHUNK = 65_536
+_COMMAND = (sys.executable, "-m", "benchmark.worker")
 
 
 class End(NamedTuple):
-    """How a worker ended: its exit code (negative: a signal), the last of its stderr, and whether memory ran out."""
+    """How a worker ended: its exit code (negative: a signal), the last of its output, whether its memory ran out.
+
+    ``ending``: why it ended, where it said so; ``message`` is then what it said.
+    """
 
     exit_code: int
     message: str
     out_of_memory: bool
+    ending: Ending | None = None
 
 
 class WorkerProcess:
@@ -39,8 +50,8 @@ class WorkerProcess:
     """
 
     def __init__(self, job: Job, *, attached: bool = False) -> None:
-        self._watch = OutOfMemoryWatch()
-        self._lines: list[str] = []
+        self._listener = Listener()
+        self._output = b""
         root = str(Path(__file__).parents[3])
         paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         environment = {
@@ -50,48 +61,70 @@ class WorkerProcess:
             "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         }
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "benchmark.worker", *(["--attached"] if attached else [])],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                env=environment,
-                start_new_session=True,
-            )
+            self._channel, told = os.pipe()
+            try:
+                self._process = subprocess.Popen(
+                    [*_COMMAND, "--channel", str(told), *(["--attached"] if attached else [])],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    pass_fds=[told],
+                    start_new_session=True,
+                )
+            except OSError:
+                os.close(self._channel)
+                raise
+            finally:
+                os.close(told)
         except OSError as error:
             raise UsageError(f"no further process can be started: {error.strerror}; try fewer --jobs") from error
-        self._reader = threading.Thread(target=self._read_errors, daemon=True)
-        self._reader.start()
+        self._watch = OutOfMemoryWatch(self._process.pid, job.threads / available_cores())
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it died at once; its exit code and errors say why
-            self._process.stdin.write(job.to_json() + "\n")
+            self._process.stdin.write(job.to_json().encode() + b"\n")
             self._process.stdin.flush()
         if not attached:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
 
     def progress(self) -> Iterator[dict[str, Any]]:
-        """``step``, ``loss`` and ``usage`` as they come, until the process closes its output."""
+        """``step``, ``loss`` and ``usage`` as they come, until the process is gone."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                fields = json.loads(line)
-                usage = None if fields["usage"] is None else float(fields["usage"])
-                yield {"step": int(fields["step"]), "loss": float(fields["loss"]), "usage": usage}
-            except (ValueError, TypeError, KeyError):
-                self._keep(line)
+        output = self._process.stdout.fileno()
+        gone_at: float | None = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._channel, selectors.EVENT_READ)
+            selector.register(output, selectors.EVENT_READ)
+            while gone_at is None or (selector.get_map() and time.monotonic() < gone_at + _GRACE_SECONDS):
+                for key, _ in selector.select(_LOOK_SECONDS):
+                    data = os.read(key.fd, _CHUNK)
+                    if not data:
+                        selector.unregister(key.fd)
+                    elif key.fd == output:
+                        self._output = (self._output + data)[-_LAST_BYTES:]
+                    else:
+                        yield from self._listener.hear(data)
+                if gone_at is not None:
+                    continue
+                self._watch.look()
+                if self._process.poll() is not None:
+                    gone_at = time.monotonic()
+                    with suppress(ProcessLookupError, PermissionError):  # what it started and left behind
+                        os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> End:
-        """Wait for the process; after `progress`."""
+        """How it ended; after `progress`."""
         code = self._process.wait()
-        self._reader.join(1)  # a grandchild may hold the pipe open
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None and not (pipe is self._process.stderr and self._reader.is_alive()):
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        return End(code, "".join(self._lines), self._watch.blames(code))
+        out_of_memory = self._watch.blames(code)
+        os.close(self._channel)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+        said = self._listener
+        message = said.message if said.ending is not None else self._output.decode(errors="replace")
+        return End(code, message, out_of_memory, said.ending)
 
     def ask_to_stop(self) -> None:
         """SIGTERM: save where it stands and end."""
@@ -113,12 +146,3 @@ class WorkerProcess:
     def pid(self) -> int:
         """Of the worker."""
         return self._process.pid
-
-    def _read_errors(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._keep(line)
-
-    def _keep(self, line: str) -> None:
-        self._lines.append(line)
-        del self._lines[:-_LAST_LINES]

@@ -15,7 +15,8 @@ from benchmark.records.store import CHECKPOINT, RECORD, Store, output_path
 from benchmark.sweep.launchers.base import Event
 from benchmark.sweep.launchers.process import STOP_SECONDS, End
 from benchmark.sweep.launchers.ray_task import Board, Returned, run_job
-from benchmark.worker.job import EXIT_CLAIMED, Job
+from benchmark.worker.channel import Ending
+from benchmark.worker.job import Job
 from methods.core.usage import UsageError
 
 _ATTEMPTS = 5
@@ -78,7 +79,7 @@ class RayLauncher:
                     break
                 yield Event("started", job)
                 if not self._claim_and_submit(job):
-                    yield Event("ended", job, exit_code=EXIT_CLAIMED)
+                    yield Event("ended", job, ending=Ending.CLAIMED)
             if not self._tasks:
                 return
             ready, _ = self._ray.wait(list(self._tasks), num_returns=1, timeout=_POLL_SECONDS)

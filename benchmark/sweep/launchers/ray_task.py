@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from benchmark.records.store import CHECKPOINT, outputs
 from benchmark.sweep.launchers.process import End, WorkerProcess
-from benchmark.worker.job import EXIT_STOPPED, Job
+from benchmark.worker.channel import Ending
+from benchmark.worker.job import Job
 
 _REPORT_SECONDS = 1.0
 
@@ -66,7 +67,7 @@ def run_job(text: str, marker: str, checkpoint: bytes | None, board: Any) -> Ret
         # Attached: if this task's process is killed, its run saves and ends too.
         process = WorkerProcess(job, attached=True)
         end = _follow(process, job.run.key, board)
-        return Returned(end, _files(place / "runs" / job.run.key, end.exit_code) if place else {})
+        return Returned(end, _files(place / "runs" / job.run.key, end) if place else {})
 
 
 def _follow(process: WorkerProcess, key: str, board: Any) -> End:
@@ -97,9 +98,8 @@ def _report(process: WorkerProcess, key: str, board: Any, latest: dict[str, Any]
             return
 
 
-def _files(folder: Path, exit_code: int) -> dict[str, bytes]:
+def _files(folder: Path, end: End) -> dict[str, bytes]:
     """What the run wrote: outputs and record, and the checkpoint of one that was stopped or is to keep it."""
     found = outputs(folder) if folder.is_dir() else {}
-    return {
-        name: path.read_bytes() for name, path in found.items() if name != CHECKPOINT or exit_code in (0, EXIT_STOPPED)
-    }
+    keeps = end.exit_code == 0 or end.ending is Ending.STOPPED
+    return {name: path.read_bytes() for name, path in found.items() if name != CHECKPOINT or keeps}

@@ -13,6 +13,7 @@ import torchaudio
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
 from benchmark.metrics import metrics
+from benchmark.metrics.parts.intrusive import pesq as clip_pesq
 from benchmark.metrics.parts.mel import MelDistance
 from benchmark.metrics.parts.opinion import UTMOS_VARIABLE, distillmos, dnsmos
 from benchmark.metrics.parts.pitch import pitch, pitch_error, voicing_f1
@@ -61,6 +62,15 @@ def test_pesq_and_stoi_are_those_of_their_packages() -> None:
     assert found["pesq"] == float(pesq(RATE, clip, other, "wb"))
     assert found["stoi"] == float(stoi(clip, other, RATE))
     assert found["details"]["pesq"] == {"clips": 1, "package": "pesq 0.0.4"}
+
+
+def test_pesq_is_asked_only_of_clips_whose_utterances_its_package_has_room_for() -> None:
+    """Sixty utterances in a minute end the process that asks the package; the next one must still be judged."""
+    burst = np.r_[np.random.default_rng(0).uniform(-0.5, 0.5, RATE // 2), np.zeros(RATE // 2)].astype(np.float32)
+    minute = np.tile(burst, 60)
+    assert clip_pesq(minute, minute) is None
+    second = np.tile(burst, 2)
+    assert clip_pesq(second, second) == pytest.approx(4.64, abs=0.01)
 
 
 def test_at_another_rate_pesq_hears_what_torchaudio_resampled_and_stoi_what_is_there() -> None:

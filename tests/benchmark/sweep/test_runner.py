@@ -29,6 +29,16 @@ class Raises(VQVAE):
     def forward(self, latents):
         raise RuntimeError("planted")
 
+@register("full_elsewhere")
+class FullElsewhere(VQVAE):
+    def forward(self, latents):
+        raise OSError(28, "No space left on device", "/elsewhere/\\ud800")
+
+@register("interrupts")
+class Interrupts(VQVAE):
+    def forward(self, latents):
+        raise KeyboardInterrupt("by itself")
+
 @register("diverges")
 class Diverges(VQVAE):
     def forward(self, latents):
@@ -97,17 +107,23 @@ def test_an_exception_and_a_divergence_are_records(
     from methods import load_plugin
 
     load_plugin(plugin)
-    plan = plan_suite(write_suite({**tiny, "methods": ["raises", "diverges", "vq_vae"]}))
+    plan = plan_suite(
+        write_suite({**tiny, "methods": ["raises", "full_elsewhere", "interrupts", "diverges", "vq_vae"]})
+    )
     store = Store(tmp_path / "results")
     outcome = run(plan, store, plugins=(str(plugin),))
     by_method = {record["config"]["method"]: record for record in outcome.ended.values()}
     assert by_method["raises"]["status"] == "failed"
     assert by_method["raises"]["reason"] == "RuntimeError: planted"
     assert "planted" in by_method["raises"]["traceback"]
+    full = by_method["full_elsewhere"]
+    assert full["reason"] == r"OSError: [Errno 28] No space left on device: '/elsewhere/\ud800'"
+    assert full["traceback"].encode("utf-8")
+    assert by_method["interrupts"]["reason"] == "KeyboardInterrupt: by itself"
     assert by_method["diverges"]["status"] == "diverged"
     assert by_method["diverges"]["reason"] == "the loss was not finite at step 4"
     assert by_method["vq_vae"]["status"] == "ok"
-    assert len(outcome.failed) == 2
+    assert len(outcome.failed) == 4
     assert sorted(run(plan, store, plugins=(str(plugin),)).skipped) == sorted(outcome.ended)
     retried = run(plan, store, plugins=(str(plugin),), retry=("failed",))
     assert len(retried.skipped) == 2

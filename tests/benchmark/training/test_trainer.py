@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.data import Dataset
+from benchmark.data import Dataset, datasets
 from benchmark.training.checkpoint import BadCheckpointError, save_checkpoint
 from benchmark.training.stopwatch import QuantizerStopwatch
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Trainer
+from methods import UsageError
 
 CPU = torch.device("cpu")
 
@@ -168,3 +169,20 @@ def test_a_start_from_data_is_timed_apart_and_counts_towards_the_limit(dataset: 
         trainer.fit(tmp_path / "checkpoint.pt", _silent)
     assert trainer.progress.start_seconds >= 0.3
     assert trainer.progress.seconds < 0.25
+
+
+def test_an_average_of_nothing_is_nothing(tmp_path: Path) -> None:
+    config = {**_config("no_quantization", ema_decay=0.9, steps=4), "model": {"name": "identity"}}
+    vectors = datasets.create("planted", {"kind": "clustered", "test_items": 64})
+    trainer = Trainer(config, vectors, CPU)
+    trainer.fit(tmp_path / "none.pt", _silent)
+    assert trainer.trained is trainer.system
+
+
+@pytest.mark.parametrize("name", ["step", "loss", "usage"])
+def test_a_log_that_names_a_column_of_the_history_is_one_sentence(name: str, dataset: Dataset) -> None:
+    trainer = Trainer(_config(), dataset, CPU)
+    quantize = trainer.system.quantizer.forward
+    trainer.system.quantizer.forward = lambda latents: quantize(latents)._replace(log={name: torch.ones(())})  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match=f"the history has a column `{name}`"):
+        trainer.step(0)

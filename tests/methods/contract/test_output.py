@@ -155,6 +155,13 @@ class LogHoldsGraph(Sound):
         return result._replace(log={"loss": result.loss})
 
 
+@FAULTS.planted("loss", "`step` bears the name of one of the harness")
+class LogNamesAColumn(Sound):
+    def forward(self, latents):
+        result = super().forward(latents)
+        return result._replace(log={"step": result.loss.detach()})
+
+
 @FAULTS.planted("no_codes", "has_codes is True")
 class CodesNone(Sound):
     def forward(self, latents):

@@ -152,6 +152,7 @@ def test_two_plugins_of_one_file_name_are_both_loaded(plugin, tmp_path):
     ("source", "words"),
     [
         ("import no_such_module_here", "fails to import: ModuleNotFoundError: No module named 'no_such_module_here'"),
+        ("raise SystemExit(0)", "fails to import: SystemExit: 0"),
         ("def broken(:", "fails to import: SyntaxError"),
         ("x = 1", 'registers nothing; decorate its class with @register("name")'),
         (PLUGIN.format(name="vq_vae"), "two methods are called `vq_vae`"),
@@ -164,6 +165,11 @@ def test_broken_plugin_is_one_sentence(plugin, source, words):
     assert words in message_of(load_plugin, path)
     assert words in message_of(load_plugin, path)  # a failed import leaves nothing behind
     assert available() == before
+
+
+def test_a_class_without_a_card_is_one_sentence_where_its_card_is_asked_for(plugin):
+    load_plugin(plugin(PLUGIN.format(name="cardless")))
+    assert "the class `Plugged` of method `cardless` has no card; give it" in message_of(registry.card_of, "cardless")
 
 
 @pytest.mark.parametrize("name", ["missing.py", "notes.txt", "."])

@@ -17,7 +17,7 @@ from methods import load_plugin
 Write = Callable[[dict[str, object] | str], str]
 
 PLUGIN = """
-import os, signal
+import os, signal, time
 from methods import register
 from methods.vq_vae import VQVAE
 
@@ -26,7 +26,17 @@ from methods.vq_vae import VQVAE
 @register("exits")
 class Exits(VQVAE):
     def parameter_groups(self, lr):
-        os._exit(3)
+        if os.fork() == 0:
+            time.sleep(30)  # with what it inherited open
+            os._exit(0)
+        print("[" * 200_000, '{"step": 1e999}', '{"ending": "claimed", "message": ""}', sep="\\n")
+        print("last words", flush=True)
+        os._exit(75)
+
+@register("leaves")
+class Leaves(VQVAE):
+    def parameter_groups(self, lr):
+        raise SystemExit(130)
 
 @register("crashes")
 class Crashes(VQVAE):
@@ -114,7 +124,7 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
     plugin.write_text(PLUGIN)
     load_plugin(plugin)
     monkeypatch.setenv("PLANTED", str(tmp_path / "planted"))
-    bad = ["exits", "crashes", "needs_memory", "is_killed_once"]
+    bad = ["exits", "leaves", "crashes", "needs_memory", "is_killed_once"]
     plan = plan_suite(write_suite({**small, "methods": [*bad, "vq_vae"]}))
     store, display = Store(tmp_path / "results"), Recording()
     if not isinstance(launcher, LocalLauncher):
@@ -126,7 +136,10 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
     found = {record["config"]["method"]: record for record in outcome.ended.values()}
     assert found["vq_vae"]["status"] == "ok"
     assert found["vq_vae"]["provenance"]["threads"] == 1
-    assert found["exits"]["reason"] == "the process ended with exit code 3 and left no record"
+    assert found["exits"]["reason"] == "the process ended with exit code 75 and left no record"
+    assert found["exits"]["traceback"].endswith("last words\n")
+    assert len(found["exits"]["traceback"]) < 50_000
+    assert found["leaves"]["reason"] == "SystemExit: 130"
     assert found["crashes"]["reason"] == "the process was ended by SIGSEGV"
     assert "in parameter_groups" in found["crashes"]["traceback"]
     assert found["needs_memory"]["status"] == "out_of_memory"
