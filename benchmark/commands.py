@@ -108,9 +108,8 @@ def plan(options: argparse.Namespace) -> int:
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
     if runs:
-        from benchmark.sweep.estimate import (
-            estimate_seconds,  # the whole training, which other commands needn't wait for
-        )
+        # The whole training, which other commands needn't wait for.
+        from benchmark.sweep.estimate import estimate_seconds
 
         jobs, threads = jobs_and_threads(planned, device)
         torch.set_num_threads(threads)

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,7 @@ class PeakMemory:
 
     def read(self) -> dict[str, float | None]:
         """``peak_rss_mb`` and ``peak_cuda_mb`` in 10⁶ bytes."""
-        return {"peak_rss_mb": _peak_rss() / 1e6, "peak_cuda_mb": self._peak_cuda()}
+        return {"peak_rss_mb": _own_peak() / 1e6, "peak_cuda_mb": self._peak_cuda()}
 
     def _peak_cuda(self) -> float | None:
         if self._device.type != "cuda":
@@ -123,11 +124,27 @@ class PeakMemory:
         return torch.cuda.max_memory_allocated(self._device) / 1e6
 
 
-def _peak_rss() -> int:
+def peak_rss(pid: int | str) -> int | None:
+    """Bytes that a process has held at most; None where it is gone, or the system doesn't say."""
+    with suppress(OSError, ValueError, StopIteration):
+        return number_in(Path(f"/proc/{pid}/status"), "VmHWM:") * 1024
+    return None
+
+
+def number_in(file: Path, name: str) -> int:
+    """The number after ``name`` at the beginning of a line.
+
+    Raises:
+        OSError: there is no such file.
+        StopIteration: there is no such line.
+        ValueError: it is no number.
+    """
+    lines = file.read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.split()[:1] == [name]))
+
+
+def _own_peak() -> int:
     """Bytes. `getrusage` on Linux begins with what the parent process held, so that a child seems as large."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if (peak := peak_rss("self")) is not None:
+        return peak
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

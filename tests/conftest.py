@@ -1,15 +1,19 @@
-"""What all tests share: one thread a process, and the same function run by two processes of one gloo group."""
+"""What all tests share: one thread a process, one function run by two processes of a gloo group, own registries."""
 
+import importlib
 import multiprocessing
 import os
 import runpy
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 from filelock import FileLock
 
+from methods.core import plugins
 from methods.core.cache import cache_folder
 
 # Before torch is imported, and for every process that a test starts: threads of many small operations only wait.
@@ -69,3 +73,31 @@ def in_two_processes(
     """``in_two_processes("function")``: what ``function(rank)`` of the test's module returns in each of two processes
     that train together, in a working directory that both share."""
     return lambda function: in_two_processes_of(request.path, function)
+
+
+@pytest.fixture
+def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is registered and loaded may change within a test, and is afterwards what it was."""
+    for registry in plugins._registries:
+        registry.discover()
+        for name in ("_things", "_makers"):
+            monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+    monkeypatch.setattr(plugins, "_loaded", {})
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registries: None) -> Iterator[Callable[..., None]]:
+    """``install(registry, source, thing)``: a distribution with one entry point, as pip would leave it on the path."""
+
+    def install(registry: plugins.Registry, source: str, thing: str) -> None:
+        (tmp_path / "their_package.py").write_text(dedent(source))
+        info = tmp_path / "their_package-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{registry.group}]\ntheirs = their_package:{thing}\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        importlib.invalidate_caches()
+        monkeypatch.setattr(registry, "_complete", False)
+
+    yield install
+    sys.modules.pop("their_package", None)

@@ -16,8 +16,8 @@ from benchmark.metrics.base import ReconstructionMetrics, Value
 from benchmark.metrics.parts.mel import MelDistance
 from benchmark.metrics.parts.sound_samples import save_samples
 from benchmark.metrics.parts.speech import Facts, Judge, facts_of, judge_pair, measure, measures, over_clips
-from benchmark.metrics.parts.weights import checksum
 from benchmark.processes import gather
+from benchmark.records.files import checksum
 from methods.core.usage import UsageError, check_count
 from methods.parts.processes import all_reduce, rank
 

@@ -24,7 +24,7 @@ from benchmark.metrics.parts.pixels import (
     to_bytes,
     to_colour,
 )
-from benchmark.metrics.parts.weights import checksum
+from benchmark.records.files import checksum
 from methods.core.usage import UsageError, check_choice
 from methods.parts.processes import all_reduce
 

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all: what runs, reports and caches write, and rows of CSV files read back."""
 
 import csv
+import hashlib
 import io
 import os
 import secrets
@@ -78,8 +79,9 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     write_output(path, buffer.getvalue())
 
 
-def read_file(path: Path | str) -> bytes:
-    """The content of a file.
+@contextmanager
+def _opened(path: Path | str) -> Iterator[io.BufferedReader]:
+    """A file to read from.
 
     Raises:
         OSError: it can't be read, or is a pipe, a socket or a device, with which reading might never end.
@@ -87,7 +89,27 @@ def read_file(path: Path | str) -> bytes:
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(f"{path} is no file but a pipe, a socket or a device")
+        yield file
+
+
+def read_file(path: Path | str) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: as `_opened`.
+    """
+    with _opened(path) as file:
         return file.read()
+
+
+def checksum(path: Path | str) -> str:
+    """SHA-256 of a file, hexadecimal; it is not read into memory as a whole.
+
+    Raises:
+        OSError: as `_opened`.
+    """
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -1,7 +1,6 @@
 """What a run leaves behind: a folder with its record, and claims on runs."""
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from benchmark.records.files import UnwritableError, read_file, write_atomic, writing
+from benchmark.records.files import UnwritableError, checksum, write_atomic, writing
 from benchmark.records.record import SCHEMA, BadRecordError, read_record, seal
 from benchmark.records.run import KEY
 from methods.core.usage import UsageError
@@ -91,7 +90,7 @@ class Store:
     def fingerprint(self, key: str) -> str | None:
         """Tells one record file from another, whole or not; None where there is none."""
         try:
-            return hashlib.sha256(read_file(self.record_path(key))).hexdigest()
+            return checksum(self.record_path(key))
         except FileNotFoundError:
             return None
         except OSError:
@@ -106,7 +105,9 @@ class Store:
         folder = self.run_folder(key)
         with writing(folder / RECORD):
             own = {"schema": SCHEMA, "key": key}
-            files = {name: _hash(path) for name, path in outputs(folder).items() if name not in (RECORD, CHECKPOINT)}
+            files = {
+                name: _beginning(path) for name, path in outputs(folder).items() if name not in (RECORD, CHECKPOINT)
+            }
             _write(folder / RECORD, {**own, **record, **own, "files": files})
 
     def thin(self, key: str, record: dict[str, Any], names: Collection[str]) -> None:
@@ -193,7 +194,7 @@ def read_whole(folder: Path) -> dict[str, Any]:
     for name, expected in record.get("files", {}).items():
         path = output_path(folder, name)
         try:
-            found = _hash(path)
+            found = _beginning(path)
         except (OSError, ValueError) as error:
             raise BadRecordError(f"{path} is missing or can't be read") from error
         if found != expected:
@@ -224,11 +225,9 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(seal(content), indent=1, allow_nan=False) + "\n")
 
 
-def _hash(path: Path) -> str:
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise FileNotFoundError(path)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _beginning(path: Path) -> str:
+    """Of the hash of a file, as records name it."""
+    return checksum(path)[:16]
 
 
 def _finite(value: Any) -> Any:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.records.files import write_output
+from benchmark.records.files import checksum, write_output
 from benchmark.records.plan import RESPONSE
 from benchmark.records.store import RECORD
 
@@ -45,10 +45,7 @@ def is_whole(folder: Path) -> bool:
 
 def _hash(path: Path) -> str | None:
     """SHA-256 of a file; None where there is none that can be read."""
-    if not path.is_file():  # opening a pipe would wait for ever
-        return None
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return checksum(path)
     except OSError:
         return None

@@ -1,9 +1,11 @@
 """A suite as its file and its overrides define it: its points, its arms, and the run of an arm at any place."""
 
 import itertools
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmark.components import Components
 from benchmark.data import datasets
 from benchmark.models import models
 from benchmark.objectives import objectives
@@ -50,6 +52,7 @@ class Suite:
             check_number(self.file)
         self.points = points(self.file.grid)
         self._settings: dict[str, dict[str, Any]] = {}
+        self._components: dict[str, dict[str, Any]] = {}
         for point in self.points:
             self.settings(point)
         self._check_reports()
@@ -134,33 +137,43 @@ class Suite:
         return self._settings[repr(point)]
 
     def _settings_at(self, point: Point) -> dict[str, Any]:
-        file, document = self.file, self.document
-        checked: dict[str, Any] = {}
-        chosen: list[tuple[str, Any, Component]] = [
-            ("dataset", datasets, file.dataset),
-            ("model", models, file.model),
-            ("objective", objectives, file.objective),
-        ]
-        for section, components, component in chosen:
-            own = options_at(section, point)
+        sections = ("dataset", "model", "objective")
+        checked = {section: self._component(section, options_at(section, point)) for section in sections}
+        training = {**self.file.training.model_dump(), **options_at("training", point)}
+        checked["training"] = Training.scientific(training)
+        checked["evaluation"] = self._evaluation
+        return checked
+
+    def _component(self, section: str, own: dict[str, Any]) -> dict[str, Any]:
+        """Name and scientific options of what is chosen in ``section``, with its ``own`` options at a point.
+
+        Asked once for each different choice: of a folder of data it is a hash of all files.
+        """
+        key = repr((section, own))
+        if key not in self._components:
+            component: Component = getattr(self.file, section)
+            chosen: dict[str, Components[Any]] = {"dataset": datasets, "model": models, "objective": objectives}
             try:
-                options = components.identity(component.name, {**component.options, **own})
+                options = chosen[section].identity(component.name, {**component.options, **own})
             except UsageError as error:
                 mistaken = next((key for key in [*own, *component.options] if f"`{key}`" in str(error)), "name")
-                key = ("grid", f"{section}.{mistaken}") if mistaken in own else (section, mistaken)
-                needs = f"; this suite needs {file.needs}" if file.needs else ""
-                raise UsageError(f"{document.where(key)}: {error}{needs}") from error
-            checked[section] = {"name": component.name, **options}
-        training = {**file.training.model_dump(), **options_at("training", point)}
-        checked["training"] = Training.scientific(training)
+                place = ("grid", f"{section}.{mistaken}") if mistaken in own else (section, mistaken)
+                needs = f"; this suite needs {self.file.needs}" if self.file.needs else ""
+                raise UsageError(f"{self.document.where(place)}: {error}{needs}") from error
+            self._components[key] = {"name": component.name, **options}
+        return self._components[key]
+
+    @cached_property
+    def _evaluation(self) -> dict[str, Any]:
+        """The options of the evaluation, which no axis changes; what they need of data set and model is checked."""
+        file, document = self.file, self.document
         modality = datasets.trait(file.dataset.name, "modality")
         made_for = models.trait(file.model.name, "modality")
         if made_for and made_for != modality:
             where = document.where(("model", "name"))
             held = f"`{file.dataset.name}` holds `{modality}`"
             raise UsageError(f"{where}: model `{file.model.name}` is for `{made_for}` data, but {held}")
-        checked["evaluation"] = resolve_evaluation(document, file, modality, self._overrides)
-        return checked
+        return resolve_evaluation(document, file, modality, self._overrides)
 
     def _check_reports(self) -> None:
         if not self.file.tables and not self.file.plots:

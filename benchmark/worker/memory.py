@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from benchmark.machine import number_in, peak_rss
+
 _RECENT_SECONDS = 5.0
 """The kernel counts a kill, then frees the memory, then the process is gone."""
 _BLAMED_SHARE = 0.5
@@ -29,7 +31,7 @@ class OutOfMemoryWatch:
     """
 
     def __init__(self, pid: int, share: float) -> None:
-        self._status = Path(f"/proc/{pid}/status")
+        self._pid = pid
         self._blamed = _BLAMED_SHARE * min(share, 1.0) * memory_limit()
         self._count = oom_kills()
         self._rose_at: float | None = None
@@ -37,7 +39,7 @@ class OutOfMemoryWatch:
 
     def look(self) -> None:
         """To be called several times a second while the process runs."""
-        self._held = max(self._held, _peak(self._status))
+        self._held = max(self._held, peak_rss(self._pid) or 0)
         count = oom_kills()
         if count != self._count:
             self._count, self._rose_at = count, time.monotonic()
@@ -67,9 +69,9 @@ def oom_kills() -> int | None:
     for folder in _own_groups():
         for name in ("memory.events", "memory.oom_control"):
             with suppress(OSError, ValueError, StopIteration):
-                return _number(folder / name, "oom_kill")
+                return number_in(folder / name, "oom_kill")
     with suppress(OSError, ValueError, StopIteration):
-        return _number(Path("/proc/vmstat"), "oom_kill")
+        return number_in(Path("/proc/vmstat"), "oom_kill")
     return None
 
 
@@ -90,15 +92,3 @@ def _own_groups() -> Iterator[Path]:
             for root in roots:
                 yield root / path.lstrip("/")
                 yield root
-
-
-def _number(file: Path, name: str) -> int:
-    lines = file.read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.split()[:1] == [name]))
-
-
-def _peak(status: Path) -> int:
-    """Bytes that a process has held at most; 0 where it is gone."""
-    with suppress(OSError, ValueError, StopIteration):
-        return _number(status, "VmHWM:") * 1024
-    return 0

@@ -61,9 +61,10 @@ class Registry(Generic[T]):
         Raises:
             UsageError: there is none; the message suggests the nearest name.
         """
-        if name not in (known := self.names()):
-            hint = did_you_mean(name, known)
-            raise UsageError(f"unknown {self.kind} `{name}`{hint}; there are: {', '.join(known)}")
+        self.discover()
+        if name not in self._things:
+            known = self.names()
+            raise UsageError(f"unknown {self.kind} `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
         return self._things[name]
 
     def all(self) -> dict[str, T]:

@@ -1,4 +1,7 @@
-"""Compiled loops of the search by a lower bound: codewords in blocks with boxes, and the search through them."""
+"""Compiled loops of the search by a lower bound: codewords in blocks with boxes, and the search through them.
+
+One file on purpose: what is kept compiled is made anew when its own file changes, not when one that it calls does.
+"""
 
 import math
 from collections.abc import Callable

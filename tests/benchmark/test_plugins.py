@@ -1,7 +1,6 @@
 """Everything that is registered can come from a file or an installed package, with the same sentences for mistakes."""
 
-import importlib
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -82,15 +81,8 @@ def registry_of(kind: str) -> Registry:
 
 
 @pytest.fixture(autouse=True)
-def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copies of what is registered and loaded, for the length of a test."""
-    for registry in plugins._registries:
-        registry.discover()
-        for name in ("_things", "_makers"):
-            monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
-    monkeypatch.setattr(plugins, "_loaded", {})
+def own_catalogue(monkeypatch: pytest.MonkeyPatch, own_registries: None) -> None:
     monkeypatch.setattr(catalogue, "METRICS", dict(catalogue.METRICS))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
 
 
 def write(folder: Path, kind: str, name: str, file: str = "plugged.py") -> Path:
@@ -129,23 +121,15 @@ def test_a_file_that_fails_leaves_nothing(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_an_installed_package_adds_it(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, kind, "mine", "their_package.py")
-    info = tmp_path / "their_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[codebook_bench.{kind}]\ntheirs = their_package:mine\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    importlib.invalidate_caches()
+def test_an_installed_package_adds_it(kind: str, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     registry = registry_of(kind)
-    monkeypatch.setattr(registry, "_complete", False)
+    install(registry, SOURCES[kind].replace("NAME", "mine"), "mine")
     assert registry.group == f"codebook_bench.{kind}"
     assert "mine" in registry.names()
     del registry._things["mine"], registry._makers["mine"]
     monkeypatch.setattr(registry, "_complete", False)
-    with pytest.raises(
-        UsageError, match=rf"`theirs` \(their_package:mine\) of codebook_bench.{kind} registers nothing"
-    ):
+    message = rf"`theirs` \(their_package:mine\) of codebook_bench.{kind} registers nothing"
+    with pytest.raises(UsageError, match=message):
         registry.names()
 
 

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 
 from benchmark.cache import prepared
 from benchmark.data.parts.sources import user_folder
+from benchmark.records.files import checksum
 from benchmark.seeds import derive_seed
 from methods.core.usage import UsageError
 
@@ -29,7 +29,6 @@ SPLIT_FOLDERS = {
 }
 SETTLED = 2 * 10**9  # nanoseconds without change after which a file's time of change can be relied on
 MOST_VISITS = 8  # of one folder, through links
-BLOCK = 2**20  # bytes read at a time
 NAMED = 5  # files left out that are named on the screen; the record names all
 
 
@@ -91,11 +90,10 @@ class Files:
 
 def hash_file(file: Path) -> bytes:
     """SHA-256 of the bytes of ``file``; of nothing where it can't be read, which its reader will say."""
-    digest = hashlib.sha256()
-    with suppress(OSError), file.open("rb", buffering=0) as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.digest()
+    try:
+        return bytes.fromhex(checksum(file))
+    except OSError:
+        return hashlib.sha256().digest()
 
 
 def list_files(root: Path, suffixes: Collection[str], folders: Iterable[str] = ("",)) -> Files:

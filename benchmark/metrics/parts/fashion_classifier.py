@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from benchmark.metrics.parts.weights import checksum
+from benchmark.records.files import checksum
 from methods.core.usage import UsageError
 
 WEIGHTS = Path(__file__).with_name("fashion_classifier.npz")

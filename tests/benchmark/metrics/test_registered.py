@@ -20,12 +20,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_thread(own_registries: None) -> None:
     torch.set_num_threads(1)
-    for components in (measures, extra_metrics):
-        components.available()
-        for name in ("_things", "_makers"):
-            monkeypatch.setattr(components._registry, name, dict(getattr(components._registry, name)))
 
 
 def register_extremes() -> None:

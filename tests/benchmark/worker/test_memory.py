@@ -25,7 +25,7 @@ def test_only_a_kill_that_the_kernel_counted_of_a_process_that_held_its_share_is
     now, kills = [0.0], [5]
     monkeypatch.setattr(memory, "oom_kills", lambda: kills[0])
     monkeypatch.setattr(memory, "memory_limit", lambda: 1000.0)
-    monkeypatch.setattr(memory, "_peak", lambda _: int(1000 * held))
+    monkeypatch.setattr(memory, "peak_rss", lambda _: int(1000 * held))
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     watch = OutOfMemoryWatch(1, share=0.5)
     kills[0] += counted

@@ -1,14 +1,12 @@
 """Registering and finding methods, and the sentence that each mistake is answered with."""
 
-import importlib
-import sys
 from textwrap import dedent
 
 import pytest
 
 import methods
 from methods import Quantizer, UsageError, available, create, get, load_plugin, register
-from methods.core import plugins, registry
+from methods.core import registry
 
 PLUGIN = """
     from methods import Quantizer, register
@@ -20,18 +18,7 @@ PLUGIN = """
 
 
 @pytest.fixture
-def registered(monkeypatch):
-    """A copy of the registry and of the loaded modules for the length of a test."""
-    available()
-    for name in ("_things", "_makers"):
-        monkeypatch.setattr(registry.METHODS, name, dict(getattr(registry.METHODS, name)))
-    monkeypatch.setattr(plugins, "_registries", [registry.METHODS])
-    monkeypatch.setattr(plugins, "_loaded", {})
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
-
-
-@pytest.fixture
-def plugin(tmp_path, registered):
+def plugin(tmp_path, own_registries):
     def write(source: str, file: str = "plugged.py"):
         path = tmp_path / file
         path.write_text(dedent(source))
@@ -85,7 +72,7 @@ def test_unfit_values_are_answered_with_what_would_be_right():
     assert message_of(create, "vq_vae", True, 4) == "codebook_size must be at least 1, not True"
 
 
-def test_declared_maximum_is_kept(registered):
+def test_declared_maximum_is_kept(own_registries):
     @register("small")
     class Small(Quantizer):
         max_codebook_size = 4096
@@ -107,7 +94,7 @@ def test_an_integer_option_takes_whole_numbers_only():
             registry.resolve_params("simvq", {"layers": value})
 
 
-def test_collision_names_both_origins(registered):
+def test_collision_names_both_origins(own_registries):
     class Other(Quantizer):
         pass
 
@@ -119,12 +106,12 @@ def test_collision_names_both_origins(registered):
     assert "test_registry.py" in message
 
 
-def test_registering_the_same_class_again_is_no_collision(registered):
+def test_registering_the_same_class_again_is_no_collision(own_registries):
     cls = get("vq_vae")
     assert register("vq_vae")(cls) is cls
 
 
-def test_what_is_no_quantizer_is_rejected(registered):
+def test_what_is_no_quantizer_is_rejected(own_registries):
     class Plain:
         pass
 
@@ -178,26 +165,14 @@ def test_plugin_that_is_no_python_file(tmp_path, name):
     assert message_of(load_plugin, tmp_path / name).endswith("is not a Python file")
 
 
-def install(tmp_path, monkeypatch, source: str) -> None:
-    """A distribution with one entry point, as pip would leave it on the path."""
-    (tmp_path / "their_package.py").write_text(dedent(source))
-    info = tmp_path / "their_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[codebook_bench.methods]\ntheirs = their_package:Plugged\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    importlib.invalidate_caches()
-    monkeypatch.setattr(registry.METHODS, "_complete", False)
-
-
-def test_entry_point_of_an_installed_package_is_found(tmp_path, monkeypatch, registered):
-    install(tmp_path, monkeypatch, PLUGIN.format(name="theirs"))
+def test_entry_point_of_an_installed_package_is_found(install):
+    install(registry.METHODS, PLUGIN.format(name="theirs"), "Plugged")
     assert "theirs" in methods.available()
     assert get("theirs").__module__ == "their_package"
 
 
-def test_broken_installed_package_is_named(tmp_path, monkeypatch, registered):
-    install(tmp_path, monkeypatch, "raise RuntimeError('old torch')")
+def test_broken_installed_package_is_named(install):
+    install(registry.METHODS, "raise RuntimeError('old torch')", "Plugged")
     message = message_of(available)
     assert (
         message == "the installed plug-in `theirs` (their_package:Plugged) of codebook_bench.methods fails to import: "
@@ -205,8 +180,8 @@ def test_broken_installed_package_is_named(tmp_path, monkeypatch, registered):
     )
 
 
-def test_installed_class_that_is_not_registered_is_named(tmp_path, monkeypatch, registered):
-    install(tmp_path, monkeypatch, "class Plugged: pass")
+def test_installed_class_that_is_not_registered_is_named(install):
+    install(registry.METHODS, "class Plugged: pass", "Plugged")
     assert "registers nothing; CONTRIBUTING.md shows how" in message_of(available)
 
 
