@@ -28,6 +28,11 @@ class Raises(VQVAE):
     def forward(self, latents):
         raise RuntimeError("planted")
 
+@register("needs_memory")
+class NeedsMemory(VQVAE):
+    def forward(self, latents):
+        return latents.new_empty(2**50)
+
 @register("diverges")
 class Diverges(VQVAE):
     def forward(self, latents):
@@ -93,20 +98,21 @@ def test_an_exception_and_a_divergence_are_records(
     from methods import load_plugin
 
     load_plugin(plugin)
-    plan = plan_suite(write_suite({**tiny, "methods": ["raises", "diverges", "vq_vae"]}))
+    plan = plan_suite(write_suite({**tiny, "methods": ["raises", "needs_memory", "diverges", "vq_vae"]}))
     store = Store(tmp_path / "results")
     outcome = run(plan, store, plugins=(str(plugin),))
     by_method = {record["config"]["method"]: record for record in outcome.ended.values()}
     assert by_method["raises"]["status"] == "failed"
     assert by_method["raises"]["reason"] == "RuntimeError: planted"
     assert "planted" in by_method["raises"]["traceback"]
+    assert by_method["needs_memory"]["status"] == "out_of_memory"
     assert by_method["diverges"]["status"] == "diverged"
     assert by_method["diverges"]["reason"] == "the loss was not finite at step 4"
     assert by_method["vq_vae"]["status"] == "ok"
-    assert len(outcome.failed) == 2
+    assert len(outcome.failed) == 3
     assert sorted(run(plan, store, plugins=(str(plugin),)).skipped) == sorted(outcome.ended)
     retried = run(plan, store, plugins=(str(plugin),), retry=("failed",))
-    assert len(retried.skipped) == 2
+    assert len(retried.skipped) == 3
 
 
 def test_a_corrupted_record_is_done_again_with_the_same_metrics(
