@@ -6,12 +6,12 @@ import os
 import runpy
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from methods.core import plugins
 from methods.core.cache import cache_folder
@@ -21,17 +21,50 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Compiled loops are compiled once, whatever cache a test has of its own.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
 
-import torch
-
 _WORKER = Path(__file__).with_name("two_processes.py")
-_PRELOAD = ["torch._dynamo", "torch.distributed", "benchmark.training.trainer", "pytest"]
+_PRELOAD = [
+    "torch._dynamo",
+    "torch.distributed",
+    "torchmetrics.functional.image",
+    "benchmark.training.trainer",
+    "pytest",
+]
 
 
-def _run_in_two_processes(folder: Path, file: str, function: str) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file stays with one of pytest's processes, so that its fixtures are made once; so do all pairs of processes."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "pairs" if _has_pairs(config.rootpath / file) else file
+
+    return Scheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+@cache
+def _has_pairs(file: Path) -> bool:
+    return "in_two_processes" in file.read_text()
+
+
+@pytest.fixture(scope="module")
+def in_two_processes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], list[Any]]:
+    """``in_two_processes("function")``: what ``function(rank)`` of the test's module returns in each of two processes
+    that train together, in a working directory that both share."""
+    return lambda function: _run_in_two_processes(tmp_path_factory.mktemp(function), request.path, function)
+
+
+def _run_in_two_processes(folder: Path, file: Path, function: str) -> list[Any]:
+    import torch  # which the process that hands out the tests need not wait for
+
     # Forked from a process that has imported torch and done nothing else: safe where a fork of this one is not.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
-    tasks = [{"task": (rank, str(folder), file, function)} for rank in range(2)]
+    tasks = [{"task": (rank, str(folder), str(file), function)} for rank in range(2)]
     processes = [context.Process(target=runpy.run_path, args=(str(_WORKER), task, "__main__")) for task in tasks]
     for process in processes:
         process.start()
@@ -46,33 +79,7 @@ def _run_in_two_processes(folder: Path, file: str, function: str) -> None:
         errors = folder / f"errors{rank}"
         told = errors.read_text() if errors.exists() else ""
         assert process.exitcode == 0, f"process {rank} ended with {process.exitcode}:\n{told}"
-
-
-@pytest.fixture(scope="session")
-def in_two_processes_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], list[Any]]:
-    """``in_two_processes_of(file, "function")``: run once, whichever of pytest's own processes ask for it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-    def run(file: Path, function: str) -> list[Any]:
-        folder = shared / f"{file.stem}-{function}"
-        outputs = [folder / f"rank{rank}.pt" for rank in range(2)]
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.exists():
-                folder.mkdir()
-                _run_in_two_processes(folder, str(file), function)
-        return [torch.load(output, weights_only=False) for output in outputs]
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def in_two_processes(
-    request: pytest.FixtureRequest, in_two_processes_of: Callable[[Path, str], list[Any]]
-) -> Callable[[str], list[Any]]:
-    """``in_two_processes("function")``: what ``function(rank)`` of the test's module returns in each of two processes
-    that train together, in a working directory that both share."""
-    return lambda function: in_two_processes_of(request.path, function)
+    return [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in range(2)]
 
 
 @pytest.fixture

@@ -61,11 +61,10 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    """Sixty 16x16 colour images of smooth random gradients."""
-    folder = tmp_path / "images"
-    folder.mkdir()
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty 16x16 colour images of smooth random gradients, to be left as they are."""
+    folder = tmp_path_factory.mktemp("images")
     generator = np.random.default_rng(0)
     for index in range(60):
         corners = generator.integers(0, 256, (2, 2, 3), dtype=np.uint8)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmark.perf import __main__ as program
-from benchmark.perf import measurements
+from benchmark.perf import measurements, timing
 from benchmark.perf.cases import Shape
 from benchmark.perf.memory import Peak
 from benchmark.perf.timing import Effort
@@ -22,6 +22,7 @@ def small(monkeypatch):
     groups["search"] = replace(groups["search"], contenders=(*search[:3], greedy, *search[4:]))
     monkeypatch.setattr(program, "GROUPS", groups)
     monkeypatch.setattr(program, "QUICK", Effort(0.0, fewest=2, most=2))
+    monkeypatch.setattr(timing, "_SHORTEST", 0.0)
     monkeypatch.setattr(measurements, "peak_memory", lambda group, name, shape, device: Peak(500.0, 7.0))
 
 

@@ -1,6 +1,7 @@
 """A suite file becomes runs, and every mistake in it one located sentence."""
 
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -61,9 +62,11 @@ def test_a_key_names_the_science_and_nothing_else(write_suite: Write) -> None:
     )
 
 
-def test_moving_a_folder_of_images_changes_no_key(tiny: dict[str, object], images: Path, write_suite: Write) -> None:
+def test_moving_a_folder_of_images_changes_no_key(
+    tiny: dict[str, object], images: Path, write_suite: Write, tmp_path: Path
+) -> None:
     before = [run.key for run in plan_suite(write_suite(tiny)).runs]
-    moved = images.rename(images.with_name("elsewhere"))
+    moved = Path(shutil.copytree(images, tmp_path / "elsewhere"))
     tiny["dataset"] = {"name": "image_folder", "path": str(moved), "size": 16}
     assert [run.key for run in plan_suite(write_suite(tiny)).runs] == before
     (moved / "00.png").unlink()

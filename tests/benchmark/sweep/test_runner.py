@@ -39,6 +39,11 @@ class Interrupts(VQVAE):
     def forward(self, latents):
         raise KeyboardInterrupt("by itself")
 
+@register("needs_memory")
+class NeedsMemory(VQVAE):
+    def forward(self, latents):
+        return latents.new_empty(2**50)
+
 @register("diverges")
 class Diverges(VQVAE):
     def forward(self, latents):
@@ -107,9 +112,8 @@ def test_an_exception_and_a_divergence_are_records(
     from methods import load_plugin
 
     load_plugin(plugin)
-    plan = plan_suite(
-        write_suite({**tiny, "methods": ["raises", "full_elsewhere", "interrupts", "diverges", "vq_vae"]})
-    )
+    bad = ["raises", "full_elsewhere", "interrupts", "needs_memory", "diverges"]
+    plan = plan_suite(write_suite({**tiny, "methods": [*bad, "vq_vae"]}))
     store = Store(tmp_path / "results")
     outcome = run(plan, store, plugins=(str(plugin),))
     by_method = {record["config"]["method"]: record for record in outcome.ended.values()}
@@ -120,13 +124,14 @@ def test_an_exception_and_a_divergence_are_records(
     assert full["reason"] == r"OSError: [Errno 28] No space left on device: '/elsewhere/\ud800'"
     assert full["traceback"].encode("utf-8")
     assert by_method["interrupts"]["reason"] == "KeyboardInterrupt: by itself"
+    assert by_method["needs_memory"]["status"] == "out_of_memory"
     assert by_method["diverges"]["status"] == "diverged"
     assert by_method["diverges"]["reason"] == "the loss was not finite at step 4"
     assert by_method["vq_vae"]["status"] == "ok"
-    assert len(outcome.failed) == 4
+    assert len(outcome.failed) == 5
     assert sorted(run(plan, store, plugins=(str(plugin),)).skipped) == sorted(outcome.ended)
     retried = run(plan, store, plugins=(str(plugin),), retry=("failed",))
-    assert len(retried.skipped) == 2
+    assert len(retried.skipped) == 3
 
 
 def test_a_corrupted_record_is_done_again_with_the_same_metrics(
