@@ -15,12 +15,12 @@ class LocalLauncher:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._running: dict[str, WorkerProcess] = {}
+        self._running: set[WorkerProcess] = set()
         self._lock = threading.Lock()
 
     def launch(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Start jobs as places fall free and yield events as they come."""
-        events: queue.Queue[Event] = queue.Queue()
+        events: queue.Queue[Event | BaseException] = queue.Queue()
         waiting = iter(jobs)
         active = 0
         exhausted = False
@@ -36,13 +36,15 @@ class LocalLauncher:
             if active == 0:
                 return
             event = events.get()
+            if isinstance(event, BaseException):
+                raise event
             active -= event.kind == "ended"
             yield event
 
     def stop(self) -> None:
         """Ask every running job to save where it stands and end; returns when they have."""
         with self._lock:
-            processes = list(self._running.values())
+            processes = list(self._running)
         for process in processes:
             process.ask_to_stop()
         deadline = time.monotonic() + STOP_SECONDS
@@ -51,17 +53,20 @@ class LocalLauncher:
                 process.kill()
                 process.wait(STOP_SECONDS)
 
-    def _start(self, job: Job, events: "queue.Queue[Event]") -> None:
+    def _start(self, job: Job, events: "queue.Queue[Event | BaseException]") -> None:
         process = WorkerProcess(job)
         with self._lock:
-            self._running[job.run.key] = process
+            self._running.add(process)
         threading.Thread(target=self._follow, args=(process, job, events), daemon=True).start()
 
-    def _follow(self, process: WorkerProcess, job: Job, events: "queue.Queue[Event]") -> None:
-        """Turn the output of one worker into events."""
-        for fields in process.progress():
-            events.put(Event("progress", job, **fields))
-        end = process.end()
-        with self._lock:
-            del self._running[job.run.key]
-        events.put(Event("ended", job, **end._asdict()))
+    def _follow(self, process: WorkerProcess, job: Job, events: "queue.Queue[Event | BaseException]") -> None:
+        """Turn the output of one worker into events, the last of which comes whatever happens."""
+        try:
+            for fields in process.progress():
+                events.put(Event("progress", job, **fields))
+            events.put(Event("ended", job, **process.end()._asdict()))
+        except BaseException as error:
+            events.put(error)
+        finally:
+            with self._lock:
+                self._running.remove(process)

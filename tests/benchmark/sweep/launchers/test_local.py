@@ -1,6 +1,7 @@
 """What every launcher promises: one end for every job, whole records, no run harmed by another, stops that save."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.sweep.display import Display
-from benchmark.sweep.launchers import Event, Launcher, LocalLauncher
+from benchmark.sweep.launchers import Event, Launcher, LocalLauncher, local
+from benchmark.sweep.launchers.process import End
 from benchmark.sweep.runner import Outcome, Settings, run_plan
+from benchmark.worker.job import Job
 from methods import load_plugin
 
 Write = Callable[[dict[str, object] | str], str]
@@ -194,3 +197,46 @@ def test_a_run_that_another_process_holds_is_waited_for(
     outcome = _run(plan, store, quick_launcher, Releasing())
     assert {record["status"] for record in outcome.ended.values()} == {"ok"}
     assert len(outcome.ended) == 2
+
+
+class Planted:
+    """A worker that is told when to end, or fails to be listened to."""
+
+    def __init__(self, ends: threading.Event, error: Exception | None = None) -> None:
+        self._ends, self._error = ends, error
+
+    def progress(self) -> Iterator[dict[str, Any]]:
+        yield {"step": 1, "loss": 0.5, "usage": None}
+        assert self._ends.wait(10)
+        if self._error is not None:
+            raise self._error
+
+    def end(self) -> End:
+        return End(0, "", False)
+
+
+def test_the_same_run_may_begin_again_while_its_last_worker_is_still_heard_out(
+    small: dict[str, object], write_suite: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(plan_suite(write_suite(small)).runs[0], str(tmp_path), "cpu", 1)
+    first, second = threading.Event(), threading.Event()
+    workers = iter([Planted(first), Planted(second)])
+    monkeypatch.setattr(local, "WorkerProcess", lambda job: next(workers))
+    launcher = LocalLauncher(1)
+    interrupted, again = launcher.launch([job]), launcher.launch([job])
+    assert [next(events).kind for events in (interrupted, again)] == ["started", "started"]
+    first.set()
+    assert [event.kind for event in interrupted] == ["progress", "ended"]
+    second.set()
+    assert [event.kind for event in again] == ["progress", "ended"]
+
+
+def test_a_fault_in_listening_is_raised_where_events_are_awaited(
+    small: dict[str, object], write_suite: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(plan_suite(write_suite(small)).runs[0], str(tmp_path), "cpu", 1)
+    ends = threading.Event()
+    ends.set()
+    monkeypatch.setattr(local, "WorkerProcess", lambda job: Planted(ends, OSError("planted")))
+    with pytest.raises(OSError, match="planted"):
+        list(LocalLauncher(1).launch([job]))
