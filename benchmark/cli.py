@@ -21,6 +21,7 @@ COMMANDS = {
     "status": ("commands:status", "show every run that did not end well, with its reason"),
     "verify": ("commands:verify", "run a record's configuration again and compare every number"),
     "tables": ("record_commands:tables", "write tables and plots from the records, training nothing"),
+    "measure": ("measure.command:run", "measure codes, reconstructions or latents made elsewhere, training nothing"),
     "thin": ("record_commands:thin", "remove the samples that no plot shows from a folder of results"),
     "simulate": ("record_commands:simulate", "simulate the comparison of arms: its false positives and what it finds"),
     "tune": ("commands:tune", "spend the same trials on every arm and write the choices by validation error"),
@@ -70,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("run", "plan", "status", "tune"):
             command.add_argument("suite", metavar="SUITE", help="a name in suites/ or a YAML file")
             _add_suite_options(command)
+        if name == "measure":
+            _add_measure_options(command)
         if name == "features":
             _add_features_options(command)
         if name == "tables":
@@ -81,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
             command.add_argument("--set", action=_Override, default={}, metavar="dataset.KEY=VALUE", help="a path")
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
-        if name in ("run", "plan", "status", "tune", "tables", "verify", "sensitivity", "simulate"):
+        if name in ("run", "plan", "status", "tune", "tables", "verify", "sensitivity", "simulate", "measure"):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
         if name == "sensitivity":
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
@@ -115,6 +118,40 @@ def _add_features_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--set", action=_Override, default={}, metavar="KEY=VALUE", help="an option of the data set")
     command.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1")
     command.add_argument("--data", metavar="DIR", help="folder with data sets")
+
+
+def _add_measure_options(command: argparse.ArgumentParser) -> None:
+    array = "a file .npy, .npz or .pt with one array"
+    command.add_argument("--codes", metavar="FILE", help=f"{array} of whole numbers, levels in its last axis")
+    command.add_argument("--codebook-size", type=_sizes, default=[], metavar="K,K", help="K, or one for each level")
+    command.add_argument("--codewords", metavar="FILE", help=f"{array} of floats [K, D] or [levels, K, D]")
+    command.add_argument("--latents", metavar="FILE", help=f"{array} of floats [..., D], in the order of the codes")
+    of = "a folder of images or sounds, or an array of them"
+    command.add_argument("--originals", metavar="DIR", help=of)
+    command.add_argument("--reconstructions", metavar="DIR", help=f"{of}, by the same names or in the same order")
+    command.add_argument("--sample-rate", type=_positive, metavar="HZ", help="of sounds in an array")
+    command.add_argument(
+        "--value-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of images that are floats"
+    )
+    command.add_argument("--set", action=_Override, default={}, metavar="KEY=VALUE", help="an option of the metrics")
+    command.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1")
+    command.add_argument("--as", dest="arm", default="measured", metavar="ARM", help="what it is called in tables")
+    command.add_argument("--suite", metavar="SUITE", help="results beside whose arms it is to stand")
+    command.add_argument(
+        "--at", action=_Override, default={}, metavar="AXIS=VALUE", help="where, on the suite's other axes"
+    )
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="which repetition it is (default: 0)")
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(size) for size in text.split(",")]
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must be at least 0")
+    return number
 
 
 def _names(text: str) -> list[str]:

@@ -28,6 +28,7 @@ ARROWS = {
     "benchmark.suite": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
     "benchmark.objectives benchmark.report",
     "benchmark.sweep": f"{SHARED} benchmark.records benchmark.data benchmark.training benchmark.worker benchmark.suite",
+    "benchmark.measure": f"{SHARED} benchmark.records benchmark.data benchmark.metrics",
     "benchmark.sensitivity": f"{SHARED} benchmark.data benchmark.metrics benchmark.report",
     "benchmark.perf": f"{SHARED} benchmark.data benchmark.training benchmark.suite benchmark.report",
 }

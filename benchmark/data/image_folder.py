@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -125,6 +125,15 @@ def decode(root: Path, names: list[str], size: int, skipped: dict[str, str]) -> 
 
 def square(file: Path, size: int) -> NDArray[np.uint8] | str:
     """The middle square ``[3, size, size]`` of one image, or why it can't be read."""
+
+    def fitted(image: Image.Image) -> Image.Image:
+        return ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
+
+    return unpack(file, fitted)
+
+
+def unpack(file: Path, use: Callable[[Image.Image], Image.Image]) -> NDArray[np.uint8] | str:
+    """``[C, H, W]`` of what ``use`` makes of one image, which it gets upright; or why it can't be read."""
     try:
         with ExitStack() as stack:
             opened = stack.enter_context(Image.open(stack.enter_context(file.open("rb"))))
@@ -137,10 +146,10 @@ def square(file: Path, size: int) -> NDArray[np.uint8] | str:
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             elif image.mode in ("I", "F"):
                 return f"its pixels are of Pillow's mode {image.mode}, which has no fixed range"
-            fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
+            values = np.asarray(use(image))
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
         return f"{type(error).__name__}: {_reason(error)}"
-    return np.asarray(fitted).transpose(2, 0, 1).copy()
+    return values.reshape(*values.shape[:2], -1).transpose(2, 0, 1).copy()
 
 
 def _reason(error: Exception) -> str:

@@ -1,11 +1,15 @@
-"""Reads ``plan.json`` and checks that it is one: what it names is later looked for on disk. Needs no torch."""
+"""``plan.json``: locked while it changes, read and checked, for what it names is looked for on disk. Needs no torch."""
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark.records.files import writing
 from benchmark.records.run import KEY
 
 SCHEMA = 1
@@ -31,6 +35,7 @@ class _Arm(_Open):
     at_end: list[str] = []
     ranked: bool = True
     reference: bool = False
+    measured: bool = False  # elsewhere, and not trained by the suite
 
 
 class _Cell(_Open):
@@ -60,6 +65,14 @@ class _Plan(_Open):
 
 class BadPlanError(ValueError):
     """A plan that is cut short, filled with rubbish, or not of this schema."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time: what is read of the plan in ``folder`` must not change before it is written again."""
+    with writing(folder), open(folder / ".plan.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def read_plan(path: Path) -> dict[str, Any]:

@@ -76,6 +76,10 @@ class Results:
         """Whether an arm is the whole method of its paper; what is not is shown beside those that are."""
         return bool(self.arm(arm).get("ranked", True))
 
+    def is_measured(self, arm: str) -> bool:
+        """Whether what an arm shows was made elsewhere and only measured here, by `benchmark.measure`."""
+        return bool(self.arm(arm).get("measured", False))
+
     @property
     def is_untuned(self) -> bool:
         """Whether arms that could have been tuned were not, so that how they compare may be a matter of defaults."""
@@ -259,7 +263,7 @@ def _row(record: dict[str, Any], history: pd.DataFrame | None, planned: set[str]
         "codebook_size": config.get("codebook_size"),
         "level_sizes": "x".join(str(size) for size in record["level_sizes"]),
         "seed": config.get("seed"),
-        **{name: training_setting(config, name) for name in _TRAINING},
+        **{name: None if "measured" in config else training_setting(config, name) for name in _TRAINING},
         "planned": int(record["key"] in planned),
         "status": record["status"],
         "reason": record.get("reason"),

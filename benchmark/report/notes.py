@@ -15,13 +15,17 @@ from benchmark.report.statistics import LEVEL
 UNVERIFIED = "†"
 ENDS_ABOVE = "‡"
 AT_END = "§"
+ELSEWHERE = "¶"
 _MACHINES_SHOWN = 3
 _MANY_ARMS = 4
 """Arms of one method from which on what most of them have in common is said once."""
 
 
 def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
-    """Raised marks: † not verified, ‡ a run at one of ``places`` ended above its own best, § tuned to an end."""
+    """Raised marks: † not verified, ‡ a run at one of ``places`` ended above its own best, § tuned to an end, ¶ made
+    elsewhere."""
+    if grid.results.is_measured(arm):
+        return ELSEWHERE
     unverified = not grid.results.arm(arm)["verified"]
     above = any(grid.ends_above_best(arm, place) for place in places)
     at_end = bool(grid.results.arm(arm).get("at_end"))
@@ -29,17 +33,17 @@ def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
 
 
 def mark_notes(grid: Grid) -> list[str]:
-    """The meaning of †, ‡ and §, where they occur, and what is not ranked."""
+    """The meaning of †, ‡, § and ¶, where they occur, and what is not ranked."""
     marks = "".join(arm_marks(grid, arm, grid.places) for arm in grid.arms)
     notes = []
     if grid.codeless:
         notes.append(
             f"Neither ranked nor marked best, since without codes nothing bounds its bits: {_names(grid.codeless)}."
         )
-    if grid.partial:
+    if partial := [arm for arm in grid.partial if not grid.results.is_measured(arm)]:
         notes.append(
             "Neither ranked nor marked best, since what is here is not the whole method of its paper: "
-            f"{_names(grid.partial)}."
+            f"{_names(partial)}."
         )
     if UNVERIFIED in marks:
         notes.append(f"{UNVERIFIED} not verified: the method's card names nothing it was compared with.")
@@ -52,6 +56,11 @@ def mark_notes(grid: Grid) -> list[str]:
         ends = {arm: grid.results.arm(arm).get("at_end", []) for arm in grid.arms}
         named = "; ".join(f"`{arm}` {', '.join(settings)}" for arm, settings in ends.items() if settings)
         notes.append(f"{AT_END} the best of what was tried lies at its end, and a better one may lie beyond: {named}.")
+    if ELSEWHERE in marks:
+        notes.append(
+            f"{ELSEWHERE} measured from codes or reconstructions made elsewhere: training, tuning and protocol are "
+            f"unknown here, so none is ranked or marked best: {_measured(grid)}."
+        )
     return notes
 
 
@@ -90,7 +99,7 @@ def best_note(grid: Grid, columns: list[Column]) -> list[str]:
 def tuning_note(results: Results) -> str:
     """Whether the arms were tuned."""
     tuned = [f"`{arm['arm']}` {_pairs(arm['tuned'])}" for arm in results.plan["arms"] if arm["tuned"]]
-    untuned = [arm["arm"] for arm in results.plan["arms"] if not arm["tuned"]]
+    untuned = [arm["arm"] for arm in results.plan["arms"] if not arm["tuned"] and not results.is_measured(arm["arm"])]
     if not tuned:
         ranked = "; none is ranked" if results.is_untuned else ""
         return f"Untuned: every arm at the suite's settings and its method's defaults{ranked}."
@@ -237,6 +246,15 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
+
+
+def _measured(grid: Grid) -> str:
+    """The arms measured elsewhere, each with its own number of tokens."""
+    found = []
+    for arm in filter(grid.results.is_measured, grid.arms):
+        tokens = sorted({int(n) for place in grid.places for n in grid.values(arm, place, "tokens")})
+        found.append(f"`{arm}`" + (f" (N = {' and '.join(f'{n:,}' for n in tokens)} tokens)" if tokens else ""))
+    return ", ".join(found)
 
 
 def _names(arms: list[str]) -> str:

@@ -1,14 +1,11 @@
 """``plan.json``: what a results folder should hold, so that tables need nothing but the folder."""
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.records.files import write_atomic, writing
-from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, read_plan
+from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, locked, read_plan
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.suite.schema import Arm
@@ -24,7 +21,7 @@ def write_plan(plan: Plan, store: Store) -> None:
     _write_response(plan, store)
     content = json.loads(json.dumps(_content(plan)))
     path = store.folder / "plan.json"
-    with _locked(store.folder):
+    with locked(store.folder):
         old = _read(path)
         if old is not None and old.get("protocol") == content["protocol"]:
             _keep_finished(content, old, store, plan)
@@ -84,14 +81,6 @@ def _content(plan: Plan) -> dict[str, Any]:
         "tables": file.tables,
         "plots": file.plots,
     }
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time: what is read must not change before it is written again."""
-    with writing(folder), open(folder / ".plan.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -119,6 +119,10 @@ def _verifiable(path: Path) -> dict[str, Any]:
         raise UsageError(f"{record['key']} did not end well ({record['status']}); only a run that did can be verified")
     if run_key(config) != record["key"]:
         raise UsageError(f"{path}: its configuration is not the one that its key names")
+    if "measured" in config:
+        raise UsageError(
+            f"{record['key']} was measured from files made elsewhere; only what was trained can be verified"
+        )
     version = get(config["method"]).version
     if version != config.get("version"):
         recorded = config.get("version")

@@ -17,6 +17,7 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".g722"})
 MOST_SAMPLES = 2**26  # of one recording, 70 minutes at 16 kHz: a small file may unpack to any number
 MOST_PHASES = 1000  # of the resampler's filter, whose size is their square and more
 BLOCK = 2**20  # samples read at a time
+G722_RATE = 16_000
 MIN_SECONDS = 0.1  # below it the resampler's filter is longer than the sound
 
 
@@ -62,6 +63,23 @@ def load(file: Path, sample_rate: int) -> Sound:
     if peak > 1:
         waveform /= np.float32(peak)
     return Sound(resample(torch.from_numpy(waveform), rate, sample_rate), peak)
+
+
+def rate_of(file: Path) -> int:
+    """The rate, in Hz, at which a file was recorded.
+
+    Raises:
+        UnusableError: it can't be read.
+    """
+    if file.suffix.lower() == ".g722":
+        return G722_RATE
+    import soundfile
+
+    try:
+        with file.open("rb") as stream, soundfile.SoundFile(stream.fileno(), closefd=False) as sound:
+            return int(sound.samplerate)
+    except Exception as error:  # a damaged file makes libsndfile raise nearly anything
+        raise UnusableError(f"unreadable ({type(error).__name__})") from error
 
 
 def resample(waveform: Tensor, rate: int, wanted: int) -> Tensor:

@@ -1,0 +1,95 @@
+"""Codes, codewords, latents, images and waveforms from files or from Python, read without executing anything."""
+
+import hashlib
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.records.files import checksum
+from methods.core.usage import UsageError
+
+Source = str | Path | NDArray[Any] | Tensor
+"""A file (.npy, .npz with one array, .pt with one tensor), an array or a tensor."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """An array ``values`` and the SHA-256 of where it comes from: of the file, or of its own bytes."""
+
+    values: Tensor
+    sha256: str
+
+
+def read_array(what: str, source: Source) -> Given:
+    """The array in ``source``, called ``what`` in messages.
+
+    Raises:
+        UsageError: no file that can be read, more or less than one array in it, objects instead of numbers, no
+            numbers at all, or some that are not finite.
+    """
+    if isinstance(source, str | Path):
+        values, sha256 = _read(what, Path(source).expanduser()), checksum(Path(source).expanduser())
+    else:
+        values = _tensor(what, source)
+        sha256 = hashlib.sha256(values.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
+    if not values.numel():
+        raise UsageError(f"{what} are empty, of shape {list(values.shape)}")
+    if values.is_floating_point() and not bool(values.isfinite().all()):
+        raise UsageError(f"{what} hold values that are not finite")
+    return Given(values, sha256)
+
+
+def _read(what: str, path: Path) -> Tensor:
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".pt": _read_pt, ".pth": _read_pt}
+    if path.suffix not in readers:
+        raise UsageError(f"{what} must be a file .npy, .npz or .pt, not {path}")
+    try:
+        found = readers[path.suffix](path)
+    except FileNotFoundError:
+        raise UsageError(f"{what}: there is no file {path}") from None
+    except OSError as error:
+        raise UsageError(f"{what}: {path} can't be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{what}: {path} holds no plain array ({str(error).splitlines()[0][:120]})") from error
+    if not isinstance(found, np.ndarray | Tensor):
+        raise UsageError(f"{what}: {path} holds {_described(found)}, not one array")
+    return _tensor(what, found)
+
+
+def _read_npy(path: Path) -> Any:
+    return np.load(path, allow_pickle=False)
+
+
+def _read_npz(path: Path) -> Any:
+    with np.load(path, allow_pickle=False) as file:
+        return file[file.files[0]] if len(file.files) == 1 else list(file.files)
+
+
+def _read_pt(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _described(found: object) -> str:
+    if isinstance(found, dict | list | tuple):
+        return f"{len(found)} entries" + (f" ({', '.join(map(str, list(found)[:4]))})" if found else "")
+    return f"a {type(found).__name__}"
+
+
+def _tensor(what: str, values: NDArray[Any] | Tensor) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach().cpu()
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf":
+        raise UsageError(f"{what} must be numbers, not of type {values.dtype}")
+    if values.dtype.kind == "u" and values.dtype != np.uint8:  # torch computes with few unsigned types
+        if values.size and int(values.max()) > np.iinfo(np.int64).max:
+            raise UsageError(f"{what} hold numbers beyond 64 bits")
+        values = values.astype(np.int64)
+    return torch.from_numpy(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))

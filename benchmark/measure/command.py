@@ -1,0 +1,68 @@
+"""`python -m benchmark measure`: the arguments, what is printed, where the record goes."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmark.machine import find_device
+from benchmark.measure.keeping import add_arm, check_place, write_measured
+from benchmark.measure.measuring import Measured, measure
+from benchmark.metrics.catalogue import describe
+from methods.core.usage import UsageError
+
+ALONE = "measured"
+"""The folder of results for what stands beside no suite."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure codes, reconstructions and latents that are there already; nothing is trained."""
+    folder = Path(options.results) / (_name(options.suite) if options.suite else ALONE)
+    if options.suite:
+        check_place(folder, options.arm, options.at)
+    elif options.at:
+        raise UsageError("--at says where an arm stands in a suite, which --suite names")
+    with tempfile.TemporaryDirectory() as samples:
+        measured = measure(
+            options.codes,
+            options.codebook_size,
+            codewords=options.codewords,
+            latents=options.latents,
+            originals=options.originals,
+            reconstructions=options.reconstructions,
+            sample_rate=options.sample_rate,
+            value_range=options.value_range,
+            options=options.set,
+            device=find_device(options.device),
+            samples=Path(samples),
+        )
+        key = write_measured(measured, options.arm, options.seed, options.at, folder, Path(samples))
+    print(_text(measured))
+    print(f"\n{folder / 'runs' / key}")
+    if options.suite:
+        size = None if not measured.level_sizes else int(key.split("-K")[1].split("-")[0])
+        add_arm(folder, options.arm, size, options.seed, options.at, key)
+        print(f"`{options.arm}` is an arm of {folder.name} now: python -m benchmark tables {folder.name} shows it")
+    return 0
+
+
+def _name(suite: str) -> str:
+    name = Path(suite).stem if suite.endswith((".yaml", ".yml")) else suite
+    if Path(name).name != name or name == "..":
+        raise UsageError(f"--suite takes the name of a folder in the results, not {suite}")
+    return name
+
+
+def _text(measured: Measured) -> str:
+    """A line a metric that has a value; what was withheld, and why, below."""
+    lines = []
+    for name, value in measured.metrics.items():
+        if value is not None:
+            metric = describe(name)
+            unit = f" {metric.unit}" if metric.unit and metric.unit != "codes" else ""
+            lines.append(f"{metric.label:32s}{format(value, metric.format)}{unit}")
+    withheld = [
+        f"{describe(name).label} withheld: {detail['withheld']}"
+        for name, detail in measured.details.items()
+        if isinstance(detail, dict) and detail.get("withheld")
+    ]
+    return "\n".join([*lines, *withheld])

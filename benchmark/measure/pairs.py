@@ -1,0 +1,232 @@
+"""Originals and reconstructions side by side: two folders of images or of sounds, or two arrays."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmark.data.base import Dataset
+from benchmark.data.image_folder import SUFFIXES as IMAGES
+from benchmark.data.image_folder import unpack
+from benchmark.data.parts.audio_files import SUFFIXES as SOUNDS
+from benchmark.data.parts.audio_files import UnusableError, load, rate_of
+from benchmark.data.parts.files import Files, list_files, shown
+from benchmark.measure.arrays import Source, read_array
+from methods.core.usage import UsageError, check_count
+
+BATCH = 128  # images at a time
+_NAMES = ("originals", "reconstructions")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What is compared, ``count`` pairs: ``batches()`` yields originals and reconstructions, fp32 in [-1, 1].
+
+    ``item_shape`` is ``[C, H, W]`` of images, ``[1, T]`` of sounds, whose first length it is.
+    """
+
+    modality: str
+    count: int
+    item_shape: tuple[int, ...]
+    sample_rate: int | None
+    sources: dict[str, str]
+    batches: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+
+
+def read_pairs(
+    originals: Source, reconstructions: Source, sample_rate: int | None, value_range: tuple[float, float] | None
+) -> Pairs:
+    """Pairs of two folders, whose files go together by name, or of two arrays in one order.
+
+    Raises:
+        UsageError: a folder beside an array, names without partner, other sizes or rates, floats of unknown range.
+    """
+    folders = [folder for source in (originals, reconstructions) if (folder := _folder(source)) is not None]
+    if not folders:
+        return _of_arrays(originals, reconstructions, sample_rate, value_range)
+    if len(folders) == 1:
+        raise UsageError("originals and reconstructions must be two folders or two arrays, not one of each")
+    return _of_folders(folders[0], folders[1], sample_rate)
+
+
+def _folder(source: Source) -> Path | None:
+    path = Path(source).expanduser() if isinstance(source, str | Path) else None
+    return path if path is not None and path.is_dir() else None
+
+
+def _of_folders(originals: Path, reconstructions: Path, sample_rate: int | None) -> Pairs:
+    roots = (originals, reconstructions)
+    for suffixes, make in ((IMAGES, _images), (SOUNDS, _sounds)):
+        listed = [list_files(root, suffixes) for root in roots]
+        if any(files.states for files in listed):
+            sources = {name: files.content for name, files in zip(_NAMES, listed, strict=True)}
+            names = [_by_stem(files) for files in listed]
+            _check_partners(names, roots)
+            files = [(roots[0] / names[0][stem], roots[1] / names[1][stem]) for stem in sorted(names[0])]
+            return make(files, sources, sample_rate)
+    raise UsageError(f"there are no images and no sounds in {originals} or {reconstructions}")
+
+
+def _by_stem(files: Files) -> dict[str, str]:
+    """Names of files by their path without suffix: a JPEG may be reconstructed as a PNG."""
+    found: dict[str, str] = {}
+    for name in files.states:
+        stem = str(Path(name).with_suffix(""))
+        if stem in found:
+            raise UsageError(
+                f"{files.root} holds both {shown(found[stem])} and {shown(name)}: which is to be compared?"
+            )
+        found[stem] = name
+    return found
+
+
+def _check_partners(names: list[dict[str, str]], roots: tuple[Path, Path]) -> None:
+    for here, there, root in ((0, 1, roots[1]), (1, 0, roots[0])):
+        alone = sorted(names[here].keys() - names[there].keys())
+        if alone:
+            more = f" nor of {len(alone) - 1:,} more" if len(alone) > 1 else ""
+            raise UsageError(f"{root} has no partner of {shown(names[here][alone[0]])}{more}; names must be the same")
+
+
+def _images(files: list[tuple[Path, Path]], sources: dict[str, str], sample_rate: int | None) -> Pairs:
+    if sample_rate is not None:
+        raise UsageError("a sample rate is of sounds, and these are images")
+    mode = "L" if all(_mode(file) in ("1", "L") for pair in files for file in pair) else "RGB"
+    shape = tuple(_image(files[0][0], mode).shape)
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(files), BATCH):
+            part = files[start : start + BATCH]
+            sides = [torch.stack([_of_shape(pair[side], mode, shape) for pair in part]) for side in range(2)]
+            yield Dataset.to_input(sides[0]), Dataset.to_input(sides[1])
+
+    return Pairs("image", len(files), shape, None, sources, batches)
+
+
+def _mode(file: Path) -> str:
+    try:
+        with Image.open(file) as image:
+            return image.mode
+    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+        raise UsageError(f"the image {shown(str(file))} can't be read ({type(error).__name__})") from error
+
+
+def _of_shape(file: Path, mode: str, shape: tuple[int, ...]) -> Tensor:
+    image = _image(file, mode)
+    if image.shape != shape:
+        raise UsageError(f"{shown(str(file))} has {_size(tuple(image.shape))} pixels, the first image {_size(shape)}")
+    return image
+
+
+def _image(file: Path, mode: str) -> Tensor:
+    found = unpack(file, lambda image: image.convert(mode))
+    if isinstance(found, str):
+        raise UsageError(f"the image {shown(str(file))} can't be read: {found}")
+    return torch.from_numpy(found)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[2]} x {shape[1]}"
+
+
+def _sounds(files: list[tuple[Path, Path]], sources: dict[str, str], sample_rate: int | None) -> Pairs:
+    rates = {_rate(file) for pair in files for file in pair}
+    if sample_rate is None:
+        if len(rates) > 1:
+            found = " and ".join(f"{rate:,}" for rate in sorted(rates))
+            raise UsageError(f"the sounds have {found} Hz: give the sample rate at which they are to be compared")
+        [sample_rate] = rates
+    rate = check_count("the sample rate", sample_rate)
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for original, reconstruction in files:
+            yield _same_length(_sound(original, rate), _sound(reconstruction, rate), shown(str(reconstruction)))
+
+    return Pairs("audio", len(files), tuple(_sound(files[0][0], rate).shape[1:]), rate, sources, batches)
+
+
+def _rate(file: Path) -> int:
+    try:
+        return rate_of(file)
+    except UnusableError as error:
+        raise UsageError(f"the sound {shown(str(file))} can't be used: {error}") from error
+
+
+def _sound(file: Path, rate: int) -> Tensor:
+    try:
+        return load(file, rate).waveform[None, None]
+    except UnusableError as error:
+        raise UsageError(f"the sound {shown(str(file))} can't be used: {error}") from error
+
+
+def _same_length(original: Tensor, reconstruction: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """Both as long as the original; a decoder's padding at the end is cut off."""
+    lengths = original.shape[-1], reconstruction.shape[-1]
+    if lengths[1] < lengths[0]:
+        raise UsageError(
+            f"{name} has {lengths[1]:,} samples, its original {lengths[0]:,}; a shorter one is not compared"
+        )
+    return original, reconstruction[..., : lengths[0]]
+
+
+def _of_arrays(
+    originals: Source, reconstructions: Source, sample_rate: int | None, value_range: tuple[float, float] | None
+) -> Pairs:
+    given = [read_array(name, source) for name, source in zip(_NAMES, (originals, reconstructions), strict=True)]
+    sources = {name: one.sha256 for name, one in zip(_NAMES, given, strict=True)}
+    prepare = _channels_first if sample_rate is None else _waveforms
+    first, second = (prepare(name, one.values) for name, one in zip(_NAMES, given, strict=True))
+    if first.shape != second.shape:
+        raise UsageError(f"originals are of shape {list(first.shape)}, reconstructions of {list(second.shape)}")
+    scale = _scale(value_range, (first, second), sounds=sample_rate is not None)
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for one, other in zip(first.split(BATCH), second.split(BATCH), strict=True):
+            yield scale(one), scale(other)
+
+    modality = "image" if sample_rate is None else "audio"
+    return Pairs(modality, len(first), tuple(first.shape[1:]), sample_rate, sources, batches)
+
+
+def _channels_first(name: str, values: Tensor) -> Tensor:
+    """Images ``[N, C, H, W]`` of ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``."""
+    if values.dim() == 3:
+        return values[:, None]
+    if values.dim() == 4 and values.shape[1] in (1, 3):
+        return values
+    if values.dim() == 4 and values.shape[3] in (1, 3):
+        return values.permute(0, 3, 1, 2)
+    wanted = "[N, H, W], [N, C, H, W] or [N, H, W, C] with 1 or 3 channels"
+    raise UsageError(
+        f"{name} must be images {wanted}, not of shape {list(values.shape)}; of sounds give the sample rate"
+    )
+
+
+def _waveforms(name: str, values: Tensor) -> Tensor:
+    """Sounds ``[N, 1, T]`` of ``[N, T]`` or ``[N, 1, T]``."""
+    if not values.is_floating_point() or values.dim() not in (2, 3) or (values.dim() == 3 and values.shape[1] != 1):
+        found = f"{values.dtype} of {list(values.shape)}"
+        raise UsageError(f"{name} must be waveforms in [-1, 1], floats of shape [N, T] or [N, 1, T], not {found}")
+    return values.reshape(len(values), 1, -1)
+
+
+def _scale(
+    value_range: tuple[float, float] | None, both: tuple[Tensor, Tensor], *, sounds: bool
+) -> Callable[[Tensor], Tensor]:
+    if sounds:
+        return lambda values: values.float()
+    types = {values.dtype for values in both}
+    if types == {torch.uint8}:
+        return Dataset.to_input
+    if torch.uint8 in types or not all(values.is_floating_point() for values in both):
+        named = " and ".join(sorted(map(str, types)))
+        raise UsageError(f"images must be uint8 (0 to 255) or floats, originals and reconstructions alike, not {named}")
+    if value_range is None:
+        raise UsageError("images of floats need the range of their values: 0,1 or -1,1")
+    low, high = value_range
+    if not low < high:
+        raise UsageError(f"the range of values must go from a lower to a higher number, not from {low:g} to {high:g}")
+    return lambda values: (values.float() - low) * (2 / (high - low)) - 1

@@ -1,0 +1,143 @@
+"""Codes from elsewhere have the numbers that a run's have, and every mistake in them is one sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.measure import measure
+from methods import UsageError
+
+CODES = np.array([[0, 1, 1], [3, 3, 3]])
+
+
+def test_usage_and_what_goes_with_it() -> None:
+    metrics = measure(CODES, 4).metrics
+    assert metrics["usage"] == 0.75
+    assert metrics["dead"] == 1
+    assert metrics["tokens"] == 6
+    frequencies = np.array([1, 2, 3]) / 6
+    assert metrics["perplexity"] == pytest.approx(np.exp(-(frequencies * np.log(frequencies)).sum()))
+    assert metrics["ceiling"] == pytest.approx(1 - 0.75**6)
+    assert "quantization_error" not in metrics
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt"])
+def test_every_kind_of_file_holds_the_same_codes(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"codes{suffix}"
+    if suffix == ".pt":
+        torch.save(torch.from_numpy(CODES), path)
+    elif suffix == ".npz":
+        np.savez(path, CODES)
+    else:
+        np.save(path, CODES.astype(">u2"))
+    found = measure(path, [4])
+    assert found.metrics == measure(CODES, 4).metrics
+    assert [counts.tolist() for counts in found.counts] == [[1, 2, 0, 3]]
+    assert len(found.sources["codes"]) == 64
+
+
+def test_levels_are_counted_together_and_apart_without_dropped_ones() -> None:
+    codes = np.array([[0, 1], [1, -1], [1, 1], [0, 1]])
+    metrics = measure(codes, [2, 3]).metrics
+    assert metrics["usage"] == 2 / 6
+    assert metrics["tokens"] == 3
+    assert metrics["usage_level_1"] == 1
+    assert metrics["usage_level_2"] == pytest.approx(1 / 3)
+    assert metrics["tokens_level_1"] == 4
+
+
+def test_codewords_and_latents_say_how_well_they_fit() -> None:
+    codewords = np.array([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]], np.float32)
+    latents = np.array([[[0.5, 0.0], [2.0, 1.0]], [[0.0, -0.5], [3.0, 0.0]]], np.float32)
+    nearest = measure(codewords=codewords, latents=latents)
+    assert nearest.counts[0].tolist() == [2, 2, 0]
+    variation = ((latents.reshape(-1, 2) - latents.reshape(-1, 2).mean(0)) ** 2).sum()
+    assert nearest.metrics["quantization_error"] == pytest.approx((0.25 + 1 + 0.25 + 1) / variation)
+    assert nearest.metrics["effective_rank_used"] == pytest.approx(1)
+    others = measure(np.array([[0, 1], [0, 2]]), codewords=codewords, latents=latents)
+    assert others.metrics["quantization_error"] == pytest.approx((0.25 + 1 + 0.25 + 36 + 81) / variation)
+
+
+def test_the_codewords_of_several_levels_are_summed() -> None:
+    codewords = np.array([[[0.0], [2.0]], [[0.0], [0.5]]], np.float32)
+    latents, codes = np.array([[2.5], [0.0]], np.float32), np.array([[1, 1], [0, 0]])
+    assert measure(codes, codewords=codewords, latents=latents).metrics["quantization_error"] == 0
+    dropped = np.array([[1, -1], [0, 0]])
+    error = measure(dropped, codewords=codewords, latents=latents).metrics["quantization_error"]
+    assert error == pytest.approx(0.25 / (2 * 1.25**2))
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": (
+        {},
+        "there is nothing to measure: give codes, latents with codewords, or originals and reconstructions",
+    ),
+    "no size": ({"codes": CODES}, "the codebook size is missing: without it nobody knows"),
+    "floats": ({"codes": CODES / 2, "codebook_size": 4}, "codes must be whole numbers, not torch.float64"),
+    "booleans": ({"codes": CODES > 1, "codebook_size": 4}, "codes must be whole numbers, not torch.bool"),
+    "objects": ({"codes": np.array([None]), "codebook_size": 4}, "codes must be numbers, not of type object"),
+    "too high": ({"codes": CODES, "codebook_size": 3}, "codes lie from 0 to 2 .* not at 3"),
+    "too low": ({"codes": CODES - 2, "codebook_size": 4}, "codes lie from 0 to 3 .* not at -2"),
+    "beyond 64 bits": ({"codes": np.array([2**64 - 1], np.uint64), "codebook_size": 4}, "numbers beyond 64 bits"),
+    "empty": ({"codes": CODES[:0], "codebook_size": 4}, r"codes are empty, of shape \[0, 3\]"),
+    "levels": (
+        {"codes": CODES, "codebook_size": [4, 4]},
+        r"codes of 2 levels have them in their last axis, not shape \[2, 3",
+    ),
+    "size": ({"codes": CODES, "codebook_size": 0}, "the codebook size must be a whole number of at least 1, not 0"),
+    "other size": (
+        {"codes": CODES, "codebook_size": 4, "codewords": np.zeros((5, 2), np.float32)},
+        "the codebook size is 4, but there are 5 codewords",
+    ),
+    "flat codewords": (
+        {"codes": CODES, "codewords": np.zeros(4, np.float32)},
+        r"codewords must be floats of shape \[K, D\]",
+    ),
+    "latents alone": ({"latents": np.zeros((4, 2), np.float32), "codebook_size": 4}, "give the codewords too"),
+    "widths": (
+        {"latents": np.zeros((4, 3), np.float32), "codewords": np.zeros((4, 2), np.float32)},
+        "as wide as the codewords",
+    ),
+    "count": (
+        {"codes": CODES, "latents": np.zeros((4, 2), np.float32), "codewords": np.zeros((4, 2), np.float32)},
+        "there are 6 codes a level and 4 latents",
+    ),
+    "not finite": (
+        {"latents": np.full((4, 2), np.nan), "codewords": np.zeros((4, 2))},
+        "latents hold values that are not finite",
+    ),
+    "options": ({"codes": CODES, "codebook_size": 4, "options": {"features": None}}, "options, sample rate and range"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_is_one_sentence(case: str) -> None:
+    given, message = BAD[case]
+    with pytest.raises(UsageError, match=message):
+        measure(**given)
+
+
+def test_files_are_read_without_executing_anything(tmp_path: Path) -> None:
+    class Planted:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "executed",))
+
+    np.save(tmp_path / "objects.npy", np.array([Planted()]), allow_pickle=True)
+    torch.save({"codes": Planted()}, tmp_path / "objects.pt")
+    torch.save({"codes": torch.zeros(3)}, tmp_path / "several.pt")
+    np.savez(tmp_path / "several.npz", a=CODES, b=CODES)
+    (tmp_path / "rubbish.npy").write_bytes(b"no array")
+    for name in ("objects.npy", "objects.pt", "rubbish.npy"):
+        with pytest.raises(UsageError, match=f"codes: .*{name} holds no plain array"):
+            measure(tmp_path / name, 4)
+    for name, held in (("several.pt", r"1 entries \(codes\)"), ("several.npz", r"2 entries \(a, b\)")):
+        with pytest.raises(UsageError, match=f"{name} holds {held}, not one array"):
+            measure(tmp_path / name, 4)
+    with pytest.raises(UsageError, match="there is no file .*missing.npy"):
+        measure(tmp_path / "missing.npy", 4)
+    with pytest.raises(UsageError, match="must be a file .npy, .npz or .pt, not codes.csv"):
+        measure("codes.csv", 4)
+    assert not (tmp_path / "executed").exists()
