@@ -30,8 +30,8 @@ COMMANDS = {
         "training.codebook_features:write_features",
         "write features of a data set's patches to a file, with which `vqgan_lc` starts",
     ),
-    "list": ("commands:list_all", "list everything that a suite can name: methods, data sets, models, metrics, plots"),
-    "show": ("commands:show", "print a method's card and parameters"),
+    "list": ("showing:list_all", "list everything that a suite can name, with a sentence each"),
+    "show": ("showing:show", "print what a name stands for, its options with defaults, an example"),
     "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
 }
 """By name: where a command is found, so that none waits for what another needs (torch), and what it does."""
@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, (_, sentence) in COMMANDS.items():
         command = commands.add_parser(name, help=sentence, description=sentence)
         command.add_argument("--plugin", action="append", default=[], metavar="FILE", help=PLUGIN)
-        if name in ("show", "check"):
+        if name == "show":
+            command.add_argument("name", metavar="NAME", help="of anything that `list` has, or a key such as training")
+        if name == "check":
             command.add_argument("method", metavar="METHOD")
         if name == "check":
             command.add_argument("--set", action=_Override, default={}, metavar="PARAM=VALUE", help="a parameter")

@@ -8,11 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmark.data import datasets
 from benchmark.machine import find_device
-from benchmark.metrics import extra_metrics
-from benchmark.models import models
-from benchmark.objectives import objectives
 from benchmark.records.files import read_rows
 from benchmark.records.plain import printable
 from benchmark.records.record import STATUSES
@@ -20,7 +16,6 @@ from benchmark.records.store import Store
 from benchmark.report.mark import is_whole
 from benchmark.report.write import write_reports
 from benchmark.suite.choices import chosen_before, write_choices
-from benchmark.suite.file import available_suites, find_suite
 from benchmark.suite.plan import Cell, Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
 from benchmark.suite.tuning import Tuner, choices_path, known_errors, write_response
@@ -28,9 +23,9 @@ from benchmark.sweep.display import Display, duration
 from benchmark.sweep.launchers import LocalLauncher
 from benchmark.sweep.launching import jobs_and_threads, launch
 from benchmark.sweep.verify import find_record, verify_run
-from methods import UsageError, available, get
-from methods.core.registry import card_of, resolve_params
-from methods.core.usage import check_count, did_you_mean, options_of
+from methods import UsageError
+from methods.core.registry import resolve_params
+from methods.core.usage import check_count, did_you_mean
 
 
 def run(options: argparse.Namespace) -> int:
@@ -174,60 +169,6 @@ def sensitivity(options: argparse.Namespace) -> int:
 
     for path in write_sensitivity(Path(options.results)):
         print(path)
-    return 0
-
-
-def list_all(options: argparse.Namespace) -> int:
-    """List everything that a suite can name."""
-    print("methods")
-    for name in available():
-        print(f"  {name:<18} {card_of(name).idea}")
-    print("suites")
-    for name in available_suites():
-        text = find_suite(name).read_text(encoding="utf-8")
-        question = next((line for line in text.splitlines() if line.startswith("question:")), "")
-        print(f"  {name:<18} {question.removeprefix('question:').strip()}")
-    from benchmark.report.plots import PLOTS  # pandas and seaborn, which other commands needn't wait for
-
-    for kind, names in {
-        "data sets": datasets.available(),
-        "models": models.available(),
-        "objectives": objectives.available(),
-        "further metrics": extra_metrics.available(),
-        "plots": PLOTS.names(),
-    }.items():
-        print(f"{kind}: {', '.join(names) or 'none'}")
-    return 0
-
-
-def show(options: argparse.Namespace) -> int:
-    """Print a method's card and parameters."""
-    method = get(options.method)
-    card = card_of(options.method)
-    print(f"{method.name} (version {method.version}): {card.idea}\n")
-    rows = [
-        ("paper", card.paper),
-        ("authors' code", card.code),
-        ("trains", card.trains),
-        ("memory", card.memory),
-        ("distributed", card.distributed),
-        ("over a run", card.schedule or "nothing changes but the run's learning rate"),
-    ]
-    for label, text in rows:
-        print(f"{label + ':':<15}{text}")
-    for title, entries, empty in (
-        ("differences from the authors' code", card.differences, "none known"),
-        ("evidence", card.evidence, "not verified"),
-    ):
-        print(f"\n{title}:")
-        for entry in entries or (empty,):
-            print(f"  - {entry}")
-    print("\nparameters:")
-    for name, option in options_of(method.__init__, ("codebook_size", "dim")).items():
-        print(f"  {name} = {option.default!r}")
-    if method.knob is not None:
-        print(f"\ntuned beside the learning rate: {method.knob.parameter} in {list(method.knob.values)}")
-    print(f"\n{(method.__doc__ or '').strip()}")
     return 0
 
 

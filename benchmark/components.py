@@ -97,9 +97,13 @@ class Components(Generic[T]):
         """
         return self._registry.find(name).traits[trait]
 
-    def option_names(self, name: str) -> list[str]:
-        """The options that a person may set."""
-        return list(self._options(name))
+    def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
+        """The options that a person may set, with their defaults."""
+        return self._options(name)
+
+    def documentation(self, name: str) -> str:
+        """The docstring of its builder."""
+        return inspect.getdoc(self._registry.find(name).build) or ""
 
     def _options(self, name: str) -> dict[str, inspect.Parameter]:
         return {**options_of(self._registry.find(name).build, self._supplied), **self._common}

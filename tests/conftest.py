@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.metrics import catalogue
 from methods.core import plugins
 from methods.core.cache import cache_folder
 
@@ -90,6 +91,7 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("_things", "_makers"):
             monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(catalogue, "METRICS", dict(catalogue.METRICS))
 
 
 @pytest.fixture

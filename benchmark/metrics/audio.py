@@ -179,7 +179,11 @@ def audio(
     sample_rate: int | None,
     device: torch.device,
 ) -> ReconstructionMetrics:
-    """Speech: see `AudioMetrics`."""
+    """Mel distance, SI-SDR, bandwidth and the measures of speech that are asked for.
+
+    ``speech``: measures of speech by name, which take seconds a clip. ``clips``: how many test clips they see, evenly
+    spaced, null for all. ``unmapped``, ``training_codes`` and ``extra`` as for images.
+    """
     if sample_rate is None:
         raise UsageError("speech metrics need a data set with a sample rate")
     return AudioMetrics(speech, clips, sample_rate, device)

@@ -149,5 +149,11 @@ def image(
     device: torch.device,
     originals_key: str,
 ) -> ReconstructionMetrics:
-    """Images: see `ImageMetrics`."""
+    """MSE, PSNR, SSIM, LPIPS, Fréchet and kernel distance, agreement in class of images.
+
+    ``features``: the network of the Fréchet and kernel distances (``inception``, ``efficientnet_lite0``,
+    ``fashion_classifier``), null for none. ``lpips``: networks out of ``alex`` and ``vgg``. ``unmapped``: also usage
+    and rank of the codewords before a method's map. ``training_codes``: also usage on all training items. ``extra``:
+    further metrics by name.
+    """
     return ImageMetrics(features, lpips, item_shape, device, originals_key)

@@ -23,20 +23,20 @@ class Training(BaseModel):
     """Younger than some records: at their defaults left out of a run's key."""
 
     steps: int | None = Field(None, ge=1, description="None only where they are an axis of the grid")
-    batch_size: int = Field(128, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(128, ge=1, description="items a step, of all devices together")
+    learning_rate: float = Field(1e-3, gt=0, description="at the end of the warm-up")
     schedule: Literal["constant", "cosine", "linear"] = Field("constant", description="after the warm-up")
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(0, ge=0, description="over which the rate rises from 0")
     final_share: float = Field(0.0, ge=0, le=1, description="of the learning rate, at the end of the schedule")
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="but of what a method moves itself")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW, on the autoencoder's weight matrices alone")
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
-    clip_norm: float | None = Field(None, gt=0)
+    clip_norm: float | None = Field(None, gt=0, description="largest norm of all gradients together")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="of the evaluated average of weights and codebooks")
     continuous_share: float = Field(0.0, ge=0, lt=1, description="of the steps, the first, that are not quantized")
     freeze_encoder: bool = Field(False, description="as it is when quantization starts")
     quantizer_learning_rate: float | None = Field(None, gt=0, description="the learning rate where left out")
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the autoencoder; quantizers run in fp32")
     timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
     devices: int = Field(1, ge=1, description="that share every batch of one run; not part of a run's key")
     deterministic: bool = Field(False, description="slower kernels that repeat exactly; not part of a run's key")

@@ -143,7 +143,7 @@ def resolve_evaluation(document: Document, file: SuiteFile, modality: str, overr
     """
     known: list[str] = []
     try:
-        known = metrics.option_names(modality)
+        known = list(metrics.parameters(modality))
         return evaluation_options(modality, file.evaluation)
     except UsageError as error:
         unknown_first = sorted(file.evaluation, key=lambda option: option in known)

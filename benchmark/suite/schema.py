@@ -63,11 +63,11 @@ class Variant(BaseModel):
 class Arm(Strict):
     """One row of an experiment: a method with its parameters and training settings."""
 
-    arm: str = Field(pattern=r"^[A-Za-z0-9_]+$")
-    method: str
-    params: dict[str, Any] = {}
-    training: dict[str, Any] = {}
-    at: list[Variant] = []
+    arm: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="its name in tables, that of the method where left out")
+    method: str = Field(description="a registered method")
+    params: dict[str, Any] = Field({}, description="its parameters")
+    training: dict[str, Any] = Field({}, description="what differs of the suite's training")
+    at: list[Variant] = Field([], description="what differs at some places of the grid")
 
 
 def _arm(value: Any) -> Any:
@@ -82,7 +82,7 @@ class Grid(BaseModel):
     """Where every arm is trained: codebook sizes, and further axes by dotted keys (``dataset.shift: [0, 1, 2]``)."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-    codebook_size: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    codebook_size: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="codes a position can take")
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Grid(BaseModel):
 class Tuning(Strict):
     """The budget that `tune` spends on every arm at every size: short trials, and the best few again, longer."""
 
-    codebook_sizes: list[Annotated[int, Field(ge=1)]] = Field([1024], min_length=1)
+    codebook_sizes: list[Annotated[int, Field(ge=1)]] = Field([1024], min_length=1, description="each tuned apart")
     learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
         [1e-3, 3e-3, 1e-2], min_length=2, description="of the first trials, half decades (0.001, 0.003, 0.01, ...)"
     )
@@ -110,17 +110,17 @@ class Tuning(Strict):
 class SuiteFile(Strict):
     """One experiment."""
 
-    question: str
+    question: str = Field(description="what the suite answers, the title of its tables")
     needs: str | None = Field(None, description="what a person must have for it, where that is much")
-    dataset: Named
-    model: Named = Component(name="conv")
-    objective: Named = Component(name="squared_error")
-    training: Training
+    dataset: Named = Field(description="name, or {name: ..., option: ...}")
+    model: Named = Field(Component(name="conv"), description="as a data set; `codec` for sound")
+    objective: Named = Field(Component(name="squared_error"), description="as a data set; `mel_waveform` for sound")
+    training: Training = Field(description="of every arm, which may say otherwise")
     evaluation: dict[str, Any] = Field({}, description="options of the metrics of the data set's modality")
-    seeds: int = Field(3, ge=1, le=MOST_SEEDS)
-    grid: Grid
-    methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1)
-    tuning: Tuning = Tuning()
+    seeds: int = Field(3, ge=1, le=MOST_SEEDS, description="runs of every arm at every place, seeds 0 to N - 1")
+    grid: Grid = Field(description="where every arm is trained")
+    methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1, description="the arms")
+    tuning: Tuning = Field(Tuning(), description="the budget of `tune`")
     tuned: str | None = Field(None, description="file of tuned choices, relative to the suite's own folder")
-    tables: list[str | dict[str, Any]] = []
-    plots: list[str | dict[str, Any]] = []
+    tables: list[str | dict[str, Any]] = Field([], description="all that apply, where none is named")
+    plots: list[str | dict[str, Any]] = Field([], description="all that apply, where none is named")

@@ -204,7 +204,7 @@ def _of_trials(file: SuiteFile) -> dict[str, Any]:
         "training.steps": file.tuning.steps[1],
         "evaluation": metrics.trait(datasets.trait(dataset, "modality"), "cheapest"),
     }
-    return overrides | ({"dataset.test_items": TEST_ITEMS} if "test_items" in datasets.option_names(dataset) else {})
+    return overrides | ({"dataset.test_items": TEST_ITEMS} if "test_items" in datasets.parameters(dataset) else {})
 
 
 def choices_path(suite: str, overrides: dict[str, Any]) -> Path:

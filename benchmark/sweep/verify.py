@@ -134,7 +134,7 @@ def _dataset_options(record: dict[str, Any], options: Mapping[str, Any]) -> dict
     """What the data set is opened with: as recorded, and a path from who asks, since records hold none."""
     identity = {name: value for name, value in record["config"]["dataset"].items() if name != "name"}
     name = record["config"]["dataset"]["name"]
-    known = datasets.option_names(name)
+    known = list(datasets.parameters(name))
     given = {**{option: value for option, value in identity.items() if option in known}, **options}
     try:
         found = datasets.identity(name, given)

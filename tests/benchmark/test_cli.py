@@ -40,7 +40,7 @@ def _call(*arguments: str) -> int:
         (["thin", "nowhere"], "there is no nowhere/plan.json"),
         (["run", "quickstart", "--plugin", "nowhere.py"], "error: plug-in nowhere.py is not a Python file"),
         (["tables", "quickstart", "--results", "nowhere"], "there are no results in nowhere/quickstart"),
-        (["show", "simqv"], "error: unknown method `simqv`"),
+        (["show", "simqv"], "error: nothing is called `simqv` (did you mean `simvq`?)"),
         (["check", "vq_vae", "--set", "bta=1"], "`vq_vae` has no parameter `bta` (did you mean `beta`?)"),
     ],
 )
@@ -186,11 +186,12 @@ def test_list_and_show_name_what_is_there(capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     assert "arXiv 2411.02038" in out
     assert "beta = 0.25" in out
-    assert "over a run:    nothing changes but the run's learning rate" in out
+    assert "over a run: nothing changes but the run's learning rate" in out
     assert _call("show", "bsq") == 0
-    assert "over a run:    the weight of the loss falls" in capsys.readouterr().out
+    assert "over a run: the weight of the loss falls" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("own_registries")
 def test_the_plug_ins_in_contributing_work_on_the_first_try(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

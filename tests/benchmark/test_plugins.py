@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.components import Components
 from benchmark.data import datasets
-from benchmark.metrics import catalogue, extra_metrics, metrics
+from benchmark.metrics import extra_metrics, metrics
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.report.plots import PLOTS
@@ -16,6 +16,7 @@ from methods import UsageError, load_plugin
 from methods.core import plugins
 from methods.core.plugins import Registry
 
+pytestmark = pytest.mark.usefixtures("own_registries")
 SOURCES = {
     "datasets": """
         from benchmark.data import datasets
@@ -78,11 +79,6 @@ def registry_of(kind: str) -> Registry:
         "metrics": extra_metrics,
     }
     return PLOTS if kind == "plots" else components[kind]._registry
-
-
-@pytest.fixture(autouse=True)
-def own_catalogue(monkeypatch: pytest.MonkeyPatch, own_registries: None) -> None:
-    monkeypatch.setattr(catalogue, "METRICS", dict(catalogue.METRICS))
 
 
 def write(folder: Path, kind: str, name: str, file: str = "plugged.py") -> Path:

@@ -148,7 +148,7 @@ def test_an_option_added_later_stays_out_of_keys_at_its_default():
     assert things.identity("invented", {}) == {"old": 1}
     assert things.identity("invented", {"new": [2, 3], "counted": False}) == {"old": 1}
     assert things.identity("invented", {"new": [4], "counted": True}) == {"old": 1, "new": [4], "counted": True}
-    assert things.option_names("invented") == ["old", "new", "counted"]
+    assert list(things.parameters("invented")) == ["old", "new", "counted"]
     assert things.create("invented", {"counted": True}, given=10, other=0) == 16
     assert seen[-1] == (1, (2, 3))
     with pytest.raises(UsageError, match="`old` must not"):

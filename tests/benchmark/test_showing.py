@@ -1,0 +1,68 @@
+"""Every name that a suite can say has an entry, whose example is one that a suite accepts; the page is of the code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmark.cli import main
+from benchmark.entries import KINDS, REQUIRED, entries
+from benchmark.showing import reference_page
+from benchmark.suite.file import Document, validate
+
+Write = Callable[[dict[str, object] | str], str]
+SECTIONS = ("dataset", "model", "objective", "training", "grid", "methods", "tuning", "evaluation", "tables", "plots")
+
+
+def shown(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_page_is_written_from_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert page == reference_page(), "write it anew: python -m benchmark.showing > docs/reference.md"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_entry_says_what_it_is(kind: str, tiny: dict[str, object], write_suite: Write) -> None:
+    for entry in entries([kind]):
+        assert entry.sentence, entry
+        assert all(option.name.isidentifier() and option.default for option in entry.options)
+        if kind == "suites":
+            continue
+        example = yaml.safe_load(entry.example)
+        assert set(example) <= {"question", *SECTIONS}
+        if kind != "tables" and "..." not in entry.example:
+            validate(Document(Path(write_suite({**tiny, **example}))), {})
+
+
+def test_keys_have_types_defaults_and_meanings() -> None:
+    [training] = [entry for entry in entries(["keys of a suite"]) if entry.name == "training"]
+    options = {option.name: option for option in training.options}
+    assert options["clip_norm"].default == "null"
+    assert options["clip_norm"].about == "number or null; largest norm of all gradients together"
+    assert options["schedule"].about.startswith("constant, cosine or linear; ")
+    for section in entries(["keys of a suite"]):
+        assert all(option.about for option in section.options if option.name not in ("params", "training")), (
+            section.name
+        )
+    [folder] = [entry for entry in entries(["data sets"]) if entry.name == "image_folder"]
+    assert {option.name: option.default for option in folder.options} == {
+        "path": "null",
+        "size": REQUIRED,
+        "limit": "null",
+    }
+    assert folder.example == "dataset: {name: image_folder, size: ...}"
+
+
+def test_one_name_of_several_kinds_shows_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown("show", "usage") == 0
+    printed = capsys.readouterr().out
+    assert "usage (metrics)" in printed
+    assert "usage (plots)" in printed
+    assert shown("show", "trainin") == 2
+    assert "nothing is called `trainin` (did you mean `training`?)" in capsys.readouterr().err
