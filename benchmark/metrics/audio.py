@@ -150,7 +150,8 @@ class AudioMetrics(ReconstructionMetrics):
         asked = measure(name)
         weights = asked.weights()
         made_by = asked.package_version(), checksum(weights) if weights else None
-        return FeatureCache("speech", self._rate, content, name, *made_by)
+        plugin = [source] if (source := measures.source(name)) else []
+        return FeatureCache("speech", self._rate, content, name, *made_by, *plugin)
 
     def _describe(self, originals: dict[str, tuple[float | None, int]], clips: float) -> None:
         for name in self._measures:
@@ -171,7 +172,7 @@ def _check(speech: Sequence[str], clips: int | None) -> None:
         check_count("`clips`", clips)
 
 
-@metrics.register("audio", check=_check, cheapest={"speech": []})
+@metrics.register("audio", check=_check, cheapest={"speech": []}, named={"speech": measures})
 def audio(
     *,
     speech: Sequence[str] = ("pesq", "stoi", "pitch", "dnsmos", "distillmos"),

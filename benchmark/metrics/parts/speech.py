@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.components import Components
 from benchmark.data.parts.audio_files import resample
-from methods.core.plugins import load_plugins, loaded_plugins
+from methods.core.plugins import load_again, loaded_plugins
 
 RATE = 16_000
 """Hz at which most measures listen."""
@@ -129,7 +129,7 @@ def over_clips(function: Callable[..., B], clips: Iterable[A], threads: int, **f
         return list(pool.map(task, clips, chunksize=4))
 
 
-def _prepare(plugins: list[str]) -> None:
+def _prepare(plugins: dict[str, bytes]) -> None:
     """A process of its own takes one thread, and knows the measures that this one knows."""
     torch.set_num_threads(1)
-    load_plugins(plugins)
+    load_again(plugins)
