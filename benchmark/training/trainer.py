@@ -117,7 +117,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         for name, part in self._parts().items():
-            if part is self.optimizer:
+            if isinstance(part, torch.optim.Optimizer):
                 restore(part, state[name])
             else:
                 part.load_state_dict(state[name])
