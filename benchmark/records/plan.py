@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark.records.files import read_file
 from benchmark.records.run import KEY
 
 SCHEMA = 1
@@ -70,7 +71,7 @@ def read_plan(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is none.
     """
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = json.loads(read_file(path).decode())
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:

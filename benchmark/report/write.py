@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmark.machine import available_cores
+from benchmark.records.files import check_no_link
 from benchmark.records.plain import printable
 from benchmark.report.mark import made_of, mark_whole
 from methods.core.plugins import load_again, loaded_plugins
@@ -64,6 +65,8 @@ def _records(folder: Path) -> int:
 def _build(folder: Path) -> _Report:
     from benchmark import report  # pandas and the plots, which a call that has nothing to report needn't wait for
 
+    for own in (folder, folder / "tables", folder / "plots"):
+        check_no_link(own)
     sources = made_of(folder)
     results = report.read(folder)
     written = report.build(results)

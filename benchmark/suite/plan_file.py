@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.records.files import write_atomic, writing
+from benchmark.records.files import open_lock, write_atomic, writing
 from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, read_plan
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
@@ -89,7 +89,7 @@ def _content(plan: Plan) -> dict[str, Any]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time: what is read must not change before it is written again."""
-    with writing(folder), open(folder / ".plan.lock", "w") as file:
+    with writing(folder), open_lock(folder / ".plan.lock") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
