@@ -105,7 +105,9 @@ def _add_suite_options(command: argparse.ArgumentParser) -> None:
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs", type=_positive, metavar="N", help="runs at a time")
-    command.add_argument("--retry", type=_names, default=[], metavar="STATUS", help="do runs of this status again")
+    command.add_argument(
+        "--retry", type=_names, default=[], metavar="STATUS", help="do runs of this status again, also `ok`"
+    )
     command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="default: local")
     command.add_argument("--address", metavar="A", help="of a running Ray cluster; else Ray starts on this machine")
     command.add_argument("--cpus", type=_amount, metavar="N", help="CPUs of each run; with Ray also a fraction")

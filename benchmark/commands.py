@@ -55,7 +55,7 @@ def tune(options: argparse.Namespace) -> int:
     _check_retry(options.retry)
     device = _device(options.device, options.launcher)
     path = choices_path(options.suite, options.set)
-    known = known_errors(read_rows(path.with_suffix(".csv")))
+    known = {} if STATUSES[0] in options.retry else known_errors(read_rows(path.with_suffix(".csv")))
     tuner = Tuner(options.suite, options.set, options.methods, torch.device(device).type, known)
     others = chosen_before(path, tuner.empty_choices()) if options.methods else {}
     store = Store(Path(options.results) / f"{tuner.name}@tuning")
@@ -189,8 +189,8 @@ def check(options: argparse.Namespace) -> int:
 
 def _check_retry(statuses: list[str]) -> None:
     for name in statuses:
-        if name not in STATUSES[1:]:
-            raise UsageError(f"--retry takes a status: {', '.join(STATUSES[1:])}{did_you_mean(name, STATUSES)}")
+        if name not in STATUSES:
+            raise UsageError(f"--retry takes a status: {', '.join(STATUSES)}{did_you_mean(name, STATUSES)}")
 
 
 def _plan(options: argparse.Namespace, device: str) -> Plan:

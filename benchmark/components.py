@@ -1,7 +1,7 @@
 """Things a suite chooses by name (data sets, models, objectives, metrics): a registry with checked options."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -105,6 +105,10 @@ class Components(Generic[T]):
         """The docstring of its builder."""
         return inspect.getdoc(self._registry.find(name).build) or ""
 
+    def source(self, name: str) -> str | None:
+        """What the plug-in that ``name`` comes from is made of, as `sources.source_of` tells it; None for ours."""
+        return self._registry.source(name)
+
     def _options(self, name: str) -> dict[str, inspect.Parameter]:
         return {**options_of(self._registry.find(name).build, self._supplied), **self._common}
 
@@ -146,6 +150,12 @@ class Components(Generic[T]):
 def _as_list(value: Any) -> Any:
     """A default that is a tuple, as a suite writes it."""
     return list(value) if isinstance(value, tuple) else value
+
+
+def sources_of(named: Iterable[tuple[Components[Any], str]]) -> dict[str, str]:
+    """Of those that come from plug-ins: the source by kind and name (``model wide``)."""
+    found = {f"{components.kind} {name}": components.source(name) for components, name in named}
+    return {what: source for what, source in found.items() if source is not None}
 
 
 def check_each(option: str, values: object, known: Collection[str]) -> None:

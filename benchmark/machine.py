@@ -25,6 +25,15 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def memory(kind: str) -> int | None:
+    """Bytes of this machine's main memory for ``cpu``, of its first GPU for ``cuda``; None where there is none."""
+    if kind == "cpu":
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
+
+
 def find_device(name: str) -> torch.device:
     """The device that a person calls ``name``; ``auto`` is a GPU where PyTorch sees one.
 

@@ -43,7 +43,6 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     flat /= dist.get_world_size()
     pieces = flat.split([gradient.numel() for gradient in gradients])
     for parameter, piece in zip(used, pieces, strict=True):
-        # In the parameter's own layout: fused optimisers walk the memory of both side by side.
         parameter.grad = torch.empty_like(parameter).copy_(piece.view(parameter.shape))
 
 

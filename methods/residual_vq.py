@@ -70,6 +70,7 @@ class ResidualVQ(Quantizer):
         below=({"beta": 0.03},),
         above=({"beta": 3.0}, {"beta": 10.0}),
     )
+    names_methods = ("level",)
 
     def __init__(
         self,

@@ -88,7 +88,7 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is registered and loaded may change within a test, and is afterwards what it was."""
     for registry in plugins._registries:
         registry.discover()
-        for name in ("_things", "_makers"):
+        for name in ("_things", "_makers", "_sources"):
             monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     monkeypatch.setattr(plugins, "_loaded", {})
     monkeypatch.setattr(catalogue, "METRICS", dict(catalogue.METRICS))

@@ -13,10 +13,10 @@ OF_CODES = {"unmapped": False, "training_codes": False}
 items."""
 
 metrics: "Components[ReconstructionMetrics]" = Components(
-    "modality", "benchmark.metrics", _SUPPLIED, {"cheapest": {}}, common={**OF_CODES, "extra": ()}
+    "modality", "benchmark.metrics", _SUPPLIED, {"cheapest": {}, "named": {}}, common={**OF_CODES, "extra": ()}
 )
 """What is measured on every test set of a modality. ``cheapest``: options that suffice for tuning, which chooses by the
-validation error. The option ``extra`` lists `extra_metrics`."""
+validation error. ``named``: what the names in an option are those of. The option ``extra`` lists `extra_metrics`."""
 
 extra_metrics: "Components[ReconstructionMetrics]" = Components(
     "metric", "benchmark.metrics", _SUPPLIED, {"modality": ""}

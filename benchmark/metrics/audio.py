@@ -27,7 +27,8 @@ class AudioMetrics(ReconstructionMetrics):
 
     A reconstruction is cut to its original's length. Mel distance and SI-SDR see it as it is, everything else as it
     could be played, clipped to [-1, 1]. A clip on which a metric is undefined (PESQ finds no utterance or the clip is
-    longer than 19.4 s, no frame is voiced) is left out of its mean and counted in ``<metric>_undefined``.
+    longer than 19.4 s, no frame is voiced, its code ended its process) is left out of its mean and counted in
+    ``<metric>_undefined``.
 
     Args:
         names: of `speech.measures`.
@@ -71,12 +72,13 @@ class AudioMetrics(ReconstructionMetrics):
             chosen = self._chosen()
             known = self._known([original for original, _ in chosen])
             pairs = [(*pair, facts) for pair, facts in zip(chosen, known, strict=True)]
-            shared = {"names": self._measures, "sample_rate": self._rate}
-            judged = over_clips(judge_pair, pairs, torch.get_num_threads(), **shared)
-            columns = [column for name in self._measures for column in measure(name).columns]
-            rows |= {column: [row[column] for row in judged] for column in columns}
+            judged = over_clips(judge_pair, pairs, self._measures, torch.get_num_threads(), self._rate)
+            for name in self._measures:
+                columns = measure(name).columns
+                values = [answer.get(name, (None,) * len(columns)) for answer in judged]
+                rows |= {column: [value[index] for value in values] for index, column in enumerate(columns)}
             judges = [name for name in self._measures if isinstance(measure(name), Judge)]
-            originals = self._means({name: [float(facts[name][0]) for facts in known] for name in judges})
+            originals = self._means({name: [_score(facts.get(name)) for facts in known] for name in judges})
             self._describe(originals, self._total(len(chosen)))
         clips, self._seconds = (
             self._total(len(self._pairs)),
@@ -138,19 +140,21 @@ class AudioMetrics(ReconstructionMetrics):
         stored = {name: cache.load() for name, cache in caches.items()}
         missing = [name for name, rows in stored.items() if rows is None]
         if missing:
-            shared = {"names": missing, "sample_rate": self._rate}
-            found = over_clips(facts_of, originals, torch.get_num_threads(), **shared)
+            found = over_clips(facts_of, originals, missing, torch.get_num_threads(), self._rate)
             for name in missing:
-                stored[name] = rows = torch.from_numpy(np.stack([facts[name] for facts in found]))
-                caches[name].save(rows)
+                if all(name in facts for facts in found):
+                    caches[name].save(torch.from_numpy(np.stack([facts[name] for facts in found])))
+        else:
+            found = [{} for _ in originals]
         arrays = {name: rows.numpy() for name, rows in stored.items() if rows is not None}
-        return [{name: rows[index] for name, rows in arrays.items()} for index in range(len(originals))]
+        return [{**facts, **{name: rows[index] for name, rows in arrays.items()}} for index, facts in enumerate(found)]
 
     def _cache(self, content: str, name: str) -> FeatureCache:
         asked = measure(name)
         weights = asked.weights()
         made_by = asked.package_version(), checksum(weights) if weights else None
-        return FeatureCache("speech", self._rate, content, name, *made_by)
+        plugin = [source] if (source := measures.source(name)) else []
+        return FeatureCache("speech", self._rate, content, name, *made_by, *plugin)
 
     def _describe(self, originals: dict[str, tuple[float | None, int]], clips: float) -> None:
         for name in self._measures:
@@ -165,13 +169,18 @@ class AudioMetrics(ReconstructionMetrics):
             self._details |= {column: dict(detail) for column in asked.columns}
 
 
+def _score(facts: Facts | None) -> float | None:
+    """Of an original, None where its judge could not say."""
+    return None if facts is None else float(facts[0])
+
+
 def _check(speech: Sequence[str], clips: int | None) -> None:
     check_each("speech", speech, measures.available())
     if clips is not None:
         check_count("`clips`", clips)
 
 
-@metrics.register("audio", check=_check, cheapest={"speech": []})
+@metrics.register("audio", check=_check, cheapest={"speech": []}, named={"speech": measures})
 def audio(
     *,
     speech: Sequence[str] = ("pesq", "stoi", "pitch", "dnsmos", "distillmos"),

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -80,7 +80,7 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
 
 
 @contextmanager
-def _opened(path: Path | str) -> Iterator[io.BufferedReader]:
+def opened(path: Path | str) -> Iterator[io.BufferedReader]:
     """A file to read from.
 
     Raises:
@@ -92,13 +92,29 @@ def _opened(path: Path | str) -> Iterator[io.BufferedReader]:
         yield file
 
 
+def open_lock(path: Path) -> TextIO:
+    """A file to lock, made where it is missing: neither through a link nor, for ever, into a pipe.
+
+    Raises:
+        OSError: it is something else, or can't be written.
+    """
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "w")
+
+
+def check_no_link(folder: Path) -> None:
+    """Raise an `UnwritableError` where ``folder`` is a link: what is written or removed there would be elsewhere."""
+    if folder.is_symlink():
+        reason = "is a link; a run writes into the results folder alone, so remove the link"
+        raise UnwritableError(f"{folder} {reason}", folder)
+
+
 def read_file(path: Path | str) -> bytes:
     """The content of a file.
 
     Raises:
-        OSError: as `_opened`.
+        OSError: as `opened`.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return file.read()
 
 
@@ -106,9 +122,9 @@ def checksum(path: Path | str) -> str:
     """SHA-256 of a file, hexadecimal; it is not read into memory as a whole.
 
     Raises:
-        OSError: as `_opened`.
+        OSError: as `opened`.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.records.files import writing
+from benchmark.records.files import open_lock, read_file, writing
 from benchmark.records.run import KEY
 
 SCHEMA = 1
@@ -70,7 +70,7 @@ class BadPlanError(ValueError):
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """One process at a time: what is read of the plan in ``folder`` must not change before it is written again."""
-    with writing(folder), open(folder / ".plan.lock", "w") as file:
+    with writing(folder), open_lock(folder / ".plan.lock") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -83,7 +83,7 @@ def read_plan(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is none.
     """
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = json.loads(read_file(path).decode())
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from benchmark.records.files import UnwritableError, checksum, write_atomic, writing
+from benchmark.records.files import UnwritableError, check_no_link, checksum, open_lock, write_atomic, writing
 from benchmark.records.record import SCHEMA, BadRecordError, read_record, seal
 from benchmark.records.run import KEY
 from methods.core.usage import UsageError
@@ -44,6 +44,8 @@ class Store:
         self.folder = folder
         if read_only:
             return
+        for own in (folder, folder / "runs"):
+            check_no_link(own)
         try:
             (folder / "runs").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder / "runs"):
@@ -57,9 +59,7 @@ class Store:
     def run_folder(self, key: str) -> Path:
         """Folder of one run; made on demand."""
         folder = self._path(key)
-        if folder.is_symlink():
-            reason = "is a link; a run writes into the results folder alone, so remove the link"
-            raise UnwritableError(f"{folder} {reason}", folder)
+        check_no_link(folder)
         with writing(folder):
             folder.mkdir(exist_ok=True)
         return folder
@@ -148,8 +148,7 @@ class Store:
         """
         path = self.run_folder(key) / _CLAIM
         with writing(path):
-            # Neither through a link nor, for ever, into a pipe.
-            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "w")
+            file = open_lock(path)
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.records.files import checksum, write_output
+from benchmark.records.files import checksum, read_file, write_output
 from benchmark.records.plan import RESPONSE
 from benchmark.records.store import RECORD
 
@@ -35,7 +35,7 @@ def mark_whole(folder: Path, sources: str, written: Iterable[Path]) -> None:
 def is_whole(folder: Path) -> bool:
     """Whether the report in ``folder`` is made of what is there now, and has every file as it was written."""
     try:
-        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        mark = json.loads(read_file(folder / MARK).decode())
         files = dict(mark["files"])
         there = all(_hash(folder / name) == expected is not None for name, expected in files.items())
         return there and bool(mark["made_of"] == made_of(folder))

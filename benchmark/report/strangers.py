@@ -37,7 +37,7 @@ def _sentence(differences: tuple[Difference, ...], count: int) -> str:
 def _differences(config: dict[str, Any], plan: dict[str, Any]) -> tuple[Difference, ...]:
     """(setting, theirs, the plan's) of what all arms share; settings of the training first and without their section.
 
-    Axes of the grid are left out, and the learning rate, which an arm may have of its own.
+    Axes of the grid are left out, and what an arm may have of its own: the learning rate, a method of a plug-in.
     """
     protocol, axes = plan.get("protocol", {}), plan.get("axes", {})
     found: list[Difference] = []
@@ -45,7 +45,7 @@ def _differences(config: dict[str, Any], plan: dict[str, Any]) -> tuple[Differen
         theirs, ours = _section(config, section), _section(protocol, section)
         for name in sorted({*theirs, *ours}):
             own = f"{section}.{name}"
-            if own in axes or own == "training.learning_rate":
+            if own in axes or own == "training.learning_rate" or own.startswith("plugins.method "):
                 continue
             absent = _ABSENT.get(name) if section == "training" else None
             pair = theirs.get(name, absent), ours.get(name, absent)

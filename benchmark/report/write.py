@@ -8,9 +8,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmark.machine import available_cores
+from benchmark.records.files import check_no_link
 from benchmark.records.plain import printable
 from benchmark.report.mark import made_of, mark_whole
-from methods.core.plugins import load_plugins, loaded_plugins
+from methods.core.plugins import load_again, loaded_plugins
 
 PROBLEMS_SHOWN = 5
 
@@ -46,7 +47,7 @@ def _built(folders: list[Path]) -> Iterator[_Report]:
     # Not forked: torch and the plots have threads, whose locks a fork would copy as they happen to stand.
     plugins = loaded_plugins()
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=load_plugins, initargs=(plugins,)
+        processes, mp_context=get_context("spawn"), initializer=load_again, initargs=(plugins,)
     ) as pool:
         # The largest first, so that none is left for the end when all but one core have nothing more to do.
         reports = {folder: pool.submit(_build, folder) for folder in sorted(folders, key=_records, reverse=True)}
@@ -64,6 +65,8 @@ def _records(folder: Path) -> int:
 def _build(folder: Path) -> _Report:
     from benchmark import report  # pandas and the plots, which a call that has nothing to report needn't wait for
 
+    for own in (folder, folder / "tables", folder / "plots"):
+        check_no_link(own)
     sources = made_of(folder)
     results = report.read(folder)
     written = report.build(results)

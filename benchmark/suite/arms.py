@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
 from benchmark.records.settings import Training
 from benchmark.suite.grid import Point, options_at
+from benchmark.suite.memory import build_once
 from benchmark.suite.schema import Arm, SuiteFile
 from methods import Quantizer
 from methods.core.registry import get, resolve_params
@@ -78,8 +78,7 @@ def _check_sizes(method: type[Quantizer], sizes: list[int], dim: int, params: di
         except UsageError as error:
             reason = reason or error
             continue
-        with torch.random.fork_rng(devices=[]):
-            method(size, dim, **params)
+        build_once(method, size, dim, params)
         return
     assert reason is not None
     raise reason

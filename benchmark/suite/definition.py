@@ -5,8 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.components import Components
+from benchmark.components import Components, sources_of
 from benchmark.data import datasets
+from benchmark.metrics.parts.extra import sources as metric_sources
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.records.run import Run, run_key
@@ -17,6 +18,7 @@ from benchmark.suite.file import Document, find_suite, resolve_evaluation, valid
 from benchmark.suite.grid import Point, check_axis, check_number, options_at, points
 from benchmark.suite.schema import Arm, Component
 from methods.core.registry import get
+from methods.core.registry import sources as method_sources
 from methods.core.usage import UsageError
 
 
@@ -117,6 +119,7 @@ class Suite:
             UsageError: the method can't have that size, or as `arm_at`.
         """
         method, here = get(arm.method), self.arm_at(arm, point, size)
+        plugins = {**self._plugins, **method_sources(arm.method, here.params)}
         config = {
             "method": arm.method,
             "version": method.version,
@@ -125,6 +128,7 @@ class Suite:
             **self.settings(point),
             "training": Training.scientific(here.training),
             "seed": seed,
+            **({"plugins": plugins} if plugins else {}),
         }
         dataset_options = {**self.file.dataset.options, **options_at("dataset", point)}
         placing = {name: here.training[name] for name in Training.PLACING}
@@ -142,7 +146,19 @@ class Suite:
         training = {**self.file.training.model_dump(), **options_at("training", point)}
         checked["training"] = Training.scientific(training)
         checked["evaluation"] = self._evaluation
-        return checked
+        return {**checked, **({"plugins": self._plugins} if self._plugins else {})}
+
+    @cached_property
+    def _plugins(self) -> dict[str, str]:
+        """What data set, model, objective and evaluation take from plug-ins: the source by kind and name."""
+        file = self.file
+        named: list[tuple[Components[Any], str]] = [
+            (datasets, file.dataset.name),
+            (models, file.model.name),
+            (objectives, file.objective.name),
+        ]
+        modality = datasets.trait(file.dataset.name, "modality")
+        return {**sources_of(named), **metric_sources(modality, self._evaluation)}
 
     def _component(self, section: str, own: dict[str, Any]) -> dict[str, Any]:
         """Name and scientific options of what is chosen in ``section``, with its ``own`` options at a point.

@@ -1,12 +1,14 @@
 """From a suite to the plan of its runs: a cell for every arm, place and seed, and one key a run."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark.records.run import Run, with_long_key
 from benchmark.suite.definition import Suite
 from benchmark.suite.grid import Point
+from benchmark.suite.memory import TooLargeError, check_memory
 from benchmark.suite.schema import Arm
 from methods.core.registry import get
 from methods.core.usage import UsageError
@@ -90,20 +92,53 @@ def plan_suite(
             suite.arm_at(arm, point, size)
     first = [suite.arm_at(arm, *suite.places[0]).model_copy(update={"at": arm.at}) for arm in arms]
     plan = Plan(suite, first, seeds or list(range(suite.file.seeds)))
-    for arm, (point, size), seed in itertools.product(arms, suite.places, plan.seeds):
-        plan.cells.append(cell_at(suite, arm, point, size, seed, device))
+    for index, arm in enumerate(arms):
+        with suite.document.at("methods", list(suite.arms).index(arm.arm) if arm.arm in suite.arms else index):
+            plan.cells += _cells(suite, arm, plan.seeds, device)
     plan.keep_apart()
     with suite.document.at("methods"):
         _check_distinct(plan.cells)
     return plan
 
 
+def _cells(suite: Suite, arm: Arm, seeds: list[int], device: str) -> list[Cell]:
+    """Those of an arm.
+
+    Raises:
+        TooLargeError: it is larger than memory at every place where it can be.
+    """
+    cells = [cell_at(suite, arm, point, size, seed, device) for (point, size), seed in _places(suite, seeds)]
+    if not any(cell.run for cell in cells):
+        for cell in cells:
+            check_fits(suite, arm, cell.point, cell.codebook_size, device)
+    return cells
+
+
+def _places(suite: Suite, seeds: list[int]) -> Iterator[tuple[tuple[Point, int], int]]:
+    return itertools.product(suite.places, seeds)
+
+
+def check_fits(suite: Suite, arm: Arm, point: Point, size: int, device: str) -> None:
+    """Raise a `TooLargeError` where the arm's quantizer is larger than the memory there is.
+
+    Of a model that does not say its latent dimension it is known to be 1 at least.
+    """
+    method, dim = get(arm.method), suite.settings(point)["model"].get("latent_dim", 1)
+    try:
+        check_memory(method, size, dim, suite.arm_at(arm, point, size).params, device)
+    except TooLargeError:
+        raise
+    except UsageError:  # of a dimension that is not the real one
+        return
+
+
 def cell_at(suite: Suite, arm: Arm, point: Point, size: int, seed: int, device: str) -> Cell:
-    """An arm's cell, without a run where the method can't have the size, at all or on a CPU."""
+    """An arm's cell, without a run where the method can't have the size, at all, on a CPU or in the memory there is."""
     here = suite.arm_at(arm, point, size)
     try:
         if device == "cpu":
             get(arm.method).check_on_cpu(size, **here.params)
+        check_fits(suite, arm, point, size, device)
         return Cell(arm.arm, size, seed, suite.run(arm, point, size, seed), None, point)
     except UsageError as error:
         return Cell(arm.arm, size, seed, None, str(error), point)

@@ -6,12 +6,16 @@ from statistics import mean
 import torch
 
 from benchmark.data import datasets
+from benchmark.machine import memory
 from benchmark.records.run import Run
 from benchmark.records.store import Store
+from benchmark.suite.memory import bytes_needed
 from benchmark.suite.plan import Plan
 from benchmark.training.trainer import Trainer
+from methods import get
 
 _WARM_UP, _TIMED = 2, 3
+_SHARE = 0.5  # of the memory there is, which a run that is timed may need
 _EVALUATION_SHARE = 1.3
 """Evaluation and start-up on top of training, roughly; finished runs replace this guess."""
 
@@ -19,8 +23,8 @@ _EVALUATION_SHARE = 1.3
 def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: torch.device) -> tuple[float, str]:
     """Seconds that the runs ``left`` take, added up, and on what the figure rests."""
     known = _finished(plan, store)
-    seconds, timed = 0.0, 0
-    rates: dict[str, float] = {}
+    seconds, timed, untimed = 0.0, 0, 0
+    rates: dict[str, float | None] = {}
     for run in left:
         place = _length(run)
         if place in known:
@@ -28,9 +32,13 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
             continue
         if place not in rates:
             rates[place] = _seconds_a_step(run, device)
-            timed += 1
-        seconds += rates[place] * run.config["training"]["steps"] * _EVALUATION_SHARE
-    return seconds, f"{timed} timed for {_TIMED} steps each" if timed else "from finished runs"
+            timed += rates[place] is not None
+        if (rate := rates[place]) is None:
+            untimed += 1
+            continue
+        seconds += rate * run.config["training"]["steps"] * _EVALUATION_SHARE
+    basis = f"{timed} timed for {_TIMED} steps each" if timed else "from finished runs"
+    return seconds, f"{basis}; without {untimed} that may need more memory than there is" if untimed else basis
 
 
 def _finished(plan: Plan, store: Store | None) -> dict[str, float]:
@@ -53,7 +61,13 @@ def _length(run: Run) -> str:
     return json.dumps({**config, "dataset": sizes, "training": training, "seed": None}, sort_keys=True)
 
 
-def _seconds_a_step(run: Run, device: torch.device) -> float:
-    dataset = datasets.create(run.config["dataset"]["name"], run.dataset_options)
-    trainer = Trainer(run.config, dataset, device)
+def _seconds_a_step(run: Run, device: torch.device) -> float | None:
+    """None where weights, gradients and moments might not fit: the run has a process of its own to find out."""
+    config = run.config
+    method, size, dim = get(config["method"]), config["codebook_size"] or 1, config["model"].get("latent_dim", 1)
+    needed, there = bytes_needed(method, size, dim, config["params"]), memory(device.type)
+    if needed is not None and there is not None and 4 * needed > _SHARE * there:
+        return None
+    dataset = datasets.create(config["dataset"]["name"], run.dataset_options)
+    trainer = Trainer(config, dataset, device)
     return trainer.seconds_a_step(_WARM_UP, _TIMED)

@@ -183,6 +183,10 @@ class _Sweep:
             self._unwritable = event.message or f"the results of {key} can't be written"
             self._outcome.lost[key] = self._unwritable
             return
+        if event.ending is Ending.PLUGIN:
+            self._outcome.lost[key] = event.message
+            self._display.note(f"{key}: {event.message}")
+            return
         stopped = event.ending is Ending.STOPPED
         found = None if stopped else verdict(event.exit_code, event.message, event.out_of_memory)
         if found is None:

@@ -16,6 +16,7 @@ from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher
 from benchmark.worker.job import Job
 from methods import UsageError, get
+from methods.core.plugins import check_sources
 
 NOT_COMPARED = ("seconds",)
 """Columns of the history that no two runs share."""
@@ -117,7 +118,7 @@ def _verifiable(path: Path) -> dict[str, Any]:
     config = record["config"]
     if record["status"] != "ok":
         raise UsageError(f"{record['key']} did not end well ({record['status']}); only a run that did can be verified")
-    if run_key(config) != record["key"]:
+    if record["key"] not in (run_key(config), run_key(config, long=True)):
         raise UsageError(f"{path}: its configuration is not the one that its key names")
     if "measured" in config:
         raise UsageError(
@@ -127,6 +128,7 @@ def _verifiable(path: Path) -> dict[str, Any]:
     if version != config.get("version"):
         recorded = config.get("version")
         raise UsageError(f"{record['key']} is of version {recorded} of `{config['method']}`; here is version {version}")
+    check_sources(config.get("plugins", {}))
     return record
 
 

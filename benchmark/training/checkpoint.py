@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.processes import all_say, gather, is_first
-from benchmark.records.files import write_output
+from benchmark.records.files import opened, write_output
 from methods.parts.processes import rank
 
 
@@ -68,7 +68,8 @@ def load_checkpoint(path: Path, training: Resumable) -> None:
     """
     problem: Exception | None = None
     try:
-        _restore(torch.load(path, map_location=training.device, weights_only=True), training)
+        with opened(path) as file:
+            _restore(torch.load(file, map_location=training.device, weights_only=True), training)
     except Exception as error:
         problem = error
     if not all_say(problem is None):

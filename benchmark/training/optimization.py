@@ -1,11 +1,11 @@
 """The optimiser of a run: which parameters it trains at which rate, and how the rate changes over the run."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -38,11 +38,45 @@ def build_optimizer(
 
 def _optimizer(settings: dict[str, Any], groups: list[dict[str, Any]]) -> Optimizer:
     rate = settings["learning_rate"]
+    # Fused kernels walk the memory of a parameter from end to end; in one with gaps it is not all the parameter's.
+    fused = all(_is_dense(parameter) for group in groups for parameter in group["params"])
     if settings["optimizer"] == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings["momentum"])
     if settings["optimizer"] == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, weight_decay=0.0, fused=True)
-    return torch.optim.Adam(groups, lr=rate, fused=True)
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=0.0, fused=fused)
+    return torch.optim.Adam(groups, lr=rate, fused=fused)
+
+
+def align_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Give every gradient the layout of its parameter: fused optimisers walk the memory of both side by side.
+
+    Autograd does so by itself; a method that writes a gradient may not.
+    """
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad = _like(parameter, parameter.grad)
+
+
+def restore(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Put back the ``state_dict`` of an optimiser, whatever the layout that its parameters had then."""
+    optimizer.load_state_dict(state)
+    for parameter, own in optimizer.state.items():
+        for name, value in own.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                own[name] = _like(parameter, value)
+
+
+def _like(parameter: Tensor, value: Tensor) -> Tensor:
+    """``value`` in the layout of ``parameter``, itself where it has that; steps along a side of one mean nothing."""
+    sides = [side for side, length in enumerate(parameter.shape) if length > 1]
+    if all(value.stride(side) == parameter.stride(side) for side in sides):
+        return value
+    return torch.empty_like(parameter).copy_(value)
+
+
+def _is_dense(parameter: Tensor) -> bool:
+    """Whether its memory has neither gaps nor overlaps, in whatever order."""
+    return torch.empty_like(parameter).stride() == parameter.stride()
 
 
 def rate_factor(settings: dict[str, Any]) -> Callable[[int], float]:

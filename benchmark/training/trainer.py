@@ -23,7 +23,7 @@ from benchmark.training.averaging import averaged
 from benchmark.training.batches import Batches, DeviceSplit
 from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
 from benchmark.training.codebook_features import cached_features
-from benchmark.training.optimization import build_optimizer
+from benchmark.training.optimization import align_gradients, build_optimizer, restore
 from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
 from benchmark.training.stopwatch import QuantizerStopwatch
@@ -117,7 +117,10 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            if isinstance(part, torch.optim.Optimizer):
+                restore(part, state[name])
+            else:
+                part.load_state_dict(state[name])
         self.bad_step.copy_(state["bad_step"])
         self.progress = Progress(**state["progress"])
         self.stopwatch.restore(state["stopwatch"])
@@ -287,6 +290,7 @@ class Trainer:
         loss.backward()
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         average_gradients(parameters)
+        align_gradients(parameters)
         if self.settings["clip_norm"] is not None:
             nn.utils.clip_grad_norm_(parameters, self.settings["clip_norm"])
         self.optimizer.step()

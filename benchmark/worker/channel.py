@@ -24,6 +24,8 @@ class Ending(StrEnum):
     """It was asked to stop, and saved where it stands."""
     UNWRITABLE = "unwritable"
     """The results can't be written: a full disk, a read-only folder."""
+    PLUGIN = "plugin"
+    """A plug-in can't be loaded any more, or is not the one that the run's key names."""
 
 
 _descriptor: int | None = None

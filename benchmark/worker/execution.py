@@ -26,9 +26,14 @@ from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopp
 from benchmark.worker.channel import emit
 from benchmark.worker.job import Job
 from benchmark.worker.verdict import is_out_of_memory, is_unwritable, sound
-from methods.core.plugins import load_plugins
+from methods.core.plugins import check_sources, load_plugins
+from methods.core.usage import UsageError
 
 _LOG = logging.getLogger(__name__)
+
+
+class PluginError(UsageError):
+    """A plug-in can't be loaded, or is not the one that a run's key names."""
 
 
 def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
@@ -36,6 +41,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
 
     Raises:
         UnwritableError: the results can't be written, which is not the run's fault.
+        PluginError: a plug-in was changed since the run was planned, which is not its fault either.
         Stopped: the run was asked to stop; its checkpoint says where it stands.
     """
     started = time.monotonic()
@@ -44,6 +50,10 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
         _repeat_exactly()
     try:
         load_plugins(job.plugins)
+        check_sources(job.run.config.get("plugins", {}))
+    except UsageError as error:  # the command that planned the run has loaded them
+        raise PluginError(str(error)) from error
+    try:
         outcome = _train_and_evaluate(job, folder, device)
     except Stopped:
         raise

@@ -98,6 +98,8 @@ class Quantizer(nn.Module):
     """Largest size this method can do in reasonable time and memory, on any device."""
     max_codebook_size_cpu: ClassVar[int | None] = None
     """The same on a CPU, where that is less."""
+    names_methods: ClassVar[tuple[str, ...]] = ()
+    """Parameters whose value is the name of another method."""
     added: ClassVar[tuple[str, ...]] = ()
     """Parameters younger than some records: at its default one is left out of a run's configuration, and so of its
     key, as if it still did not exist."""

@@ -1,24 +1,30 @@
 """Things by name: those of a package, of installed plug-ins, and of files named on the command line. Needs no torch."""
 
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from methods.core.sources import is_ours, loading_file, loading_installed, source_of
 from methods.core.usage import UsageError, did_you_mean
 
 T = TypeVar("T")
-OURS = ("benchmark", "methods")
 _registries: "list[Registry[Any]]" = []
 _added: "list[tuple[Registry[Any], str]]" = []
 """What plug-ins have registered, in order."""
-_loaded: dict[str, str] = {}
-"""The files that were loaded: module by path."""
+_loaded: "dict[str, _Loaded]" = {}
+"""The files that were loaded, by path."""
+
+
+class _Loaded(NamedTuple):
+    module: str
+    content: bytes
 
 
 class Registry(Generic[T]):
@@ -34,6 +40,7 @@ class Registry(Generic[T]):
         self.kind, self.group, self._package = kind, group, package
         self._things: dict[str, T] = {}
         self._makers: dict[str, Any] = {}
+        self._sources: dict[str, str] = {}
         self._complete = False
         _registries.append(self)
 
@@ -47,7 +54,9 @@ class Registry(Generic[T]):
         if taken is not None and origin(taken) != origin(maker):
             raise UsageError(f"two {self.kind}s are called `{name}`: {origin(taken)} and {origin(maker)}; rename one")
         self._things[name], self._makers[name] = thing, maker
-        if str(getattr(maker, "__module__", "")).split(".")[0] not in OURS:
+        if (source := source_of(maker)) is not None:
+            self._sources[name] = source
+        if not is_ours(maker):
             _added.append((self, name))
 
     def names(self) -> list[str]:
@@ -66,6 +75,11 @@ class Registry(Generic[T]):
             known = self.names()
             raise UsageError(f"unknown {self.kind} `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
         return self._things[name]
+
+    def source(self, name: str) -> str | None:
+        """What the plug-in that ``name`` comes from is made of, as `sources.source_of` tells it; None for ours."""
+        self.discover()
+        return self._sources.get(name)
 
     def all(self) -> dict[str, T]:
         """Everything by name, in the order in which it was registered."""
@@ -93,6 +107,7 @@ class Registry(Generic[T]):
     def _remove(self, name: str) -> None:
         self._things.pop(name, None)
         self._makers.pop(name, None)
+        self._sources.pop(name, None)
 
 
 def load_installed(group: str) -> dict[str, Any]:
@@ -105,7 +120,8 @@ def load_installed(group: str) -> dict[str, Any]:
     for entry in entry_points(group=group):
         plugin = f"the installed plug-in `{entry.name}` ({entry.value}) of {group}"
         try:
-            found[plugin] = entry.load()
+            with loading_installed(entry):
+                found[plugin] = entry.load()
         except UsageError:
             raise
         except KeyboardInterrupt:
@@ -115,26 +131,36 @@ def load_installed(group: str) -> dict[str, Any]:
     return found
 
 
-def load_plugin(path: str | Path) -> None:
+def load_plugin(path: str | Path, content: bytes | None = None) -> None:
     """Execute a Python file that registers something: methods, data sets, models, objectives, metrics, plots.
+
+    Args:
+        path: of the file.
+        content: what is executed in place of what now stands there, from `loaded_plugins` of another process.
 
     Raises:
         UsageError: no such file, it fails to import, or it registers nothing.
     """
     file = Path(path).expanduser().resolve()
     module_name = f"codebook_bench_plugin_{file.stem}"
-    if module_name in sys.modules and _loaded.get(str(file)) == module_name:
+    loaded = _loaded.get(str(file))
+    if module_name in sys.modules and loaded is not None and loaded.module == module_name:
         return
-    spec = importlib.util.spec_from_file_location(module_name, file)
-    if not file.is_file() or spec is None or spec.loader is None:
+    loader = importlib.machinery.SourceFileLoader(module_name, str(file))
+    if file.suffix != ".py" or (content is None and not file.is_file()):
         raise UsageError(f"plug-in {path} is not a Python file")
     for registry in _registries:
         registry.discover()
     before = len(_added)
+    spec = importlib.util.spec_from_file_location(module_name, file, loader=loader)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        # Read once, and never from a compiled file: what is executed is what its source says it is.
+        content = file.read_bytes() if content is None else content
+        with loading_file(module_name, content):
+            exec(loader.source_to_code(content, str(file)), vars(module))
         if len(_added) == before:
             raise UsageError(f'plug-in {path} registers nothing; decorate its class with @register("name")')
     except BaseException as error:  # also sys.exit
@@ -146,7 +172,7 @@ def load_plugin(path: str | Path) -> None:
         if isinstance(error, UsageError | KeyboardInterrupt):
             raise
         raise UsageError(f"plug-in {path} fails to import: {type(error).__name__}: {error}") from error
-    _loaded[str(file)] = module_name
+    _loaded[str(file)] = _Loaded(module_name, content)
 
 
 def load_plugins(paths: Iterable[str | Path]) -> None:
@@ -155,9 +181,30 @@ def load_plugins(paths: Iterable[str | Path]) -> None:
         load_plugin(path)
 
 
-def loaded_plugins() -> list[str]:
-    """The files that this process has loaded, for another process to load."""
-    return list(_loaded)
+def loaded_plugins() -> dict[str, bytes]:
+    """The files that this process has loaded, for `load_again` of another one."""
+    return {path: loaded.content for path, loaded in _loaded.items()}
+
+
+def load_again(plugins: Mapping[str, bytes]) -> None:
+    """Load what another process has loaded (`loaded_plugins`), whatever stands in its files by now."""
+    for path, content in plugins.items():
+        load_plugin(path, content)
+
+
+def check_sources(asked: Mapping[str, str]) -> None:
+    """Whether what a run takes from plug-ins is what it was asked for: source by kind and name (``method mine``).
+
+    Raises:
+        UsageError: something is of another source here, or not here at all.
+    """
+    if not asked:
+        return
+    here = {f"{registry.kind} {name}": registry.source(name) for registry in _registries for name in registry.names()}
+    for what, source in asked.items():
+        if (found := here.get(what)) != source:
+            now = f"is {found}" if found else "is not there"
+            raise UsageError(f"the {what} of a plug-in {now}, and its run's key names {source}")
 
 
 def origin(maker: Any) -> str:

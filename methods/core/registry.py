@@ -59,6 +59,13 @@ def card_of(name: str) -> Card:
     return card
 
 
+def sources(name: str, params: dict[str, Any]) -> dict[str, str]:
+    """Of the method and those that its ``params`` name, where they come from plug-ins: the source by kind and name."""
+    named = [name, *(params[parameter] for parameter in get(name).names_methods if parameter in params)]
+    found = {f"{METHODS.kind} {one}": METHODS.source(one) for one in named}
+    return {what: source for what, source in found.items() if source is not None}
+
+
 def resolve_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
     """All parameters of a method with their values, the given ones over the defaults."""
     return resolve_options(f"`{name}`", get(name).__init__, params, _SUPPLIED)

@@ -1,7 +1,8 @@
 """What the processes of a distributed run share: sums, rows and draws. Of one process everything is as it is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,16 +49,22 @@ def batch_sizes(latents: Tensor) -> list[int]:
 
 def all_reduce(tensor: Tensor) -> Tensor:
     """Sum over all processes, in place; the tensor itself where there is one process."""
-    if is_distributed():
-        dist.all_reduce(tensor)
-    return tensor
+    return _in_place(dist.all_reduce, tensor) if is_distributed() else tensor
 
 
 def all_reduce_min(tensor: Tensor) -> Tensor:
     """Element-wise minimum over all processes, in place."""
-    if is_distributed():
-        dist.all_reduce(tensor, op=dist.ReduceOp.MIN)
-    return tensor
+    return _in_place(partial(dist.all_reduce, op=dist.ReduceOp.MIN), tensor) if is_distributed() else tensor
+
+
+def _in_place(collective: Callable[[Tensor], Any], tensor: Tensor) -> Tensor:
+    """``collective`` on the elements of ``tensor`` in their order: it would walk memory, which may have another one."""
+    if tensor.is_contiguous():
+        collective(tensor)
+        return tensor
+    rows = tensor.contiguous()
+    collective(rows)
+    return tensor.copy_(rows)
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -77,9 +84,7 @@ def sum_over_processes(tensor: Tensor) -> Tensor:
 
 def broadcast(tensor: Tensor) -> Tensor:
     """The first process's tensor on every process, in place."""
-    if is_distributed():
-        dist.broadcast(tensor, src=0)
-    return tensor
+    return _in_place(partial(dist.broadcast, src=0), tensor) if is_distributed() else tensor
 
 
 def gather_rows(latents: Tensor) -> Tensor:
@@ -108,7 +113,7 @@ def best_rows(rows: Tensor, scores: Tensor) -> Tensor:
     """For each of ``rows [K, D]`` that of the process with the highest of ``scores [K]``, the first of equals."""
     if not is_distributed():
         return rows
-    best = scores.clone()
+    best = scores.clone(memory_format=torch.contiguous_format)
     dist.all_reduce(best, op=dist.ReduceOp.MAX)
     owner = torch.where(scores == best, rank(), world_size())
     dist.all_reduce(owner, op=dist.ReduceOp.MIN)

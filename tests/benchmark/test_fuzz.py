@@ -190,8 +190,16 @@ def check_plan(content: bytes, folder: Path) -> None:
     read(folder)
 
 
+def with_model(**options: Any) -> str:
+    return yaml.safe_dump({**SUITE, "model": {"name": "conv", **options}}, sort_keys=False)
+
+
 @FAST
 @given(text=suite_texts())
+@example(text=with_model(latent_dim=2**31))
+@example(text=with_model(latent_dim=2**63))
+@example(text=yaml.safe_dump({**SUITE, "grid": {"codebook_size": [2**36]}}))
+@example(text=yaml.safe_dump({**SUITE, "grid": {"codebook_size": [10**30]}}))
 def test_suites(text: str, tmp_path: Path) -> None:
     check_suite(text, tmp_path)
 

@@ -93,7 +93,8 @@ def test_a_file_adds_it(kind: str, tmp_path: Path) -> None:
     assert "mine" in registry_of(kind).names()
     with pytest.raises(UsageError, match=r"unknown .* `min3` \(did you mean `mine`\?\); there are: "):
         registry_of(kind).find("min3")
-    assert plugins.loaded_plugins() == [str(tmp_path / "plugged.py")]
+    path = tmp_path / "plugged.py"
+    assert plugins.loaded_plugins() == {str(path): path.read_bytes()}
 
 
 @pytest.mark.parametrize("kind", SOURCES)
@@ -122,7 +123,7 @@ def test_an_installed_package_adds_it(kind: str, install: Callable[..., None], m
     install(registry, SOURCES[kind].replace("NAME", "mine"), "mine")
     assert registry.group == f"codebook_bench.{kind}"
     assert "mine" in registry.names()
-    del registry._things["mine"], registry._makers["mine"]
+    registry._remove("mine")
     monkeypatch.setattr(registry, "_complete", False)
     message = rf"`theirs` \(their_package:mine\) of codebook_bench.{kind} registers nothing"
     with pytest.raises(UsageError, match=message):

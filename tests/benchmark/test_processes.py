@@ -30,12 +30,6 @@ CASES: dict[str, dict[str, Any]] = {
     "simvq, unequal shares": {"method": "simvq", "batch_size": 7},
     "sq_vae, averaged weights": {"method": "sq_vae", "ema_decay": 0.9},
 }
-UNQUANTIZED: dict[str, dict[str, Any]] = {
-    "sgd": {"optimizer": "sgd"},
-    "adam": {"optimizer": "adam", "learning_rate": 0.02},
-    "adamw": {"optimizer": "adamw", "learning_rate": 0.02, "weight_decay": 0.01, "ema_decay": 0.9},
-}
-"""Nothing here can flip: after forty steps the error is that of one process to a hundred-thousandth."""
 
 
 def dataset() -> Dataset:
@@ -81,13 +75,6 @@ def train(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     measured |= distances(data)
     history = [{k: v for k, v in row.items() if k != "seconds"} for row in trainer.progress.history]
     return {"state": trainer.trained.state_dict(), "metrics": measured, "history": history}
-
-
-def unquantized(settings: dict[str, Any], folder: Path) -> float:
-    """The validation error after forty steps without a quantizer."""
-    trainer = Trainer(config("no_quantization", steps=40, **settings), dataset(), CPU)
-    trainer.fit(folder / "unquantized.pt", lambda *_: None)
-    return trainer.progress.history[-1]["validation_error"]
 
 
 class ThreeMeans(Classifier):
@@ -185,10 +172,6 @@ def train_halves(rank: int) -> dict[str, Any]:
         folder = place / name
         folder.mkdir(exist_ok=True)
         found[name] = train(case, folder)
-    for name, settings in UNQUANTIZED.items():
-        folder = place / name
-        folder.mkdir(exist_ok=True)
-        found[name] = unquantized(settings, folder)
     found["layouts"] = layouts()
     found["squared_error"] = squared_error()
     found["gradients"] = gradients()
@@ -227,14 +210,6 @@ def test_two_processes_train_and_measure_what_one_does(
         assert halves[0][name]["metrics"][key] == pytest.approx(value, rel=TOLERANCE), key
     for ours, theirs in zip(halves[0][name]["history"], whole["history"], strict=True):
         assert ours == pytest.approx(theirs, rel=10 * TOLERANCE, abs=1e-6)  # a code of an untrained encoder may flip
-
-
-@pytest.mark.parametrize("name", UNQUANTIZED)
-def test_two_processes_without_a_quantizer_end_where_one_does(
-    name: str, halves: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    assert halves[0][name] == halves[1][name]
-    assert halves[0][name] == pytest.approx(unquantized(UNQUANTIZED[name], tmp_path), rel=1e-5)
 
 
 def test_an_averaged_gradient_has_the_layout_of_its_weight(halves: list[dict[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.components import Components, sources_of
 from benchmark.metrics import extra_metrics, metrics
 from benchmark.metrics.base import ReconstructionMetrics, Together
 from methods.core.usage import UsageError
@@ -20,6 +21,15 @@ def evaluation_options(modality: str, options: Mapping[str, Any]) -> dict[str, A
             {"name": name, **extra_metrics.identity(name, own)} for name, own in _extra(modality, found["extra"])
         ]
     return found
+
+
+def sources(modality: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Of all that ``options``, from `evaluation_options`, take from plug-ins: the source by kind and name."""
+    named: list[tuple[Components[Any], str]] = [(metrics, modality)]
+    named += [(extra_metrics, entry["name"]) for entry in options.get("extra", [])]
+    for option, components in metrics.trait(modality, "named").items():
+        named += [(components, name) for name in options.get(option, [])]
+    return sources_of(named)
 
 
 def create_metrics(modality: str, options: Mapping[str, Any], **supplied: Any) -> ReconstructionMetrics:

@@ -50,6 +50,7 @@ class Pesq(Measure):
     """`pesq`, at 16 kHz."""
 
     columns = ("pesq",)
+    is_safe = True
     package = "pesq"
 
     def values(self, pair: Pair, facts: Facts | None) -> tuple[float | None, ...]:
@@ -62,6 +63,7 @@ class Stoi(Measure):
     """`stoi`, of the clips as they are."""
 
     columns = ("stoi",)
+    is_safe = True
     package = "pystoi"
 
     def values(self, pair: Pair, facts: Facts | None) -> tuple[float | None, ...]:

@@ -106,6 +106,7 @@ class Dnsmos(Judge):
     """`dnsmos`."""
 
     columns = ("dnsmos",)
+    is_safe = True
     package = "speechmos"
 
     def weights(self) -> Path:
@@ -122,6 +123,7 @@ class Distillmos(Judge):
     """`distillmos`."""
 
     columns = ("distillmos",)
+    is_safe = True
     package = "distillmos"
 
     def weights(self) -> Path:
@@ -138,6 +140,7 @@ class Utmos(Judge):
     """`utmos`."""
 
     columns = ("utmos",)
+    is_safe = True
 
     def weights(self) -> Path:
         """See `utmos_weights`."""

@@ -55,6 +55,7 @@ class Pitch(Measure):
     """Voicing and fundamental frequency; its facts are the `pitch` of the original."""
 
     columns = ("vuv_f1", "f0_error")
+    is_safe = True
     package = "torchcrepe"
     has_facts = True
 

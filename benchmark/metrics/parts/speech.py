@@ -1,12 +1,10 @@
 """Measures of clips of speech that take seconds a clip: what one is, and many clips at once on the cores there are."""
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -14,14 +12,12 @@ from numpy.typing import NDArray
 
 from benchmark.components import Components
 from benchmark.data.parts.audio_files import resample
-from methods.core.plugins import load_plugins, loaded_plugins
+from benchmark.metrics.parts.pool import Answer, in_processes
 
 RATE = 16_000
 """Hz at which most measures listen."""
 Clip = NDArray[np.float32]
 Facts = NDArray[np.float32]
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 class Pair(NamedTuple):
@@ -38,11 +34,13 @@ class Measure:
     """What a suite can ask for by name, and the ``columns`` that it brings.
 
     ``package``: the installed distribution that computes it, None where none does. ``has_facts``: whether it asks
-    something of an original alone, which is then asked once a data set.
+    something of an original alone, which is then asked once a data set. ``is_safe``: whether its code is known not to
+    end the process that asks it; any other is asked in one of its own, whose end costs the value of one clip.
     """
 
     columns: ClassVar[tuple[str, ...]]
     package: ClassVar[str | None] = None
+    is_safe: ClassVar[bool] = False
     has_facts: ClassVar[bool] = False
 
     def weights(self) -> Path | None:
@@ -101,35 +99,33 @@ def facts_of(clip: Clip, *, names: Sequence[str], sample_rate: int) -> dict[str,
 
 
 def judge_pair(
-    pair: tuple[Clip, Clip, dict[str, Facts]], *, names: Sequence[str], sample_rate: int
-) -> dict[str, float | None]:
-    """All columns of one original, its reconstruction (both ``[T]``) and the facts of the first."""
-    original, reconstruction, facts = pair
+    clip: tuple[Clip, Clip, dict[str, Facts]], *, names: Sequence[str], sample_rate: int
+) -> dict[str, tuple[float | None, ...]]:
+    """The values, a column each, of an original, its reconstruction (both ``[T]``) and the facts of the first.
+
+    A measure that could say nothing of the original is not asked.
+    """
+    original, reconstruction, facts = clip
     both = (_resampled(clip, sample_rate) for clip in (original, reconstruction))
     clips = Pair(original, reconstruction, sample_rate, *both)
-    values: dict[str, float | None] = {}
-    for name in names:
-        asked = measure(name)
-        values |= zip(asked.columns, asked.values(clips, facts.get(name)), strict=True)
-    return values
+    asked = {name: measure(name) for name in names if name in facts or not measure(name).has_facts}
+    return {name: one.values(clips, facts.get(name)) for name, one in asked.items()}
 
 
 def _resampled(clip: Clip, sample_rate: int) -> Clip:
     return resample(torch.from_numpy(clip), sample_rate, RATE).numpy()
 
 
-def over_clips(function: Callable[..., B], clips: Iterable[A], threads: int, **fixed: Any) -> list[B]:
-    """``function`` of every clip, in ``threads`` processes where there are several; the order is kept."""
-    task = partial(function, **fixed)
-    if threads < 2:
-        return [task(clip) for clip in clips]
-    # Forking would copy the state of a CUDA context and of running threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(threads, context, initializer=_prepare, initargs=(loaded_plugins(),)) as pool:
-        return list(pool.map(task, clips, chunksize=4))
+def over_clips(
+    function: Callable[..., Answer], clips: Sequence[Any], names: Sequence[str], threads: int, sample_rate: int
+) -> list[Answer]:
+    """What the measures ``names`` say of every clip by ``function``, in ``threads`` processes where there are several.
 
-
-def _prepare(plugins: list[str]) -> None:
-    """A process of its own takes one thread, and knows the measures that this one knows."""
-    torch.set_num_threads(1)
-    load_plugins(plugins)
+    Those that may end their process always have another one than this.
+    """
+    task = partial(function, sample_rate=sample_rate)
+    here = [name for name in names if measure(name).is_safe] if threads < 2 else []
+    found = [task(clip, names=here) if here else {} for clip in clips]
+    if others := [name for name in names if name not in here]:
+        found = [own | answer for own, answer in zip(found, in_processes(task, clips, others, threads), strict=True)]
+    return found

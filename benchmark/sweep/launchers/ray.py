@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.machine import available_cores
-from benchmark.records.files import write_output, writing
+from benchmark.records.files import read_file, write_output, writing
 from benchmark.records.store import CHECKPOINT, RECORD, Store, output_path
 from benchmark.sweep.launchers.base import Event
 from benchmark.sweep.launchers.process import STOP_SECONDS, End
@@ -113,7 +113,7 @@ class RayLauncher:
         """Hand a run to the cluster, with its checkpoint for a machine that does not see the results folder."""
         job = task.job
         checkpoint = Store(Path(job.results)).run_folder(job.run.key) / CHECKPOINT
-        content = checkpoint.read_bytes() if checkpoint.exists() else None
+        content = read_file(checkpoint) if checkpoint.is_file() else None
         remote = self._ray.remote(run_job).options(
             num_cpus=self.cpus, num_gpus=self._gpus, max_retries=0, scheduling_strategy="SPREAD"
         )

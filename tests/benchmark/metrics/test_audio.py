@@ -13,12 +13,14 @@ import torchaudio
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
 from benchmark.metrics import metrics
+from benchmark.metrics.parts import pool
 from benchmark.metrics.parts.intrusive import pesq as clip_pesq
 from benchmark.metrics.parts.mel import MelDistance
 from benchmark.metrics.parts.opinion import UTMOS_VARIABLE, distillmos, dnsmos
 from benchmark.metrics.parts.pitch import pitch, pitch_error, voicing_f1
+from benchmark.metrics.parts.speech import judge_pair, measures, over_clips
 from benchmark.metrics.parts.speech import measure as make
-from benchmark.metrics.parts.speech import measures, over_clips
+from methods import load_plugin
 from methods.core.usage import UsageError
 
 RATE = 16_000
@@ -161,10 +163,9 @@ def test_some_of_the_clips_are_judged_and_originals_are_judged_once(monkeypatch:
     clips = torch.from_numpy(np.stack([voice(0.5, seed=seed) for seed in range(4)]))[:, None]
     seen: list[int] = []
 
-    def counted(function: Any, items: Any, threads: int, **fixed: Any) -> Any:
-        items = list(items)
+    def counted(function: Any, items: Any, *others: Any) -> Any:
         seen.append(len(items))
-        return over_clips(function, items, threads, **fixed)
+        return over_clips(function, items, *others)
 
     monkeypatch.setattr(audio, "over_clips", counted)
     for _ in range(2):
@@ -183,8 +184,10 @@ def test_some_of_the_clips_are_judged_and_originals_are_judged_once(monkeypatch:
 
 
 def test_several_processes_give_what_one_gives() -> None:
-    clips = [voice(0.5, seed=seed) for seed in range(3)]
-    assert over_clips(len, clips, 2) == over_clips(len, clips, 1) == [8000] * 3
+    pairs = [(voice(0.5, seed=seed), noisy(voice(0.5, seed=seed)), {}) for seed in range(5)]
+    two, one = (over_clips(judge_pair, pairs, ["stoi"], threads, RATE) for threads in (2, 1))
+    assert two == one
+    assert len({answer["stoi"] for answer in one}) == 5
 
 
 def test_rates_of_codes() -> None:
@@ -241,3 +244,66 @@ def test_samples_are_sounds_and_a_picture(tmp_path: Path) -> None:
     assert len(soundfile.read(tmp_path / "samples" / "reconstruction_1.wav")[0]) == 8000
     with Image.open(tmp_path / "samples.png") as picture:
         assert picture.size == (32, 160)
+
+
+DEADLY = """
+import os, signal
+import numpy as np
+from benchmark.metrics.parts.speech import Measure, measures
+
+@measures.register("deadly")
+class Deadly(Measure):
+    columns = ("first", "second")
+
+    def values(self, pair, facts):
+        if pair.original[0] == np.float32(0.5):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return float(pair.original[0]), None
+
+@measures.register("deadly_facts")
+class DeadlyFacts(Measure):
+    columns = ("third",)
+    has_facts = True
+
+    def facts(self, original):
+        if original[0] == np.float32(0.25):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original[:1]
+
+    def values(self, pair, facts):
+        return (float(facts[0]),)
+"""
+
+
+def judged(names: list[str], beginnings: list[float]) -> dict[str, Any]:
+    clips = torch.zeros(len(beginnings), 1, 8000)
+    clips[:, 0, 0] = torch.tensor(beginnings)
+    made = metrics.create("audio", {"speech": names}, sample_rate=RATE, device=CPU)
+    made.update(clips, clips)
+    return {**made.compute(), "details": made.details()}
+
+
+def test_compiled_code_that_ends_its_process_costs_one_value(
+    tmp_path: Path, own_registries: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With one thread, too: a measure that is not known to be safe never runs in the process of the run."""
+    path = tmp_path / "deadly.py"
+    path.write_text(DEADLY)
+    load_plugin(path)
+    found = judged(["deadly", "deadly_facts", "stoi"], [0.125, 0.5, 0.25])
+    assert (found["first"], found["first_undefined"]) == (pytest.approx((0.125 + 0.25) / 2), 1)
+    assert (found["second"], found["second_undefined"]) == (None, 3)
+    assert (found["third"], found["third_undefined"]) == (pytest.approx((0.125 + 0.5) / 2), 1)
+    assert "stoi_undefined" in found
+    assert "speech measure `deadly` ended its process on 1 clips; they have no value of it" in capsys.readouterr().err
+
+
+def test_a_measure_that_dies_of_everything_is_given_up(
+    tmp_path: Path, own_registries: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "deadly.py"
+    path.write_text(DEADLY)
+    load_plugin(path)
+    monkeypatch.setattr(pool, "MOST_DEATHS", 1)
+    found = judged(["deadly"], [0.125, 0.5, 0.5, 0.25])
+    assert (found["first"], found["first_undefined"]) == (None, 4)

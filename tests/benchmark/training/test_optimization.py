@@ -1,5 +1,6 @@
 """The learning rate over a run, and who is trained at which rate."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmark.records.settings import Training
-from benchmark.training.optimization import build_optimizer, rate_factor
+from benchmark.training.optimization import align_gradients, build_optimizer, rate_factor, restore
 from methods import create
 
 
@@ -70,3 +71,58 @@ def test_decay_acts_on_the_models_matrices_and_the_quantizer_may_have_its_own_ra
     assert same is not None
     assert [group["lr"] for group in same.param_groups] == [0.5, 0.5]
     assert build_optimizer(_settings(), nn.Identity(), create("kmeans", 8, 4)) == (None, None)
+
+
+def turned(rows: torch.Tensor) -> torch.Tensor:
+    """The same elements, column after column."""
+    return rows.t().contiguous().t()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("own", ["rows", "columns", "gaps"])
+@pytest.mark.parametrize("gradient", ["rows", "columns"])
+def test_a_weight_of_any_layout_is_trained_alike(optimizer: str, own: str, gradient: str) -> None:
+    """A plug-in may keep its codebook turned, or as a part of something larger, and write its gradient itself."""
+    start = torch.arange(24.0).view(4, 6)
+    forms = {"rows": start.clone(), "columns": turned(start), "gaps": torch.cat([start, start], 1)[:, :6]}
+    trained = nn.Module()
+    trained.weight = nn.Parameter(forms[own])
+    assert trained.weight.shape == (4, 6)
+    updates, _ = build_optimizer(_settings(optimizer=optimizer), trained, create("kmeans", 8, 4))
+    plain = nn.Module()
+    plain.weight = nn.Parameter(start.clone())
+    expected, _ = build_optimizer(_settings(optimizer=optimizer), plain, create("kmeans", 8, 4))
+    assert updates is not None
+    assert expected is not None
+    for step in range(3):
+        slopes = torch.sin(start + step)
+        trained.weight.grad = turned(slopes) if gradient == "columns" else slopes.clone()
+        plain.weight.grad = slopes.clone()
+        align_gradients([trained.weight])
+        updates.step()
+        expected.step()
+        torch.testing.assert_close(trained.weight, plain.weight, rtol=1e-6, atol=1e-6)
+
+
+def test_a_saved_optimiser_goes_on_with_weights_of_another_layout() -> None:
+    """A model may be stored otherwise since its checkpoint was written: channels last, say."""
+    start = torch.arange(24.0).view(4, 6)
+    trained: list[nn.Module] = []
+    optimizers = []
+    for form in (start.clone(), turned(start)):
+        model = nn.Module()
+        model.weight = nn.Parameter(form)
+        optimizer, _ = build_optimizer(_settings(), model, create("kmeans", 8, 4))
+        assert optimizer is not None
+        trained.append(model)
+        optimizers.append(optimizer)
+    before, after = trained
+    for step in range(4):
+        if step == 2:
+            after.weight.data.copy_(before.weight)
+            restore(optimizers[1], deepcopy(optimizers[0].state_dict()))
+        for model, optimizer in list(zip(trained, optimizers, strict=True))[: 1 if step < 2 else 2]:
+            model.weight.grad = torch.sin(start + step)
+            align_gradients([model.weight])
+            optimizer.step()
+    torch.testing.assert_close(after.weight, before.weight, rtol=1e-6, atol=1e-6)

@@ -49,10 +49,19 @@ class Crashes(VQVAE):
 @register("is_killed_once")
 class IsKilledOnce(VQVAE):
     def parameter_groups(self, lr):
-        if not os.path.exists(os.environ["PLANTED"]):
-            open(os.environ["PLANTED"], "w").close()
+        if not os.path.exists("PLANTED"):
+            open("PLANTED", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().parameter_groups(lr)
+"""
+
+EDITED = """
+from methods import register
+from methods.vq_vae import VQVAE
+
+@register("edited")
+class Edited(VQVAE):
+    pass
 """
 
 
@@ -116,19 +125,20 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
     small: dict[str, object],
     write_suite: Write,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plugin = tmp_path / "plugin.py"
-    plugin.write_text(PLUGIN)
+    # By name, for the workers of a cluster that is up already have its environment.
+    plugin.write_text(PLUGIN.replace("PLANTED", str(tmp_path / "planted")))
     load_plugin(plugin)
-    monkeypatch.setenv("PLANTED", str(tmp_path / "planted"))
-    bad = ["exits", "leaves", "crashes", "is_killed_once"]
+    edited = tmp_path / "edited.py"
+    edited.write_text(EDITED)
+    load_plugin(edited)
+    bad = ["exits", "leaves", "crashes", "is_killed_once", "edited"]
     plan = plan_suite(write_suite({**small, "methods": [*bad, "vq_vae"]}))
     store, display = Store(tmp_path / "results"), Recording()
-    if not isinstance(launcher, LocalLauncher):
-        # The workers of a cluster that is up already have its environment.
-        plugin.write_text(PLUGIN.replace('os.environ["PLANTED"]', repr(str(tmp_path / "planted"))))
-    outcome = _run(plan, store, launcher, display, plugins=(str(plugin),))
+    edited.write_text(f"{EDITED}# since the plan was made\n")
+    files = (str(plugin), str(edited))
+    outcome = _run(plan, store, launcher, display, plugins=files)
     ended = [event.job.run.key for event in display.events if event.kind == "ended"]
     assert sorted(ended) == sorted(run.key for run in plan.runs)
     found = {record["config"]["method"]: record for record in outcome.ended.values()}
@@ -140,11 +150,12 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
     assert found["leaves"]["reason"] == "SystemExit: 130"
     assert found["crashes"]["reason"] == "the process was ended by SIGSEGV"
     assert "in parameter_groups" in found["crashes"]["traceback"]
-    (lost,) = outcome.lost.items()
-    assert lost[0].startswith("is_killed_once")
-    assert lost[1] == "ended by SIGKILL from outside"
-    again = _run(plan, store, in_process, Recording(), plugins=(str(plugin),))
-    assert again.ended[lost[0]]["status"] == "ok"
+    lost = {key.split("-")[0]: (key, reason) for key, reason in outcome.lost.items()}
+    assert set(lost) == {"is_killed_once", "edited"}
+    assert lost["is_killed_once"][1] == "ended by SIGKILL from outside"
+    assert lost["edited"][1].startswith("the method edited of a plug-in is sha256:")
+    again = _run(plan, store, in_process, Recording(), plugins=files)
+    assert again.ended[lost["is_killed_once"][0]]["status"] == "ok"
     assert sorted(again.skipped) == sorted(outcome.ended)
 
 
