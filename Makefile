@@ -13,6 +13,7 @@ SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dat
 PLUGIN  ?=#             a Python file with methods, data sets, models, objectives, metrics or plots of your own
 METHOD  ?=#             for `make check`
 RUN     ?=#             for `make verify`: key of a run, or its folder
+FROM    ?=#             for `make merge`: results of another machine, of all suites or of one
 FOLDER  ?=#             for `make thin`: results of one suite, e.g. results/quickstart
 PYTHON  ?=#             an existing environment's Python; without it, .venv is made and used
 
@@ -31,7 +32,7 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
          $(if $(strip $(RETRY)),--retry $(RETRY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables thin sensitivity simulate check list perf test test-all lint clean
+.PHONY: help setup bench plan tune verify tables merge thin sensitivity simulate check list perf test test-all lint clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,9 @@ verify: $(READY)  ## do RUN=... again and compare every number with its record
 
 tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
 	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)
+
+merge: $(READY)  ## take over runs made elsewhere: FROM=... (results of another machine), each checked first
+	$(PY) -m benchmark merge $(FROM) --results $(RESULTS)
 
 thin: $(READY)  ## remove the samples that no plot shows from FOLDER=...; its records say so
 	$(PY) -m benchmark thin $(FOLDER)

@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": ("commands:verify", "run a record's configuration again and compare every number"),
     "tables": ("record_commands:tables", "write tables and plots from the records, training nothing"),
     "thin": ("record_commands:thin", "remove the samples that no plot shows from a folder of results"),
+    "merge": ("record_commands:merge", "take over runs that were made elsewhere, each checked first"),
     "simulate": ("record_commands:simulate", "simulate the comparison of arms: its false positives and what it finds"),
     "tune": ("commands:tune", "spend the same trials on every arm and write the choices by validation error"),
     "sensitivity": ("commands:sensitivity", "write a table of what known changes of images do to every metric"),
@@ -76,12 +77,14 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
         if name == "thin":
             command.add_argument("folder", metavar="FOLDER", help="results of one suite, such as results/quickstart")
+        if name == "merge":
+            command.add_argument("folder", metavar="DIR", help="results of elsewhere: of several suites, or of one")
         if name == "verify":
             command.add_argument("run", metavar="RUN", help="key of a run in RESULTS, or its folder")
             command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
             command.add_argument("--set", action=_Override, default={}, metavar="dataset.KEY=VALUE", help="a path")
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
-        if name in ("run", "plan", "status", "tune", "tables", "verify", "sensitivity", "simulate"):
+        if name in ("run", "plan", "status", "tune", "tables", "merge", "verify", "sensitivity", "simulate"):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
         if name == "sensitivity":
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
