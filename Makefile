@@ -8,6 +8,7 @@ JOBS    ?=#             runs at a time (default: one a core up to four on a CPU,
 RESULTS ?= results#     where records, tables and plots go
 LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine unless ADDRESS names one
 ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
+TIME_LIMIT ?=#          stop within this time with everything saved, e.g. 540, 9m, 1h30m; the same command goes on
 RETRY   ?=#             do runs of these statuses again, e.g. failed,timeout
 SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
 PLUGIN  ?=#             a Python file with methods, data sets, models, objectives, metrics or plots of your own
@@ -29,7 +30,7 @@ plugin = $(foreach file,$(PLUGIN),--plugin $(file))
 flags  = $(if $(strip $(METHODS)),--methods $(METHODS)) $(if $(strip $(SEEDS)),--seeds $(SEEDS)) --device $(DEVICE) \
          $(foreach pair,$(SET),--set '$(pair)') $(plugin) --results $(RESULTS)
 where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
-         $(if $(strip $(RETRY)),--retry $(RETRY))
+         $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench plan tune verify tables merge thin sensitivity simulate check list perf test test-all lint clean
@@ -37,7 +38,7 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nvariables\n'
-	@awk -F '[?=#]+ *' '/^[A-Z]+ +\?=/ {name=$$1; sub(/ +$$/, "", name); sub(/^[^#]*# */, ""); printf "  %-10s %s\n", name, $$0}' $(MAKEFILE_LIST)
+	@awk -F '[?=#]+ *' '/^[A-Z_]+ +\?=/ {name=$$1; sub(/ +$$/, "", name); sub(/^[^#]*# */, ""); printf "  %-10s %s\n", name, $$0}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with pinned dependencies (bench and test do it by themselves)
 

@@ -1,12 +1,13 @@
 """The command line: what a person types, and the exit code that answers.
 
 0: all is well. 1: a run failed or its files are damaged, or a method breaks its contract. 2: something was typed or
-supplied wrong. 130: interrupted.
+supplied wrong. 130: interrupted, or stopped by its time limit.
 """
 
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -41,7 +42,7 @@ LAUNCHERS = ("local", "ray")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments, argparse.Namespace(began=time.monotonic()))
     try:
         if getattr(options, "data", None):
             os.environ["CODEBOOK_BENCH_DATA"] = str(Path(options.data).expanduser().resolve())
@@ -108,6 +109,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--address", metavar="A", help="of a running Ray cluster; else Ray starts on this machine")
     command.add_argument("--cpus", type=_amount, metavar="N", help="CPUs of each run; with Ray also a fraction")
     command.add_argument("--gpus", type=_amount, metavar="N", help="with Ray: GPUs of each run, also a fraction")
+    command.add_argument("--time-limit", metavar="T", help="stop in time, all saved: 540, 9m, 1h30m")
     command.add_argument("--keep-checkpoints", action="store_true", help="keep the trained weights")
 
 

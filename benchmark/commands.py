@@ -27,6 +27,7 @@ from benchmark.suite.tuning import Tuner, choices_path, known_errors, write_resp
 from benchmark.sweep.display import Display, duration
 from benchmark.sweep.launchers import LocalLauncher
 from benchmark.sweep.launching import jobs_and_threads, launch
+from benchmark.sweep.time_limit import seconds_of
 from benchmark.sweep.verify import find_record, verify_run
 from methods import UsageError, available, get
 from methods.core.registry import card_of, resolve_params
@@ -35,7 +36,7 @@ from methods.core.usage import check_count, did_you_mean, options_of
 
 def run(options: argparse.Namespace) -> int:
     """Train what is left of a suite, then write tables and plots."""
-    _check_retry(options.retry)
+    _check_options(options)
     device = _device(options.device, options.launcher)
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite.name)
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 def tune(options: argparse.Namespace) -> int:
     """Spend the same trials on every arm and write the choices by validation error."""
-    _check_retry(options.retry)
+    _check_options(options)
     device = _device(options.device, options.launcher)
     path = choices_path(options.suite, options.set)
     known = known_errors(read_rows(path.with_suffix(".csv")))
@@ -246,8 +247,11 @@ def check(options: argparse.Namespace) -> int:
     return int(bool(broken))
 
 
-def _check_retry(statuses: list[str]) -> None:
-    for name in statuses:
+def _check_options(options: argparse.Namespace) -> None:
+    """What can be said before a suite is read."""
+    if options.time_limit is not None:
+        seconds_of(options.time_limit)
+    for name in options.retry:
         if name not in STATUSES[1:]:
             raise UsageError(f"--retry takes a status: {', '.join(STATUSES[1:])}{did_you_mean(name, STATUSES)}")
 

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 
 from methods.core.usage import UsageError
 
-
 _CHUNK = 2**20
 
 

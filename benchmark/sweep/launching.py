@@ -12,6 +12,7 @@ from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher, LocalLauncher
 from benchmark.sweep.runner import Outcome, Settings, default_jobs, run_plan
+from benchmark.sweep.time_limit import seconds_of, stop_at
 from methods.core.usage import UsageError
 
 
@@ -24,6 +25,7 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
         plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
         retry=tuple(options.retry),
         keep_checkpoints=options.keep_checkpoints,
+        stop_at=stop_at(options.began, seconds_of(options.time_limit)) if options.time_limit else None,
     )
 
     def prepare() -> None:

@@ -14,6 +14,7 @@ from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers.base import Event, Launcher
+from benchmark.sweep.time_limit import OutOfTime, alarm
 from benchmark.worker.channel import Ending
 from benchmark.worker.job import Job
 from benchmark.worker.verdict import signal_name, sound, verdict
@@ -49,6 +50,8 @@ class Settings:
     plugins: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
     keep_checkpoints: bool = False
+    stop_at: float | None = None
+    """By the monotonic clock: when the running ones save where they stand."""
 
 
 def run_plan(
@@ -62,7 +65,7 @@ def run_plan(
     """Do every run of ``plan`` that has no record yet, and wait for those that another process does.
 
     Runs whose record has a status in ``settings.retry`` are done again. Interrupted by Ctrl-C, SIGTERM or
-    SIGHUP, the running ones save where they stand and the next call goes on.
+    SIGHUP, or at ``settings.stop_at``, the running ones save where they stand and the next call goes on.
 
     Args:
         prepare: called before the first run, if there is any to do.
@@ -87,15 +90,17 @@ def run_plan(
     }
     outcome.skipped = list(outcome.ended)
     jobs = [_job(run, store, settings) for run in plan.runs if run.key not in outcome.ended]
-    if jobs:
-        prepare()
-    display.begin(len(jobs), len(outcome.skipped))
     try:
-        with _signals_interrupt():
+        with _signals_interrupt(), alarm(settings.stop_at):
+            if jobs:
+                prepare()
+            display.begin(len(jobs), len(outcome.skipped))
             _Sweep(store, launcher, display, outcome).do(jobs)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         outcome.interrupted = True
-        display.note("interrupted: the running ones save where they stand; the same command goes on from there")
+        why = "time limit" if isinstance(interrupt, OutOfTime) else "interrupted"
+        left = f"{len(plan.runs) - len(outcome.ended)} of {len(plan.runs)} runs are left"
+        display.note(f"{why}: {left}; the running ones save where they stand, and the same command goes on from there")
         _stop(launcher)
     except BaseException:
         _stop(launcher)

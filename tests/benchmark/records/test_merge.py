@@ -83,9 +83,8 @@ def test_finished_and_unfinished_runs_come_in_and_a_second_call_finds_them(suite
     assert read_whole(here / "tiny" / "runs" / finished.name) == read_whole(finished)
     inside = sorted(path.relative_to(here / "tiny").as_posix() for path in here.rglob("*") if path.is_file())
     runs = [f"runs/{finished.name}/{n}" for n in (".claim", "history.csv", "record.json", "samples/original_1.wav")]
-    assert inside == ["plan.json", *runs, *[f"runs/{unfinished.name}/{n}" for n in (".claim", "checkpoint.pt")]] + [
-        "tuning.csv"
-    ]
+    runs += [f"runs/{unfinished.name}/{n}" for n in (".claim", "checkpoint.pt")]
+    assert inside == ["plan.json", *runs, "tuning.csv"]
     assert _merge(there / suite, here) == Merged("tiny", equal=[finished.name], kept=[unfinished.name])
 
 
