@@ -112,7 +112,7 @@ def plan(options: argparse.Namespace) -> int:
         # The whole training, which other commands needn't wait for.
         from benchmark.sweep.estimate import estimate_seconds
 
-        jobs, threads = jobs_and_threads(planned, device)
+        jobs, threads = jobs_and_threads(planned, store, device)
         torch.set_num_threads(threads)
         seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
         print(f"about {duration(seconds / jobs)} on {device} with {jobs} at a time ({basis})")

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark.records.record import empty_record
@@ -50,6 +50,8 @@ class Settings:
     plugins: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
     keep_checkpoints: bool = False
+    beside: int = 1
+    """Runs at a time that share a device."""
     stop_at: float | None = None
     """By the monotonic clock: when the running ones save where they stand."""
 
@@ -119,6 +121,7 @@ class _Sweep:
         self._display = display
         self._outcome = outcome
         self._claimed: list[Job] = []
+        self._crowded: list[Job] = []
         self._unwritable: str | None = None
 
     def do(self, jobs: list[Job]) -> None:
@@ -130,7 +133,7 @@ class _Sweep:
                     self._settle(event)
             if self._unwritable is not None:
                 raise UsageError(f"{self._unwritable}; nothing whole is lost, and the same command goes on from there")
-            jobs = self._released()
+            jobs = self._released() or self._alone()
 
     def _left(self, jobs: list[Job]) -> Iterator[Job]:
         """Those of ``jobs`` that nobody does or has done, asked when their turn comes."""
@@ -156,6 +159,10 @@ class _Sweep:
             time.sleep(_POLL_SECONDS)
         return []
 
+    def _alone(self) -> list[Job]:
+        """One of those that had no room beside others, with no other at its side."""
+        return [self._crowded.pop(0)] if self._crowded else []
+
     def _take(self, job: Job) -> bool:
         """Whether there is a record that counts, made since this call began."""
         key = job.run.key
@@ -170,6 +177,10 @@ class _Sweep:
         job, key = event.job, event.job.run.key
         if event.ending is Ending.CLAIMED:
             self._claimed.append(job)
+            return
+        if event.ending is Ending.CROWDED:
+            self._crowded.append(replace(job, beside=1))
+            self._display.note(f"{key}: no room on the GPU beside others; it goes on alone after them")
             return
         with self._store.claim(key) as mine:
             if not mine:  # another process went on with it at once
@@ -210,6 +221,7 @@ def _job(run: Run, store: Store, settings: Settings) -> Job:
         plugins=settings.plugins,
         replaces=store.fingerprint(run.key),
         keep_checkpoint=settings.keep_checkpoints,
+        beside=settings.beside,
     )
 
 
@@ -241,8 +253,3 @@ def _stop(launcher: Launcher) -> None:
         launcher.stop()
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def default_jobs(device: str, cores: int) -> int:
-    """Runs at a time: one a core up to four on a CPU, one on a GPU."""
-    return max(1, min(4, cores)) if device == "cpu" else 1

@@ -25,10 +25,14 @@ from benchmark.training.evaluation import evaluate, quality_metrics
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopped, Trainer
 from benchmark.worker.channel import emit
 from benchmark.worker.job import Job
-from benchmark.worker.verdict import is_out_of_memory, is_unwritable, sound
+from benchmark.worker.verdict import has_no_room, is_out_of_memory, is_unwritable, sound
 from methods.core.plugins import load_plugins
 
 _LOG = logging.getLogger(__name__)
+
+
+class CrowdedError(RuntimeError):
+    """A GPU had no room for a run beside others."""
 
 
 def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
@@ -37,6 +41,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     Raises:
         UnwritableError: the results can't be written, which is not the run's fault.
         Stopped: the run was asked to stop; its checkpoint says where it stands.
+        CrowdedError: a GPU that it shares with other runs had no room for it.
     """
     started = time.monotonic()
     torch.set_num_threads(job.threads)
@@ -50,6 +55,8 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     except BaseException as error:  # also sys.exit of a method, which has no say in what follows
         if is_unwritable(error, folder):
             raise
+        if job.beside > job.run.devices == 1 and device.type == "cuda" and has_no_room(error):
+            raise CrowdedError from error
         status, reason = classify(error)
         outcome = {"status": status, "reason": sound(reason), "traceback": sound(traceback.format_exc())}
     timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}

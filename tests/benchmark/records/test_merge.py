@@ -62,8 +62,12 @@ def here(tmp_path: Path) -> Path:
     return tmp_path / "here"
 
 
+def _known(method: str) -> int | None:
+    return {"vq_vae": 1}.get(method)
+
+
 def _merge(there: Path, here: Path) -> Merged:
-    [merged] = merge(there, here, {"vq_vae": 1}.get)
+    [merged] = merge(there, here, _known)
     return merged
 
 
@@ -267,11 +271,11 @@ def test_a_plan_here_stays_and_what_is_none_does_not_come(there: Path, here: Pat
 def test_a_linked_suite_is_refused_and_nothing_is_one_sentence(there: Path, here: Path) -> None:
     _write(there, _run())
     with pytest.raises(UsageError, match=r"there are no runs in .*name a folder of results"):
-        merge(here, there, {}.get)
+        merge(here, there, _known)
     with pytest.raises(UsageError, match="already; name results of elsewhere"):
-        merge(there, there, {}.get)
+        merge(there, there, _known)
     with pytest.raises(UsageError, match="already; name results of elsewhere"):
-        merge(there / "tiny", there, {}.get)
+        merge(there / "tiny", there, _known)
     linked = there.with_name("linked")
     linked.mkdir()
     (linked / "tiny").symlink_to(there / "tiny")
