@@ -4,15 +4,17 @@ SUITE   ?= quickstart#  a name in suites/ or a YAML file
 METHODS ?=#             arms of the suite or any registered methods, comma-separated (default: the suite's arms)
 SEEDS   ?=#             number of seeds (default: the suite's)
 DEVICE  ?= auto#        auto, cpu, cuda, cuda:1
-JOBS    ?=#             runs at a time (default: one a core up to four on a CPU, one on a GPU)
+JOBS    ?=#             runs at a time (default: as many as memory and cores bear, on a CPU up to four)
 RESULTS ?= results#     where records, tables and plots go
 LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine unless ADDRESS names one
 ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
+TIME_LIMIT ?=#          stop within this time with everything saved, e.g. 540, 9m, 1h30m; the same command goes on
 RETRY   ?=#             do runs of these statuses again, e.g. failed,timeout
 SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
 PLUGIN  ?=#             a Python file with methods, data sets, models, objectives, metrics or plots of your own
 METHOD  ?=#             for `make check`
 RUN     ?=#             for `make verify`: key of a run, or its folder
+FROM    ?=#             for `make merge`: results of another machine, of all suites or of one
 FOLDER  ?=#             for `make thin`: results of one suite, e.g. results/quickstart
 PYTHON  ?=#             an existing environment's Python; without it, .venv is made and used
 
@@ -28,15 +30,15 @@ plugin = $(foreach file,$(PLUGIN),--plugin $(file))
 flags  = $(if $(strip $(METHODS)),--methods $(METHODS)) $(if $(strip $(SEEDS)),--seeds $(SEEDS)) --device $(DEVICE) \
          $(foreach pair,$(SET),--set '$(pair)') $(plugin) --results $(RESULTS)
 where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
-         $(if $(strip $(RETRY)),--retry $(RETRY))
+         $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables thin sensitivity simulate check list perf test test-all lint clean
+.PHONY: help setup bench plan tune verify tables merge thin sensitivity simulate check list perf test test-all lint clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nvariables\n'
-	@awk -F '[?=#]+ *' '/^[A-Z]+ +\?=/ {name=$$1; sub(/ +$$/, "", name); sub(/^[^#]*# */, ""); printf "  %-10s %s\n", name, $$0}' $(MAKEFILE_LIST)
+	@awk -F '[?=#]+ *' '/^[A-Z_]+ +\?=/ {name=$$1; sub(/ +$$/, "", name); sub(/^[^#]*# */, ""); printf "  %-10s %s\n", name, $$0}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with pinned dependencies (bench and test do it by themselves)
 
@@ -64,6 +66,9 @@ verify: $(READY)  ## do RUN=... again and compare every number with its record
 
 tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
 	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)
+
+merge: $(READY)  ## take over runs made elsewhere: FROM=... (results of another machine), each checked first
+	$(PY) -m benchmark merge $(FROM) --results $(RESULTS)
 
 thin: $(READY)  ## remove the samples that no plot shows from FOLDER=...; its records say so
 	$(PY) -m benchmark thin $(FOLDER)

@@ -1,12 +1,13 @@
 """The command line: what a person types, and the exit code that answers.
 
 0: all is well. 1: a run failed or its files are damaged, or a method breaks its contract. 2: something was typed or
-supplied wrong. 130: interrupted.
+supplied wrong. 130: interrupted, or stopped by its time limit.
 """
 
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -23,6 +24,7 @@ COMMANDS = {
     "tables": ("record_commands:tables", "write tables and plots from the records, training nothing"),
     "measure": ("measure.command:run", "measure codes, reconstructions or latents made elsewhere, training nothing"),
     "thin": ("record_commands:thin", "remove the samples that no plot shows from a folder of results"),
+    "merge": ("record_commands:merge", "take over runs that were made elsewhere, each checked first"),
     "simulate": ("record_commands:simulate", "simulate the comparison of arms: its false positives and what it finds"),
     "tune": ("commands:tune", "spend the same trials on every arm and write the choices by validation error"),
     "sensitivity": ("commands:sensitivity", "write a table of what known changes of images do to every metric"),
@@ -41,7 +43,7 @@ LAUNCHERS = ("local", "ray")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments, argparse.Namespace(began=time.monotonic()))
     try:
         if getattr(options, "data", None):
             os.environ["CODEBOOK_BENCH_DATA"] = str(Path(options.data).expanduser().resolve())
@@ -81,12 +83,14 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
         if name == "thin":
             command.add_argument("folder", metavar="FOLDER", help="results of one suite, such as results/quickstart")
+        if name == "merge":
+            command.add_argument("folder", metavar="DIR", help="results of elsewhere: of several suites, or of one")
         if name == "verify":
             command.add_argument("run", metavar="RUN", help="key of a run in RESULTS, or its folder")
             command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
             command.add_argument("--set", action=_Override, default={}, metavar="dataset.KEY=VALUE", help="a path")
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
-        if name in ("run", "plan", "status", "tune", "tables", "verify", "sensitivity", "simulate", "measure"):
+        if name in ("run", "plan", "status", "tune", "tables", "merge", "verify", "sensitivity", "simulate", "measure"):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
         if name == "sensitivity":
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
@@ -112,6 +116,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--address", metavar="A", help="of a running Ray cluster; else Ray starts on this machine")
     command.add_argument("--cpus", type=_amount, metavar="N", help="CPUs of each run; with Ray also a fraction")
     command.add_argument("--gpus", type=_amount, metavar="N", help="with Ray: GPUs of each run, also a fraction")
+    command.add_argument("--time-limit", metavar="T", help="stop in time, all saved: 540, 9m, 1h30m")
     command.add_argument("--keep-checkpoints", action="store_true", help="keep the trained weights")
 
 

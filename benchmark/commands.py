@@ -22,6 +22,7 @@ from benchmark.suite.tuning import Tuner, choices_path, known_errors, write_resp
 from benchmark.sweep.display import Display, duration
 from benchmark.sweep.launchers import LocalLauncher
 from benchmark.sweep.launching import jobs_and_threads, launch
+from benchmark.sweep.time_limit import seconds_of
 from benchmark.sweep.verify import find_record, verify_run
 from methods import UsageError
 from methods.core.registry import resolve_params
@@ -30,7 +31,7 @@ from methods.core.usage import check_count, did_you_mean
 
 def run(options: argparse.Namespace) -> int:
     """Train what is left of a suite, then write tables and plots."""
-    _check_retry(options.retry)
+    _check_options(options)
     device = _device(options.device, options.launcher)
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite.name)
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
 def tune(options: argparse.Namespace) -> int:
     """Spend the same trials on every arm and write the choices by validation error."""
-    _check_retry(options.retry)
+    _check_options(options)
     device = _device(options.device, options.launcher)
     path = choices_path(options.suite, options.set)
     known = {} if STATUSES[0] in options.retry else known_errors(read_rows(path.with_suffix(".csv")))
@@ -106,7 +107,7 @@ def plan(options: argparse.Namespace) -> int:
         # The whole training, which other commands needn't wait for.
         from benchmark.sweep.estimate import estimate_seconds
 
-        jobs, threads = jobs_and_threads(planned, device)
+        jobs, threads = jobs_and_threads(planned, store, device)
         torch.set_num_threads(threads)
         seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
         print(f"about {duration(seconds / jobs)} on {device} with {jobs} at a time ({basis})")
@@ -187,8 +188,11 @@ def check(options: argparse.Namespace) -> int:
     return int(bool(broken))
 
 
-def _check_retry(statuses: list[str]) -> None:
-    for name in statuses:
+def _check_options(options: argparse.Namespace) -> None:
+    """What can be said before a suite is read."""
+    if options.time_limit is not None:
+        seconds_of(options.time_limit)
+    for name in options.retry:
         if name not in STATUSES:
             raise UsageError(f"--retry takes a status: {', '.join(STATUSES)}{did_you_mean(name, STATUSES)}")
 

@@ -46,6 +46,23 @@ def thin(options: argparse.Namespace) -> int:
     return int(bool(thinned.problems))
 
 
+def merge(options: argparse.Namespace) -> int:
+    """Take over runs that were made elsewhere."""
+    from benchmark.records.merge import merge as take_over  # and torch below, which other commands needn't wait for
+    from methods import available, get
+
+    def version_of(method: str) -> int | None:
+        return get(method).version if method in available() else None
+
+    refused = 0
+    for merged in take_over(Path(options.folder), Path(options.results), version_of):
+        for sentence in merged.refused:
+            print(printable(f"refused: {sentence}"), file=sys.stderr)
+        refused += len(merged.refused)
+        print(printable(f"{merged.suite}: {merged.sentence}"))
+    return int(bool(refused))
+
+
 def simulate(options: argparse.Namespace) -> int:
     """Simulate the comparison of arms: its false positives and what it finds."""
     from benchmark.report.simulation import write_simulation  # the whole report, which other commands needn't wait for

@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from methods.core.usage import UsageError
+
+_CHUNK = 2**20
 
 
 class UnwritableError(UsageError):
@@ -80,13 +82,13 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
 
 
 @contextmanager
-def opened(path: Path | str) -> Iterator[io.BufferedReader]:
+def opened(path: Path | str, flags: int = 0) -> Iterator[io.BufferedReader]:
     """A file to read from.
 
     Raises:
         OSError: it can't be read, or is a pipe, a socket or a device, with which reading might never end.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(f"{path} is no file but a pipe, a socket or a device")
         yield file
@@ -126,6 +128,33 @@ def checksum(path: Path | str) -> str:
     """
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_file(source: Path, target: Path, expected: str | None) -> bool:
+    """Copy a file by `replacing` what is at ``target``; False, and nothing is written, where it can't be read, is a
+    link, or has not the hash whose beginning is ``expected``.
+
+    Raises:
+        UnwritableError: the disk is full or read-only.
+    """
+    digest = hashlib.sha256()
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(opened(source, os.O_NOFOLLOW))
+        except OSError:
+            return False
+        with writing(target), suppress(_OtherFileError), replacing(target) as copy:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                copy.write(chunk)
+            if expected is not None and not digest.hexdigest().startswith(expected):
+                raise _OtherFileError
+            return True
+    return False
+
+
+class _OtherFileError(Exception):
+    """Ends `replacing` without a file."""
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -106,7 +106,7 @@ class Store:
         with writing(folder / RECORD):
             own = {"schema": SCHEMA, "key": key}
             files = {
-                name: _beginning(path) for name, path in outputs(folder).items() if name not in (RECORD, CHECKPOINT)
+                name: file_digest(path) for name, path in outputs(folder).items() if name not in (RECORD, CHECKPOINT)
             }
             _write(folder / RECORD, {**own, **record, **own, "files": files})
 
@@ -193,7 +193,7 @@ def read_whole(folder: Path) -> dict[str, Any]:
     for name, expected in record.get("files", {}).items():
         path = output_path(folder, name)
         try:
-            found = _beginning(path)
+            found = file_digest(path)
         except (OSError, ValueError) as error:
             raise BadRecordError(f"{path} is missing or can't be read") from error
         if found != expected:
@@ -224,8 +224,8 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(seal(content), indent=1, allow_nan=False) + "\n")
 
 
-def _beginning(path: Path) -> str:
-    """Of the hash of a file, as records name it."""
+def file_digest(path: Path) -> str:
+    """The beginning of the hash of a file, as records name it."""
     return checksum(path)[:16]
 
 

@@ -22,9 +22,11 @@ from benchmark.report.declarations import (
 from benchmark.report.escape import escape_csv
 from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
+from benchmark.report.pdf_fonts import shared_subsets
 from benchmark.report.plots import PLOTS, AgainstPublished, BySize, Plot
 from benchmark.report.published import check_published
 from benchmark.report.quantities import named
+from benchmark.report.still_axes import hold_still
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size, paper_table
@@ -52,7 +54,7 @@ def build(results: Results) -> list[Path]:
         table = table_of(declaration, grid)
         written += write_table(table, folder / "tables") if table else []
     styles = arm_styles(results.plan["arms"], grid.size_free)
-    with matplotlib.rc_context(RC):
+    with matplotlib.rc_context(RC), shared_subsets():
         for shown in plots or PLOTS.all():
             plot = _plot(shown, tables)
             figure = plot.draw(grid, styles)
@@ -128,6 +130,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
+    hold_still(figure)
     # Lay out once: both formats look the same, in half the time. None and not "none", which draws each once more to
     # place what is placed already.
     if layout := figure.get_layout_engine():

@@ -1,10 +1,13 @@
 """Tables and plots of results folders, several at a time, and what is said about them."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from benchmark.machine import available_cores
@@ -44,11 +47,13 @@ def _built(folders: list[Path]) -> Iterator[_Report]:
     if processes == 1:
         yield from map(_build, folders)
         return
-    # Not forked: torch and the plots have threads, whose locks a fork would copy as they happen to stand.
+    # Not forks of this process, which may have threads, whose locks a fork would copy as they happen to stand: of one
+    # that has imported the reports and done nothing else, where the system has such.
+    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if isinstance(context, ForkServerContext):
+        context.set_forkserver_preload(["benchmark.report.build"])
     plugins = loaded_plugins()
-    with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=load_again, initargs=(plugins,)
-    ) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=load_again, initargs=(plugins,)) as pool:
         # The largest first, so that none is left for the end when all but one core have nothing more to do.
         reports = {folder: pool.submit(_build, folder) for folder in sorted(folders, key=_records, reverse=True)}
         try:
@@ -68,7 +73,19 @@ def _build(folder: Path) -> _Report:
     for own in (folder, folder / "tables", folder / "plots"):
         check_no_link(own)
     sources = made_of(folder)
-    results = report.read(folder)
-    written = report.build(results)
+    with _rare_collections():
+        results = report.read(folder)
+        written = report.build(results)
     mark_whole(folder, sources, written)
     return _Report(results.problems, written)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Within it cycles are looked for rarely: plots make objects by the hundred thousand, and few of them are waste."""
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)

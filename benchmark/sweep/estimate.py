@@ -1,6 +1,5 @@
 """How long the runs that are left may take: from finished runs, or from a few timed steps."""
 
-import json
 from statistics import mean
 
 import torch
@@ -11,6 +10,7 @@ from benchmark.records.run import Run
 from benchmark.records.store import Store
 from benchmark.suite.memory import bytes_needed
 from benchmark.suite.plan import Plan
+from benchmark.sweep.room import shape
 from benchmark.training.trainer import Trainer
 from methods import get
 
@@ -26,7 +26,7 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
     seconds, timed, untimed = 0.0, 0, 0
     rates: dict[str, float | None] = {}
     for run in left:
-        place = _length(run)
+        place = shape(run)
         if place in known:
             seconds += known[place]
             continue
@@ -46,19 +46,8 @@ def _finished(plan: Plan, store: Store | None) -> dict[str, float]:
     for run in plan.runs:
         record = store.record(run.key) if store else None
         if record is not None and record["status"] == "ok":
-            totals.setdefault(_length(run), []).append(record["timings"]["total_seconds"])
+            totals.setdefault(shape(run), []).append(record["timings"]["total_seconds"])
     return {place: mean(values) for place, values in totals.items()}
-
-
-def _length(run: Run) -> str:
-    """What runs of the same length share: their configuration without what changes numbers but no sizes.
-
-    Of a data set the whole numbers count (dimension, items); a shift or the name of a law makes no step longer.
-    """
-    config = run.config
-    sizes = {name: value for name, value in config["dataset"].items() if name == "name" or isinstance(value, int)}
-    training = {**config["training"], "learning_rate": None}
-    return json.dumps({**config, "dataset": sizes, "training": training, "seed": None}, sort_keys=True)
 
 
 def _seconds_a_step(run: Run, device: torch.device) -> float | None:

@@ -11,19 +11,24 @@ from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher, LocalLauncher
-from benchmark.sweep.runner import Outcome, Settings, default_jobs, run_plan
+from benchmark.sweep.room import free_on, jobs_that_fit, needs_of
+from benchmark.sweep.runner import Outcome, Settings, run_plan
+from benchmark.sweep.time_limit import seconds_of, stop_at
+from benchmark.worker.memory import memory_free
 from methods.core.usage import UsageError
 
 
 def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:
     """Do what is left of ``plan`` where the options say."""
-    launcher, threads = _launcher(plan, options, device)
+    launcher, threads, beside = _launcher(plan, store, options, device)
     settings = Settings(
         "cuda" if options.launcher == "ray" and device != "cpu" else device,  # Ray says which GPUs a run sees
         threads=threads,
         plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
         retry=tuple(options.retry),
         keep_checkpoints=options.keep_checkpoints,
+        beside=beside,
+        stop_at=stop_at(options.began, seconds_of(options.time_limit)) if options.time_limit else None,
     )
 
     def prepare() -> None:
@@ -34,29 +39,37 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
     return run_plan(plan, store, launcher, settings, Display(), prepare)
 
 
-def _launcher(plan: Plan, options: argparse.Namespace, device: str) -> tuple[Launcher, int]:
-    """The launcher, and the threads of each run."""
+def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> tuple[Launcher, int, int]:
+    """The launcher, the threads of each run, and how many share a device."""
     processes = _processes(plan)
     if options.launcher == "ray":
         from benchmark.sweep.launchers.ray import RayLauncher
 
         gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
         ray = RayLauncher(options.address, options.jobs, options.cpus, gpus)
-        return ray, ray.threads
+        return ray, ray.threads, round(1 / gpus) if 0 < gpus < 1 else 1
     for name in ("address", "gpus"):
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is for --launcher ray")
     _check_devices(processes, device)
-    jobs, threads = jobs_and_threads(plan, device, options.jobs)
-    return LocalLauncher(jobs), int(options.cpus) if options.cpus else threads
+    jobs, threads = jobs_and_threads(plan, store, device, options.jobs)
+    return LocalLauncher(jobs), int(options.cpus) if options.cpus else threads, jobs
 
 
-def jobs_and_threads(plan: Plan, device: str, jobs: int | None = None) -> tuple[int, int]:
+def jobs_and_threads(plan: Plan, store: Store | None, device: str, jobs: int | None = None) -> tuple[int, int]:
     """Runs at a time on this machine, ``jobs`` where that is given, and the CPU threads of each."""
     cores = available_cores()
-    most = default_jobs(device, max(1, cores // _processes(plan)))
-    jobs = jobs or min(most, max(1, len(plan.runs)))
+    jobs = jobs or _room(plan, store, device, cores)
     return jobs, max(1, cores // jobs)
+
+
+def _room(plan: Plan, store: Store | None, device: str, cores: int) -> int:
+    """Of the runs of ``plan`` as many as fit; where each takes several GPUs, one."""
+    processes, on_gpu = _processes(plan), device != "cpu"
+    if len(plan.runs) < 2 or (on_gpu and processes > 1):
+        return 1
+    needs = needs_of(plan.runs, store, on_gpu=on_gpu)
+    return jobs_that_fit(needs, max(1, cores // processes), memory_free(), free_on(device) if on_gpu else None)
 
 
 def _processes(plan: Plan) -> int:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark.records.record import empty_record
@@ -14,6 +14,7 @@ from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers.base import Event, Launcher
+from benchmark.sweep.time_limit import OutOfTime, alarm
 from benchmark.worker.channel import Ending
 from benchmark.worker.job import Job
 from benchmark.worker.verdict import signal_name, sound, verdict
@@ -49,6 +50,10 @@ class Settings:
     plugins: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
     keep_checkpoints: bool = False
+    beside: int = 1
+    """Runs at a time that share a device."""
+    stop_at: float | None = None
+    """By the monotonic clock: when the running ones save where they stand."""
 
 
 def run_plan(
@@ -62,7 +67,7 @@ def run_plan(
     """Do every run of ``plan`` that has no record yet, and wait for those that another process does.
 
     Runs whose record has a status in ``settings.retry`` are done again. Interrupted by Ctrl-C, SIGTERM or
-    SIGHUP, the running ones save where they stand and the next call goes on.
+    SIGHUP, or at ``settings.stop_at``, the running ones save where they stand and the next call goes on.
 
     Args:
         prepare: called before the first run, if there is any to do.
@@ -87,15 +92,17 @@ def run_plan(
     }
     outcome.skipped = list(outcome.ended)
     jobs = [_job(run, store, settings) for run in plan.runs if run.key not in outcome.ended]
-    if jobs:
-        prepare()
-    display.begin(len(jobs), len(outcome.skipped))
     try:
-        with _signals_interrupt():
+        with _signals_interrupt(), alarm(settings.stop_at):
+            if jobs:
+                prepare()
+            display.begin(len(jobs), len(outcome.skipped))
             _Sweep(store, launcher, display, outcome).do(jobs)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         outcome.interrupted = True
-        display.note("interrupted: the running ones save where they stand; the same command goes on from there")
+        why = "time limit" if isinstance(interrupt, OutOfTime) else "interrupted"
+        left = f"{len(plan.runs) - len(outcome.ended)} of {len(plan.runs)} runs are left"
+        display.note(f"{why}: {left}; the running ones save where they stand, and the same command goes on from there")
         _stop(launcher)
     except BaseException:
         _stop(launcher)
@@ -114,6 +121,7 @@ class _Sweep:
         self._display = display
         self._outcome = outcome
         self._claimed: list[Job] = []
+        self._crowded: list[Job] = []
         self._unwritable: str | None = None
 
     def do(self, jobs: list[Job]) -> None:
@@ -125,7 +133,7 @@ class _Sweep:
                     self._settle(event)
             if self._unwritable is not None:
                 raise UsageError(f"{self._unwritable}; nothing whole is lost, and the same command goes on from there")
-            jobs = self._released()
+            jobs = self._released() or self._alone()
 
     def _left(self, jobs: list[Job]) -> Iterator[Job]:
         """Those of ``jobs`` that nobody does or has done, asked when their turn comes."""
@@ -151,6 +159,10 @@ class _Sweep:
             time.sleep(_POLL_SECONDS)
         return []
 
+    def _alone(self) -> list[Job]:
+        """One of those that had no room beside others, with no other at its side."""
+        return [self._crowded.pop(0)] if self._crowded else []
+
     def _take(self, job: Job) -> bool:
         """Whether there is a record that counts, made since this call began."""
         key = job.run.key
@@ -165,6 +177,10 @@ class _Sweep:
         job, key = event.job, event.job.run.key
         if event.ending is Ending.CLAIMED:
             self._claimed.append(job)
+            return
+        if event.ending is Ending.CROWDED:
+            self._crowded.append(replace(job, beside=1))
+            self._display.note(f"{key}: no room on the GPU beside others; it goes on alone after them")
             return
         with self._store.claim(key) as mine:
             if not mine:  # another process went on with it at once
@@ -209,6 +225,7 @@ def _job(run: Run, store: Store, settings: Settings) -> Job:
         plugins=settings.plugins,
         replaces=store.fingerprint(run.key),
         keep_checkpoint=settings.keep_checkpoints,
+        beside=settings.beside,
     )
 
 
@@ -240,8 +257,3 @@ def _stop(launcher: Launcher) -> None:
         launcher.stop()
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def default_jobs(device: str, cores: int) -> int:
-    """Runs at a time: one a core up to four on a CPU, one on a GPU."""
-    return max(1, min(4, cores)) if device == "cpu" else 1

@@ -21,7 +21,7 @@ from benchmark.records.record import empty_record
 from benchmark.records.store import CHECKPOINT, Store
 from benchmark.training.trainer import Stopped
 from benchmark.worker.channel import Ending, open_channel, say_why
-from benchmark.worker.execution import PluginError, execute
+from benchmark.worker.execution import CrowdedError, PluginError, execute
 from benchmark.worker.job import Job
 from benchmark.worker.ranks import execute_on_ranks
 
@@ -36,6 +36,7 @@ def work(job: Job) -> None:
     Raises:
         ClaimedError: another process holds the run.
         Stopped: the run was asked to stop; its checkpoint says where it stands.
+        CrowdedError: the GPU had no room for it beside others.
         UnwritableError: the record can't be written.
         PluginError: a plug-in is not the one that the run's key names.
     """
@@ -102,6 +103,8 @@ def main() -> int:
         say_why(Ending.CLAIMED)
     except Stopped:
         say_why(Ending.STOPPED)
+    except CrowdedError:
+        say_why(Ending.CROWDED)
     except UnwritableError as error:
         say_why(Ending.UNWRITABLE, str(error))
     except PluginError as error:

@@ -22,6 +22,8 @@ class Ending(StrEnum):
     """Another process holds the run."""
     STOPPED = "stopped"
     """It was asked to stop, and saved where it stands."""
+    CROWDED = "crowded"
+    """The memory of a GPU that it shares with other runs ran out: alone it may have room."""
     UNWRITABLE = "unwritable"
     """The results can't be written: a full disk, a read-only folder."""
     PLUGIN = "plugin"

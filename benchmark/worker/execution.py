@@ -25,7 +25,7 @@ from benchmark.training.evaluation import evaluate, quality_metrics
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopped, Trainer
 from benchmark.worker.channel import emit
 from benchmark.worker.job import Job
-from benchmark.worker.verdict import is_out_of_memory, is_unwritable, sound
+from benchmark.worker.verdict import has_no_room, is_out_of_memory, is_unwritable, sound
 from methods.core.plugins import check_sources, load_plugins
 from methods.core.usage import UsageError
 
@@ -36,6 +36,10 @@ class PluginError(UsageError):
     """A plug-in can't be loaded, or is not the one that a run's key names."""
 
 
+class CrowdedError(RuntimeError):
+    """A GPU had no room for a run beside others."""
+
+
 def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     """Status and all that was measured; an exception becomes a status with its traceback.
 
@@ -43,6 +47,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
         UnwritableError: the results can't be written, which is not the run's fault.
         PluginError: a plug-in was changed since the run was planned, which is not its fault either.
         Stopped: the run was asked to stop; its checkpoint says where it stands.
+        CrowdedError: a GPU that it shares with other runs had no room for it.
     """
     started = time.monotonic()
     torch.set_num_threads(job.threads)
@@ -60,6 +65,8 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     except BaseException as error:  # also sys.exit of a method, which has no say in what follows
         if is_unwritable(error, folder):
             raise
+        if job.beside > job.run.devices == 1 and device.type == "cuda" and has_no_room(error):
+            raise CrowdedError from error
         status, reason = classify(error)
         outcome = {"status": status, "reason": sound(reason), "traceback": sound(traceback.format_exc())}
     timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}

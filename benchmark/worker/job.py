@@ -12,7 +12,7 @@ class Job:
 
     ``replaces``: fingerprint of a record that does not count (bad, or to be retried); any other record
     that is there when the worker holds the run was made in the meantime, and counts. ``held``: whoever started the
-    worker holds the run for it.
+    worker holds the run for it. ``beside``: runs at a time that share the device, this one counted.
     """
 
     run: Run
@@ -23,6 +23,7 @@ class Job:
     replaces: str | None = None
     keep_checkpoint: bool = False
     held: bool = False
+    beside: int = 1
 
     def to_json(self) -> str:
         """For the worker's standard input."""

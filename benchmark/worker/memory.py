@@ -61,6 +61,25 @@ def memory_limit() -> float:
     return min(limits)
 
 
+def memory_free() -> float:
+    """Bytes that further processes of this control group may hold: of its limit and of the machine what is not in use.
+
+    What caches of files hold counts as free.
+    """
+    free = [memory_limit()]
+    with suppress(OSError, ValueError, StopIteration):
+        free.append(1024.0 * number_in(Path("/proc/meminfo"), "MemAvailable:"))
+    for folder in _own_groups():
+        for limit, used, cached in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            with suppress(OSError, ValueError, StopIteration):
+                in_use = float((folder / used).read_text()) - number_in(folder / "memory.stat", cached)
+                free.append(float((folder / limit).read_text()) - in_use)
+    return max(0.0, min(free))
+
+
 def oom_kills() -> int | None:
     """Processes that the kernel has ended for want of memory, of this control group, else of the machine.
 

@@ -50,6 +50,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
 
 
+def has_no_room(error: BaseException) -> bool:
+    """Whether other processes on the GPU may be to blame: its memory ran out, or it is set to one process."""
+    return is_out_of_memory(error) or (isinstance(error, RuntimeError) and "busy or unavailable" in str(error))
+
+
 def is_unwritable(error: BaseException, folder: Path) -> bool:
     """Whether the results in ``folder`` can't be written; a full disk elsewhere is the run's own failure."""
     return isinstance(error, UnwritableError) and error.path.resolve().is_relative_to(folder.resolve())

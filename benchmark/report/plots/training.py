@@ -1,5 +1,7 @@
 """Curves over training, from the histories: usage and perplexity, and the validation error."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -125,8 +127,7 @@ def _panel(
 
 
 def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style, *, bands: bool) -> None:
-    points = [(step, t_interval(values.to_numpy())) for step, values in curve.groupby("step")[name]]
-    found = [(step, interval) for step, interval in points if interval is not None]
+    found = [(step, interval) for step, values in _by_step(curve, name) if (interval := t_interval(values))]
     steps = np.array([step for step, _ in found], dtype=float)
     mean = scale * np.array([interval.mean for _, interval in found])
     axis.plot(steps, mean, color=style.colour, linestyle=style.line)
@@ -136,3 +137,11 @@ def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style
         low, high = _BOUNDS.get(name, (-np.inf, np.inf))
         band = (mean - half).clip(low, high), (mean + half).clip(low, high)
         axis.fill_between(steps, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
+
+
+def _by_step(curve: pd.DataFrame, name: str) -> Iterator[tuple[float, np.ndarray]]:
+    """The values of all seeds at each step, in their order; by hand, since grouping frames takes ten times as long."""
+    order = np.argsort(curve["step"].to_numpy(), kind="stable")
+    steps, values = curve["step"].to_numpy()[order], curve[name].to_numpy()[order]
+    starts = np.flatnonzero(np.diff(steps, prepend=np.nan))
+    return zip(steps[starts], np.split(values, starts[1:]), strict=True)

@@ -79,7 +79,8 @@ class WorkerProcess:
                 os.close(told)
         except OSError as error:
             raise UsageError(f"no further process can be started: {error.strerror}; try fewer --jobs") from error
-        self._watch = OutOfMemoryWatch(self._process.pid, job.threads / available_cores())
+        share = min(job.threads / available_cores(), 1 / job.beside)
+        self._watch = OutOfMemoryWatch(self._process.pid, share)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it died at once; its exit code and errors say why
             self._process.stdin.write(job.to_json().encode() + b"\n")
