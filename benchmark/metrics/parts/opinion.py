@@ -48,8 +48,8 @@ def utmos_weights() -> Path:
     if path is None or not path.is_file():
         there = f"it names {named}, which is not a file" if named else "it is not set"
         raise UsageError(
-            f"UTMOS is measured only with weights of your own: {UTMOS_VARIABLE} must name a TorchScript file that takes "
-            f"16 kHz waveforms [B, T] and gives scores [B]; {there}"
+            f"UTMOS is measured only with weights of your own: {UTMOS_VARIABLE} must name a TorchScript file that "
+            f"takes 16 kHz waveforms [B, T] and gives scores [B]; {there}"
         )
     _check_utmos(checksum(path), path)
     return path
@@ -60,8 +60,8 @@ def _check_utmos(found: str, path: Path) -> None:
     if found != expected:
         there = f"it says {expected}" if expected else "it is not set"
         raise UsageError(
-            f"{path} is a TorchScript file, a program that UTMOS would run: {UTMOS_HASH_VARIABLE} must be its SHA-256 as "
-            f"whoever you have it from gives it; {there}, the file has {found}"
+            f"{path} is a TorchScript file, a program that UTMOS would run: {UTMOS_HASH_VARIABLE} must be its SHA-256 "
+            f"as whoever you have it from gives it; {there}, the file has {found}"
         )
 
 
