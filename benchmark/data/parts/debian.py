@@ -7,7 +7,15 @@ from pathlib import Path
 
 from benchmark.data.parts.sources import UnavailableError
 
-APT = ["apt-get", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"]
+_OPTIONS = {
+    "Acquire::Retries": "1",
+    "Acquire::http::Timeout": "10",
+    "Acquire::https::Timeout": "10",
+    # A package must have the hash in the signed lists, whatever the machine's settings allow.
+    "APT::Get::AllowUnauthenticated": "false",
+    "Acquire::AllowInsecureRepositories": "false",
+}
+APT = ["apt-get", *(word for name, value in _OPTIONS.items() for word in ("-o", f"{name}={value}"))]
 LONGEST = 600  # seconds that one command may take
 
 

@@ -1,6 +1,7 @@
 """Networks that guess the mean opinion score of a listener from 16 kHz speech alone: DNSMOS, DistillMOS, UTMOS."""
 
 import contextlib
+import hashlib
 import io
 import os
 import warnings
@@ -15,9 +16,11 @@ from torch import nn
 
 from benchmark.metrics.parts.speech import RATE, Clip, Judge, measures
 from benchmark.metrics.parts.weights import package_file
+from benchmark.records.files import checksum
 from methods.core.usage import UsageError
 
 UTMOS_VARIABLE = "CODEBOOK_BENCH_UTMOS_WEIGHTS"
+UTMOS_HASH_VARIABLE = "CODEBOOK_BENCH_UTMOS_SHA256"
 DNSMOS_PACKAGE = "speechmos==0.0.1.1"
 DISTILLMOS_PACKAGES = "distillmos==0.9.1 xls-r-sqa==0.1.0"
 
@@ -33,19 +36,33 @@ def distillmos_weights() -> Path:
 
 
 def utmos_weights() -> Path:
-    """The file that the environment names.
+    """The file that the environment names, if it is the one whose hash the environment says.
+
+    A TorchScript file is a program: nothing of it may run that the person has not meant.
 
     Raises:
-        UsageError: it names none.
+        UsageError: it names none, or not its hash, or the hash of another file.
     """
     named = os.environ.get(UTMOS_VARIABLE)
-    if named and Path(named).expanduser().is_file():
-        return Path(named).expanduser()
-    there = f"it names {named}, which is not a file" if named else "it is not set"
-    raise UsageError(
-        f"UTMOS is measured only with weights of your own: {UTMOS_VARIABLE} must name a TorchScript file that takes "
-        f"16 kHz waveforms [B, T] and gives scores [B]; {there}"
-    )
+    path = Path(named).expanduser() if named else None
+    if path is None or not path.is_file():
+        there = f"it names {named}, which is not a file" if named else "it is not set"
+        raise UsageError(
+            f"UTMOS is measured only with weights of your own: {UTMOS_VARIABLE} must name a TorchScript file that "
+            f"takes 16 kHz waveforms [B, T] and gives scores [B]; {there}"
+        )
+    _check_utmos(checksum(path), path)
+    return path
+
+
+def _check_utmos(found: str, path: Path) -> None:
+    expected = os.environ.get(UTMOS_HASH_VARIABLE, "").strip().lower()
+    if found != expected:
+        there = f"it says {expected}" if expected else "it is not set"
+        raise UsageError(
+            f"{path} is a TorchScript file, a program that UTMOS would run: {UTMOS_HASH_VARIABLE} must be its SHA-256 "
+            f"as whoever you have it from gives it; {there}, the file has {found}"
+        )
 
 
 def dnsmos(waveform: NDArray[np.float32]) -> float:
@@ -96,9 +113,12 @@ def _distillmos() -> nn.Module:
 
 @cache
 def _utmos() -> Any:
+    path = utmos_weights()
+    content = path.read_bytes()
+    _check_utmos(hashlib.sha256(content).hexdigest(), path)  # of what is loaded, should the file have changed since
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's, that TorchScript is going out of use
-        return torch.jit.load(str(utmos_weights()), map_location="cpu").eval()
+        return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
 
 
 @measures.register("dnsmos")

@@ -1,7 +1,10 @@
 """Runs on the machines of a Ray cluster: the engine beyond one machine (extra ``[ray]``)."""
 
 import contextlib
+import os
+import secrets
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -19,6 +22,8 @@ from benchmark.worker.channel import Ending
 from benchmark.worker.job import Job
 from methods.core.usage import UsageError
 
+_OLDEST = (2, 52)
+"""Version of Ray: the first with tokens."""
 _ATTEMPTS = 5
 """How often a run may lose its machine in one call."""
 _POLL_SECONDS = 0.5
@@ -38,7 +43,8 @@ class RayLauncher:
 
     A run whose machine dies goes to another. Where a machine sees the results folder, its worker writes there; where
     it does not, the files come back with the task's answer and are committed here. Every machine needs this project
-    (the same version of it), its data, and plug-ins at the same place.
+    (the same version of it), its data, and plug-ins at the same place. A Ray that is started here listens on loopback
+    alone and answers only who has its token (`keep_private`); a cluster that is joined has its owner's rules.
 
     Args:
         address: of a running cluster (``host:6379``, ``ray://host:10001``, ``auto``); None starts one on this machine.
@@ -47,10 +53,13 @@ class RayLauncher:
         gpus: of each run; a fraction lets several share one.
 
     Raises:
-        UsageError: Ray is not installed, the cluster does not answer, or no machine of it has room for a run.
+        UsageError: Ray is not installed or too old, the cluster does not answer or refuses our token, or no machine of
+            it has room for a run.
     """
 
     def __init__(self, address: str | None, slots: int | None, cpus: float | None, gpus: float) -> None:
+        if address is None:
+            keep_private()
         self._ray = _import_ray()
         self._connect(address)
         total = float(self._ray.cluster_resources().get("CPU", 0))
@@ -192,8 +201,9 @@ class RayLauncher:
                 self._ray.init(address="local", num_cpus=available_cores(), include_dashboard=False, **quiet)
             else:
                 self._ray.init(address=address, **quiet)
-        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-            raise UsageError(f"Ray can't be reached at {address or 'this machine'}: {error}") from error
+        except (OSError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
+            hint = "; a cluster with a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN" if address else ""
+            raise UsageError(f"Ray can't be reached at {address or 'this machine'}: {error}{hint}") from error
 
     def _check_room(self) -> None:
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -212,9 +222,29 @@ class RayLauncher:
         return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)}
 
 
+def keep_private() -> None:
+    """Before Ray is imported: what it starts in this process listens on loopback alone and asks for a token.
+
+    Without that anybody on the network could have it run their code. Variables of Ray that are set already stay.
+
+    Raises:
+        UsageError: Ray was imported before, and would not see it.
+    """
+    if "ray" in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        raise UsageError("Ray was imported before it could be given a token; set RAY_AUTH_MODE=token for this command")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if not os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # Ray's name for "takes the machine's address on the network instead of 127.0.0.1".
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
 def _import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
         raise UsageError("--launcher ray needs Ray: pip install 'codebook-bench[ray]'") from error
+    if tuple(int(part) for part in ray.__version__.split(".")[:2]) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise UsageError(f"--launcher ray needs Ray {oldest} or later, for its tokens; this is {ray.__version__}")
     return ray

@@ -1,6 +1,7 @@
 """Speech metrics agree with their packages called directly, to the last digit; what is undefined is counted."""
 
 import contextlib
+import hashlib
 import io
 import warnings
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchmark.metrics import metrics
 from benchmark.metrics.parts import pool
 from benchmark.metrics.parts.intrusive import pesq as clip_pesq
 from benchmark.metrics.parts.mel import MelDistance
-from benchmark.metrics.parts.opinion import UTMOS_VARIABLE, distillmos, dnsmos
+from benchmark.metrics.parts.opinion import UTMOS_HASH_VARIABLE, UTMOS_VARIABLE, distillmos, dnsmos
 from benchmark.metrics.parts.pitch import pitch, pitch_error, voicing_f1
 from benchmark.metrics.parts.speech import judge_pair, measures, over_clips
 from benchmark.metrics.parts.speech import measure as make
@@ -217,6 +218,14 @@ def test_utmos_needs_weights_of_your_own(tmp_path: Path, monkeypatch: pytest.Mon
         warnings.simplefilter("ignore")  # TorchScript is going out of use
         torch.jit.trace(Loudness(), torch.from_numpy(clip)[None]).save(str(file))
     monkeypatch.setenv(UTMOS_VARIABLE, str(file))
+    content = hashlib.sha256(file.read_bytes()).hexdigest()
+    for said, there in (("", "it is not set"), ("0" * 64, f"it says {'0' * 64}")):
+        with monkeypatch.context() as patched:
+            patched.setenv(UTMOS_HASH_VARIABLE, said)
+            patched.setattr(torch.jit, "load", None)  # nothing of the file is loaded before its hash is known
+            with pytest.raises(UsageError, match=f"must be its SHA-256 .*; {there}, the file has {content}$"):
+                measure(clip, clip, speech=["utmos"])
+    monkeypatch.setenv(UTMOS_HASH_VARIABLE, content.upper())
     found = measure(clip, clip, speech=["utmos"])
     assert found["utmos"] == pytest.approx(float(np.square(clip).mean()), rel=1e-5)
     assert "weights_sha256" in found["details"]["utmos"]
