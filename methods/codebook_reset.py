@@ -125,8 +125,9 @@ class CodebookReset(CodebookQuantizer):
         statistics.update(rows, codes)
         redrawn = statistics.counts < threshold
         candidates = candidate_rows(rows, self.codebook_size)
-        means = statistics.sums / statistics.counts[:, None]
-        self.codebook.copy_(torch.where(redrawn[:, None], candidates, means))
+        # In place: in a large codebook the memory of a new tensor takes longer to get than to fill.
+        torch.div(statistics.sums, statistics.counts[:, None], out=self.codebook)
+        torch.where(redrawn[:, None], candidates, self.codebook, out=self.codebook)
         if not self.keep_statistics:
             statistics.counts.copy_(torch.where(redrawn, threshold, statistics.counts))
             statistics.sums.copy_(torch.where(redrawn[:, None], threshold * candidates, statistics.sums))
@@ -149,5 +150,5 @@ def candidate_rows(latents: Tensor, count: int) -> Tensor:
     latents = latents.detach().float()
     rows = random_rows(latents, count)
     if count > count_rows(latents):
-        rows = rows + 0.01 / math.sqrt(rows.shape[1]) * broadcast(torch.randn_like(rows))
+        rows += broadcast(torch.randn_like(rows)).mul_(0.01 / math.sqrt(rows.shape[1]))
     return rows

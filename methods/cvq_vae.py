@@ -147,7 +147,8 @@ class CVQVAE(CodebookQuantizer):
         # A codeword in use has a shift of exactly zero, by underflow, and needs no anchor.
         moving = shift.nonzero().squeeze(1)
         shift = shift[moving, None]
-        self.codebook[moving] = (1 - shift) * self.codebook[moving] + shift * self._anchors(rows, moving)
+        anchors = self._anchors(rows, moving)
+        self.codebook[moving] = self.codebook[moving].mul_(1 - shift).add_(anchors.mul_(shift))
         self.anchored.fill_(True)
 
     def _anchors(self, rows: Tensor, moving: Tensor) -> Tensor:

@@ -96,5 +96,5 @@ class VQVAEEMA(CodebookQuantizer):
         if self.training:
             output = self.estimate(latents, quantized)
             self.statistics.update(latents.detach().reshape(-1, self.dim), codes.reshape(-1))
-            self.codebook.copy_(self.statistics.means())
+            self.statistics.means(out=self.codebook)
         return Quantized(output, codes, self.beta * commitment, {"commitment": commitment.detach()})

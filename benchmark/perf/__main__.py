@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from benchmark.perf.plot import write_plots
 from benchmark.perf.steps import PACKAGE
 from benchmark.perf.tables import write_tables
 from benchmark.perf.timing import FULL, QUICK
+from benchmark.perf.trained import images
 from methods import UsageError
 
 OUTPUT = Path("results/reference/perf")
@@ -24,10 +27,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print progress, write ``OUTPUT/<device type>/``."""
     options = _parser().parse_args(arguments)
     try:
-        device = find_device(options.device)
+        _measure(options)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> None:
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as workers have it
+    device = find_device(options.device)
+    images()  # or say at once that they can't be had
+    effort = QUICK if options.quick else FULL[device.type]
+    effort = replace(effort, fewest=max(effort.fewest, options.rounds), most=max(effort.most, options.rounds))
     torch.backends.cuda.matmul.allow_tf32 = False
     where = provenance(device)
     where["packages"] |= _peers()
@@ -36,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     for group in groups:
         for shape in group.quick_shapes if options.quick else group.shapes:
             print(f"{group.kind} {group.name}: N = {shape.rows:,}, K = {shape.size:,}, D = {shape.dim}", flush=True)
-            measurements += measure_shape(group, shape, device, QUICK if options.quick else FULL[device.type], print)
+            measurements += measure_shape(group, shape, device, effort, print)
     folder = options.output / device.type
     folder.mkdir(parents=True, exist_ok=True)
     frame = as_frame(measurements)
@@ -44,7 +56,6 @@ def main(arguments: list[str] | None = None) -> int:
     write_tables(frame, groups, where, folder)
     write_plots(frame, folder)
     print(f"{folder / 'perf.md'}")
-    return 0
 
 
 def _peers() -> dict[str, str]:
@@ -57,6 +68,7 @@ def _peers() -> dict[str, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmark.perf", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small shapes and few rounds, to see that it works")
+    parser.add_argument("--rounds", type=int, default=0, help="at least so many rounds, however long they take")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder of the results (default: {OUTPUT})")
     return parser

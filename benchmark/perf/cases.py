@@ -51,7 +51,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Group:
-    """Contenders at one operation; times are compared with those of ``reference``. ``kind``: search, step, training."""
+    """Contenders at one operation; times are compared with those of ``reference``.
+
+    ``kind``: search, trained (a search in trained codebooks), step, training.
+    """
 
     name: str
     kind: str
@@ -79,8 +82,13 @@ QUICK_SEARCH_SHAPES = (
     *(Shape(2048, size, dim) for dim in (8, 64) for size in (1024, 4096)),
     Shape(6272, 1024, 64),
 )
+TRAINED_SHAPES = {
+    "half-trained": tuple(Shape(6272, size, 64) for size in (16384, 65536)),
+    "trained": tuple(Shape(6272, size, 64) for size in (1024, 16384, 65536, 262144)),
+}
+QUICK_TRAINED_SHAPES = (Shape(784, 4096, 64),)
 STEP_SHAPES = tuple(Shape(6272, size, 64) for size in (1024, 65536))
 SIMVQ_SHAPES = (*(Shape(6272, size, 64) for size in (1024, 8192, 65536, 262144)), Shape(2048, 262144, 64))
 QUICK_STEP_SHAPES = (Shape(784, 1024, 64), Shape(784, 4096, 64))
-TRAINING_SHAPES = tuple(Shape(6272, size, 64) for size in (1024, 65536))
+TRAINING_SHAPES = tuple(Shape(6272, size, 64) for size in (1024, 65536, 262144))
 QUICK_TRAINING_SHAPES = (Shape(784, 1024, 64),)

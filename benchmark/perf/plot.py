@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.perf.cases import OURS
+from benchmark.perf.search import ALL_PAIRS, TRAINED
 from benchmark.report.places import CODEBOOK_SIZE, Axis
 from benchmark.report.plots.base import grid_axis, legend, panels
 from benchmark.report.style import RC
@@ -26,8 +27,9 @@ _LIMITS = {
 
 
 def write_plots(frame: pd.DataFrame, folder: Path) -> None:
-    """``search`` and ``steps`` as PNG and PDF in ``folder``."""
-    for name, figure in (("search", search_figure(frame)), ("steps", steps_figure(frame))):
+    """``search``, ``trained`` and ``steps`` as PNG and PDF in ``folder``."""
+    figures = {"search": search_figure(frame), "trained": trained_figure(frame), "steps": steps_figure(frame)}
+    for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png")
         # Without a date, so that the same measurements give the same file.
         figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
@@ -54,20 +56,30 @@ def search_figure(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def trained_figure(frame: pd.DataFrame) -> Figure:
+    """Time of the search in trained codebooks against K."""
+    titles = {group.name: group.title for group in TRAINED}
+    return _by_group(frame[frame["group"].isin(titles)], titles, "Seconds a search")
+
+
 def steps_figure(frame: pd.DataFrame) -> Figure:
     """Time of each method's quantizer step against K, and of its searches alone."""
-    part = _with_searches(frame[~frame["group"].isin(["search", "training"])])
+    others = ["search", "training", *(group.name for group in TRAINED)]
+    return _by_group(_with_searches(frame[~frame["group"].isin(others)]), {}, "Seconds a step")
+
+
+def _by_group(part: pd.DataFrame, titles: dict[str, str], label: str) -> Figure:
     part = part[part["rows"] == part["rows"].max()]
-    methods = list(part["group"].unique())
-    columns = min(3, len(methods))
+    groups = list(part["group"].unique())
+    columns = min(3, len(groups))
     with matplotlib.rc_context(RC):
-        figure, axes = panels(-(-len(methods) // columns), columns, width=3.0, height=2.4, sharey=True)
-        for index, method in enumerate(methods):
+        figure, axes = panels(-(-len(groups) // columns), columns, width=3.0, height=2.4, sharey=True)
+        for index, group in enumerate(groups):
             panel = axes[index // columns][index % columns]
-            _lines(panel, part[part["group"] == method], "seconds")
-            panel.set_title(method)
+            _lines(panel, part[part["group"] == group], "seconds")
+            panel.set_title(titles.get(group, group))
         for row in axes:
-            row[0].set_ylabel("Seconds a step")
+            row[0].set_ylabel(label)
         legend(figure, _handles(part))
     return figure
 
@@ -92,7 +104,7 @@ def _handles(part: pd.DataFrame) -> list[Line2D]:
 
 
 def _look(contender: str) -> dict[str, Any]:
-    known = (OURS, "faiss.knn", "torch.cdist, argmin", "formula, argmin", "vector-quantize-pytorch")
+    known = (OURS, "faiss.knn", "torch.cdist, argmin", "formula, argmin", "vector-quantize-pytorch", ALL_PAIRS)
     if contender in _LIMITS:
         return {"color": "#555555", "linestyle": _LIMITS[contender], "marker": "none"}
     index = known.index("formula, argmin" if contender == "formula" else contender)

@@ -1,21 +1,55 @@
-"""Contenders at the search for the nearest codeword."""
+"""Contenders at the search for the nearest codeword, among random rows and in trained codebooks."""
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmark.perf.cases import OURS, QUICK_SEARCH_SHAPES, SEARCH_SHAPES, Contender, Group, Prepared, Shape
-from methods.parts.nearest import nearest_codes
+from benchmark.perf.cases import (
+    OURS,
+    QUICK_SEARCH_SHAPES,
+    QUICK_TRAINED_SHAPES,
+    SEARCH_SHAPES,
+    TRAINED_SHAPES,
+    Contender,
+    Group,
+    Prepared,
+    Shape,
+)
+from benchmark.perf.trained import STAGES, successive_searches
+from methods.parts.bounded_search import SearchMemory
+from methods.parts.nearest import compare_all, nearest_codes
 
+ALL_PAIRS = "this project, all pairs"
+"""Our search as it is where comparing few codewords would not pay."""
 _BLOCK_ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 27}
 """Of the product's buffer: what stays in a CPU's cache, and what fills a GPU."""
 
 
-def inputs(shape: Shape, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Latents ``[N, D]`` and codewords ``[K, D]`` from N(0, 1)."""
+Pairs = Callable[[Shape, torch.device], list[tuple[Tensor, Tensor]]]
+"""Latents ``[N, D]`` and codewords ``[K, D]`` of one search, or of several in turn."""
+Search = Callable[[Tensor, Tensor], Any]
+
+
+def random_rows(shape: Shape, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    """Both from N(0, 1), the same at every search."""
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(shape.rows, shape.dim, generator=generator)
     codewords = torch.randn(shape.size, shape.dim, generator=generator)
-    return latents.to(device), codewords.to(device)
+    return [(latents.to(device), codewords.to(device))]
+
+
+def trained_rows(method: str, stage: str) -> Pairs:
+    """Those of successive training steps, there and back: every search has a new batch, and codewords that moved."""
+
+    def pairs(shape: Shape, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+        forth = successive_searches(method, shape, stage, device)
+        return [*forth, *forth[-2:0:-1]]
+
+    return pairs
 
 
 def formula_codes(latents: Tensor, codewords: Tensor) -> Tensor:
@@ -24,17 +58,19 @@ def formula_codes(latents: Tensor, codewords: Tensor) -> Tensor:
     return (squares - 2 * latents @ codewords.T).argmin(1)
 
 
-def _ours(shape: Shape, device: torch.device) -> Prepared:
-    latents, codewords = inputs(shape, device)
-    return lambda: nearest_codes(latents, codewords)
+def _cdist_codes(latents: Tensor, codewords: Tensor) -> Tensor:
+    return torch.cdist(latents, codewords).argmin(1)
 
 
-def _faiss(shape: Shape, device: torch.device) -> Prepared:
+def _ours() -> Search:
+    return partial(nearest_codes, memory=SearchMemory())
+
+
+def _faiss() -> Search:
     import faiss
 
     faiss.omp_set_num_threads(torch.get_num_threads())
-    latents, codewords = (rows.numpy() for rows in inputs(shape, device))
-    return lambda: faiss.knn(latents, codewords, 1)[1][:, 0]
+    return lambda latents, codewords: faiss.knn(latents.numpy(), codewords.numpy(), 1)[1][:, 0]
 
 
 def _needs_faiss(device: torch.device) -> str | None:
@@ -47,63 +83,84 @@ def _needs_faiss(device: torch.device) -> str | None:
     return None
 
 
-def _cdist(shape: Shape, device: torch.device) -> Prepared:
-    latents, codewords = inputs(shape, device)
-    return lambda: torch.cdist(latents, codewords).argmin(1)
+def _needs_a_gpu(device: torch.device) -> str | None:
+    return None if device.type == "cuda" else "needs a GPU"
 
 
-def _formula(shape: Shape, device: torch.device) -> Prepared:
-    latents, codewords = inputs(shape, device)
-    return lambda: formula_codes(latents, codewords)
-
-
-def _product(shape: Shape, device: torch.device) -> Prepared:
+def _product(latents: Tensor, codewords: Tensor) -> None:
     """z·e for all pairs into one buffer, block after block: what any search by products has to do at least."""
-    latents, codewords = inputs(shape, device)
-    elements = _BLOCK_ELEMENTS[device.type]
-    height = min(shape.rows, 1024 if device.type == "cpu" else 1 << 14)
-    width = max(1, min(shape.size, elements // height))
-    buffer = torch.empty(height * width, device=device)
-
-    def product() -> None:
-        for columns in codewords.split(width):
-            for rows in latents.split(height):
-                block = buffer[: len(rows) * len(columns)].view(len(rows), len(columns))
-                torch.mm(rows, columns.T, out=block)
-
-    return product
+    elements = _BLOCK_ELEMENTS[latents.device.type]
+    height = min(len(latents), 1024 if latents.device.type == "cpu" else 1 << 14)
+    width = max(1, min(len(codewords), elements // height))
+    buffer = torch.empty(height * width, device=latents.device)
+    for columns in codewords.split(width):
+        for rows in latents.split(height):
+            torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
 
 
-def _tf32_product(shape: Shape, device: torch.device) -> Prepared:
-    product, settings = _product(shape, device), torch.backends.cuda.matmul
+def _tf32_product(latents: Tensor, codewords: Tensor) -> None:
+    settings = torch.backends.cuda.matmul
+    settings.allow_tf32 = True
+    try:
+        _product(latents, codewords)
+    finally:
+        settings.allow_tf32 = False
 
-    def with_tf32() -> None:
-        settings.allow_tf32 = True
-        try:
-            product()
-        finally:
-            settings.allow_tf32 = False
 
-    return with_tf32
+def _searching(name: str, begin: Callable[[], Search], pairs: Pairs, **limits: Any) -> Contender:
+    """A contender that searches through ``pairs`` in turn, with what ``begin`` makes anew for each shape."""
+
+    def prepare(shape: Shape, device: torch.device) -> Prepared:
+        search, turns = begin(), itertools.cycle(pairs(shape, device))
+        return lambda: search(*next(turns))
+
+    return Contender(name, prepare, **limits)
+
+
+def _always(search: Search) -> Callable[[], Search]:
+    return lambda: search
+
+
+def _contenders(pairs: Pairs, *others: Contender) -> tuple[Contender, ...]:
+    return (
+        _searching(OURS, _ours, pairs),
+        _searching(ALL_PAIRS, _always(compare_all), pairs),
+        _searching("faiss.knn", _faiss, pairs, requires=_needs_faiss),
+        *others,
+        _searching("matrix product alone", _always(_product), pairs),
+        _searching("matrix product alone, TF32", _always(_tf32_product), pairs, requires=_needs_a_gpu),
+    )
 
 
 SEARCH = Group(
     name="search",
     kind="search",
     title="search",
-    contenders=(
-        Contender(OURS, _ours),
-        Contender("faiss.knn", _faiss, requires=_needs_faiss),
-        Contender("torch.cdist, argmin", _cdist, needs=lambda shape: shape.matrices(1.1)),
-        Contender("formula, argmin", _formula, needs=lambda shape: shape.matrices(3.1)),
-        Contender("matrix product alone", _product),
-        Contender(
-            "matrix product alone, TF32",
-            _tf32_product,
-            requires=lambda device: None if device.type == "cuda" else "needs a GPU",
-        ),
+    contenders=_contenders(
+        random_rows,
+        _searching("torch.cdist, argmin", _always(_cdist_codes), random_rows, needs=lambda shape: shape.matrices(1.1)),
+        _searching("formula, argmin", _always(formula_codes), random_rows, needs=lambda shape: shape.matrices(3.1)),
     ),
     shapes=SEARCH_SHAPES,
     quick_shapes=QUICK_SEARCH_SHAPES,
     memory_at=lambda shape: shape.rows == 6272,
+)
+
+
+def _trained(method: str, title: str, stage: str) -> Group:
+    return Group(
+        name=f"{method}_{stage}",
+        kind="trained",
+        title=f"{title}, {stage}",
+        contenders=_contenders(trained_rows(method, stage)),
+        shapes=TRAINED_SHAPES[stage],
+        quick_shapes=QUICK_TRAINED_SHAPES,
+        memory_at=lambda shape: False,
+    )
+
+
+TRAINED = tuple(
+    _trained(method, title, stage)
+    for method, title in (("simvq", "SimVQ"), ("codebook_reset", "codebook reset"))
+    for stage in STAGES
 )

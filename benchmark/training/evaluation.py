@@ -44,32 +44,38 @@ def evaluate(
     """
     system.eval()
     quantizer = system.quantizer
-    raw = quantizer.unmapped_codewords() if unmapped else None
-    before = UnmappedStatistics(raw) if raw is not None else None
-    codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
-    error = QuantizationError(device)
-    own, writes = own_rows(dataset.test), is_first()
-    with alone():  # processes may have more or fewer batches than others
-        for originals in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
-            reconstructions, latents, quantized = system(originals)
-            if quantized.codes is not None:
-                codes.update(quantized.codes)
-            error.update(latents, quantized.latents)
-            if before is not None:
-                before.update(latents)
-            quality.update(originals, reconstructions)
-        if writes:
-            _save_samples(system, dataset, quality, device, folder)
-    measured = {**codes.compute(), "quantization_error": error.compute(), **_ranks(system, codes), **quality.compute()}
-    measured |= before.compute() if before is not None else {}
-    measured |= quality.rates(measured)
-    measured["validation_error"] = _validation_error(system, objective, dataset, device)
-    _save_counts(codes, folder / "counts.npz")
-    if training_codes and quantizer.has_codes:
-        seen = _codes_of_training(system, dataset, device)
-        measured |= seen.compute_training()
-        _save_counts(seen, folder / "counts_train.npz")
-    return {"metrics": measured, "details": quality.details()}
+    with quantizer.unchanging():
+        raw = quantizer.unmapped_codewords() if unmapped else None
+        before = UnmappedStatistics(raw) if raw is not None else None
+        codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
+        error = QuantizationError(device)
+        own, writes = own_rows(dataset.test), is_first()
+        with alone():  # processes may have more or fewer batches than others
+            for originals in DeviceSplit(own, dataset.to_input, device).batches(dataset.evaluation_batch):
+                reconstructions, latents, quantized = system(originals)
+                if quantized.codes is not None:
+                    codes.update(quantized.codes)
+                error.update(latents, quantized.latents)
+                if before is not None:
+                    before.update(latents)
+                quality.update(originals, reconstructions)
+            if writes:
+                _save_samples(system, dataset, quality, device, folder)
+        measured = {
+            **codes.compute(),
+            "quantization_error": error.compute(),
+            **_ranks(system, codes),
+            **quality.compute(),
+        }
+        measured |= before.compute() if before is not None else {}
+        measured |= quality.rates(measured)
+        measured["validation_error"] = _validation_error(system, objective, dataset, device)
+        _save_counts(codes, folder / "counts.npz")
+        if training_codes and quantizer.has_codes:
+            seen = _codes_of_training(system, dataset, device)
+            measured |= seen.compute_training()
+            _save_counts(seen, folder / "counts_train.npz")
+        return {"metrics": measured, "details": quality.details()}
 
 
 def _save_counts(codes: CodeStatistics, path: Path) -> None:

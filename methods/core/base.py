@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -191,6 +192,11 @@ class Quantizer(nn.Module):
 
     def after_step(self) -> None:
         """Inner updates after the optimiser's step."""
+
+    @contextmanager
+    def unchanging(self) -> Iterator[None]:
+        """Within it, in eval mode, nothing is trained or loaded: what every call makes of the codebook is made once."""
+        yield
 
     def reconstruction_loss(self, errors: Tensor, numel: int) -> Tensor:
         """Loss of summed reconstruction errors ``[B]`` over ``numel`` elements an example."""

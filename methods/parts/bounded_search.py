@@ -58,6 +58,16 @@ class SearchMemory:
         self._blocks: Blocks | None = None
         self._spare = False
         self._rank, self._raised = 0, 0
+        self._unchanging, self._followed = 0, False
+
+    @contextmanager
+    def unchanging(self, codewords: Tensor) -> Iterator[None]:
+        """Within it ``codewords`` stay as they are, so that blocks need follow them only once."""
+        self._unchanging, self._followed = codewords.data_ptr(), False
+        try:
+            yield
+        finally:
+            self._unchanging, self._followed = 0, False
 
     def __reduce__(self) -> tuple[type["SearchMemory"], tuple[()]]:
         """How it is copied."""
@@ -66,8 +76,9 @@ class SearchMemory:
     def take(self, codewords: np.ndarray, found: "Survey", kernels: ModuleType, share: Share) -> Blocks:
         """Blocks of ``codewords [K, D]`` as they now are; until they are given `back` there are none to take."""
         blocks, self._blocks = self._blocks, None
+        followed, self._followed = self._followed, codewords.ctypes.data == self._unchanging
         if blocks is not None and (blocks.size, len(blocks.frame.centre)) == codewords.shape:
-            if blocks.follow(codewords, share):
+            if (followed and self._followed) or blocks.follow(codewords, share):
                 return blocks
             self._spare = True
         rank = max(found.rank, self._rank if self._raised else 0)

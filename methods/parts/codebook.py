@@ -1,6 +1,7 @@
 """The common case: one codebook, searched for the nearest codeword, with the two losses of VQ-VAE."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -49,6 +50,19 @@ class CodebookQuantizer(Quantizer):
         """Codes ``[B, *positions, 1]`` of the rows of ``codewords`` nearest to ``latents``."""
         rows = latents.reshape(-1, self.dim)
         return nearest_codes(rows, codewords, self.metric, self.search_memory).reshape(*latents.shape[:-1], 1)
+
+    @contextmanager
+    def unchanging(self) -> Iterator[None]:
+        """Codewords are mapped and put in order once."""
+        with torch.no_grad():
+            codewords = self.effective_codebook()
+        # Shadows the method of the class in this object.
+        vars(self)["effective_codebook"] = lambda: codewords
+        try:
+            with self.search_memory.unchanging(codewords):
+                yield
+        finally:
+            del vars(self)["effective_codebook"]
 
     @torch.no_grad()
     def start_from_kmeans(self, latents: Iterator[Tensor]) -> None:

@@ -34,12 +34,12 @@ class EMAStatistics(nn.Module):
         self.sums.lerp_(code_sums(latents, codes, size), 1 - self.decay)
         self.steps += 1
 
-    def means(self) -> Tensor:
-        """Smoothed means ``[K, D]``: sums over Laplace-smoothed counts."""
+    def means(self, out: Tensor | None = None) -> Tensor:
+        """Smoothed means ``[K, D]``: sums over Laplace-smoothed counts; into ``out`` where there is one."""
         counts, sums = self.counts, self.sums
         if self.debias:
             correction = 1 - self.decay**self.steps
-            counts, sums = counts / correction, sums / correction
+            counts, sums = counts / correction, torch.div(sums, correction, out=out)
         total = counts.sum()
         smoothed = (counts + self.epsilon) / (total + counts.shape[0] * self.epsilon) * total
-        return sums / smoothed[:, None]
+        return torch.div(sums, smoothed[:, None], out=out)

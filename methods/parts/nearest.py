@@ -60,6 +60,12 @@ def nearest_codes(
         codes = search_bounded(latents, codewords, partial(_dense, metric=metric), memory)
         if codes is not None:
             return codes
+    return compare_all(latents, codewords, metric)
+
+
+@torch.no_grad()
+def compare_all(latents: Tensor, codewords: Tensor, metric: str = "euclidean") -> Tensor:
+    """`nearest_codes` by products of all latents with all codewords, in panels."""
     search, ties_are_kept = _search_for(latents.device)
     lowest = None if ties_are_kept else _lowest_with_equal_key(codewords)
     found = [

@@ -160,3 +160,21 @@ def test_too_few_rows_are_repeated_with_a_little_noise() -> None:
     noise = rows - latents[source]
     assert noise.abs().max() < 6 * 0.01 / math.sqrt(16)
     assert abs(noise.std().item() - 0.01 / math.sqrt(16)) < 1e-4
+
+
+def test_a_step_in_place_is_that_of_its_formula_bit_for_bit() -> None:
+    """Redraws, moving averages and noise as tensors of their own, from the same random state."""
+    quantizer = create("codebook_reset", 60, 5).train()
+    for _ in range(3):
+        quantizer(torch.randn(1, 50, 5))
+    latents, before = torch.randn(1, 50, 5), {name: value.clone() for name, value in quantizer.state_dict().items()}
+    torch.manual_seed(1)
+    codes = quantizer(latents).codes.flatten()
+    counts = before["statistics.counts"].lerp_(torch.bincount(codes, minlength=60).float(), 1 - 0.99)
+    sums = before["statistics.sums"].lerp_(torch.zeros(60, 5).index_add_(0, codes, latents[0]), 1 - 0.99)
+    torch.manual_seed(1)
+    rows = latents[0][torch.cat([torch.randperm(50), torch.randperm(50)])[:60]]
+    candidates = rows + 0.01 / math.sqrt(5) * torch.randn(60, 5)
+    redrawn = counts < 0.01 * 50 / 60
+    assert 0 < redrawn.sum() < 60
+    assert quantizer.codebook.equal(torch.where(redrawn[:, None], candidates, sums / counts[:, None]))

@@ -8,19 +8,22 @@ import torch
 from benchmark.perf.cases import MEMORY_LIMIT, OURS, Shape
 from benchmark.perf.groups import GROUPS
 from benchmark.perf.peers import formula_simvq, formula_vq_vae, package_missing, package_simvq
+from benchmark.perf.search import ALL_PAIRS
 from methods import create
 
 CPU = torch.device("cpu")
 
 
-def test_every_search_finds_the_same_codes():
-    shape = Shape(300, 700, 12)
+@pytest.mark.parametrize("group", ["search", "simvq_trained"])
+def test_every_search_finds_the_same_codes(group, short_trainings):
+    shape = Shape(294, 700, 12)
     found = {}
-    for contender in GROUPS["search"].contenders:
+    for contender in GROUPS[group].contenders:
         if contender.left_out(shape, CPU) is None:
             found[contender.name] = contender.prepare(shape, CPU)()
     assert found.pop("matrix product alone") is None
-    assert set(found) == {OURS, "faiss.knn", "torch.cdist, argmin", "formula, argmin"}
+    others = {"torch.cdist, argmin", "formula, argmin"} if group == "search" else set()
+    assert set(found) == {OURS, ALL_PAIRS, "faiss.knn", *others}
     for name, codes in found.items():
         assert (torch.as_tensor(codes) == found[OURS]).all(), name
 
@@ -65,7 +68,7 @@ def compare(ours, theirs):
 
 
 @pytest.mark.parametrize("name", sorted(set(GROUPS) - {"search"}))
-def test_every_step_runs_and_trains(name):
+def test_every_step_runs_and_trains(name, short_trainings):
     group = GROUPS[name]
     for contender in group.contenders:
         operation = contender.prepare(Shape(98, 16, 4), CPU)

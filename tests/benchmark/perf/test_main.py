@@ -6,21 +6,22 @@ import pytest
 import torch
 
 from benchmark.perf import __main__ as program
-from benchmark.perf import measurements, timing
+from benchmark.perf import measurements, timing, trained
 from benchmark.perf.cases import Shape
 from benchmark.perf.memory import Peak
 from benchmark.perf.timing import Effort
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch, short_trainings):
     """The whole program on shapes that take no time."""
     shapes = (Shape(98, 16, 4), Shape(98, 32, 4), Shape(49, 32, 4))
     groups = {name: replace(group, quick_shapes=shapes) for name, group in program.GROUPS.items()}
     search = groups["search"].contenders
-    greedy = replace(search[3], needs=lambda shape: 1e9 * shape.size)
-    groups["search"] = replace(groups["search"], contenders=(*search[:3], greedy, *search[4:]))
+    greedy = replace(search[4], needs=lambda shape: 1e9 * shape.size)
+    groups["search"] = replace(groups["search"], contenders=(*search[:4], greedy, *search[5:]))
     monkeypatch.setattr(program, "GROUPS", groups)
+    monkeypatch.setattr(program, "images", trained.images)
     monkeypatch.setattr(program, "QUICK", Effort(0.0, fewest=2, most=2))
     monkeypatch.setattr(timing, "_SHORTEST", 0.0)
     monkeypatch.setattr(measurements, "peak_memory", lambda group, name, shape, device: Peak(500.0, 7.0))
@@ -37,7 +38,12 @@ def test_writes_tables_plots_and_provenance(small, tmp_path, capsys):
     assert frame[frame["contender"] == "formula, argmin"]["left_out"].eq("would need 16 GB").sum() == 1
 
     page = (folder / "perf.md").read_text()
-    for title in ("Search for the nearest codeword", "Quantizer step", "Whole training step", "Growth"):
+    for title in (
+        "Search for the nearest codeword in trained codebooks",
+        "Quantizer step",
+        "Whole training step",
+        "Growth",
+    ):
         assert f"## {title}" in page
     assert "formula, argmin left out: would need 16 GB (search: N = 98, K = 16, D = 4)" in page
     assert "matrix product alone, TF32 left out: needs a GPU\n" in page
@@ -45,7 +51,7 @@ def test_writes_tables_plots_and_provenance(small, tmp_path, capsys):
     assert "for a history of 25 points" in page
     assert f"{torch.get_num_threads()} threads" in page
     assert json.loads((folder / "provenance.json").read_text())["quick"] is True
-    for name in ("search.png", "search.pdf", "steps.png", "steps.pdf", "growth.csv"):
+    for name in ("search.png", "search.pdf", "steps.png", "steps.pdf", "trained.png", "growth.csv"):
         assert (folder / name).stat().st_size > 100
     assert str(folder / "perf.md") in capsys.readouterr().out
 

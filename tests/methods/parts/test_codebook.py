@@ -6,6 +6,8 @@ from torch import nn
 
 from methods import UsageError, create
 from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.codeword_blocks import Blocks
+from methods.parts.nearest import nearest_codes
 
 K, D = 7, 3
 
@@ -82,3 +84,38 @@ def test_arguments_may_be_named() -> None:
     assert torch.equal(codes, quantizer.encode(latents))
     assert torch.equal(quantizer.decode(codes=codes), quantizer(latents=latents).latents)
     assert quantizer(latents=latents.bfloat16()).latents.dtype == torch.float32
+
+
+def test_within_unchanging_the_codebook_is_mapped_once_and_codes_stay_the_same(monkeypatch):
+    quantizer, made = create("simvq", 2048, 32).eval(), []
+    latents = torch.randn(1, 2500, 3) @ torch.randn(3, 32)  # flat, so that the codebook is put in order
+    codes, output = quantizer.encode(latents), quantizer(latents).latents
+    quantizer.map.register_forward_hook(lambda *_: made.append("map"))
+    follow = Blocks.follow
+    monkeypatch.setattr(Blocks, "follow", lambda *args: made.append("follow") or follow(*args))
+    with quantizer.unchanging():
+        for _ in range(3):
+            assert quantizer.encode(latents).equal(codes)
+            assert quantizer(latents).latents.equal(output)
+    assert made == ["map", "follow"]
+    quantizer.map[0].bias.data += 0.01
+    codes = quantizer.encode(latents)
+    assert made == ["map", "follow"] * 2
+    assert codes.equal(create_like(quantizer).encode(latents))
+
+
+def create_like(quantizer):
+    """Another of the same state, which remembers no search."""
+    other = create("simvq", 2048, 32).eval()
+    other.load_state_dict(quantizer.state_dict())
+    return other
+
+
+def test_within_unchanging_other_codewords_are_searched_as_they_are():
+    quantizer = create("vq_vae", 2048, 32, init="normal").eval()
+    latents = torch.randn(2500, 3) @ torch.randn(3, 32)
+    with quantizer.unchanging():
+        quantizer.encode(latents)
+        for _ in range(3):
+            others = torch.randn(2048, 32)
+            assert quantizer.nearest(latents, others).squeeze(1).equal(nearest_codes(latents, others))

@@ -84,3 +84,17 @@ def test_update_keeps_no_graph():
     statistics = EMAStatistics(torch.randn(K, D), decay=DECAY, epsilon=EPSILON, debias=True)
     statistics.update(latents, torch.zeros(10, dtype=torch.int64))
     assert not statistics.means().requires_grad
+
+
+@pytest.mark.parametrize("debias", [True, False])
+def test_means_written_in_place_are_the_same_bit_for_bit(debias):
+    statistics = EMAStatistics(torch.randn(K, D), decay=DECAY, epsilon=EPSILON, debias=debias)
+    for latents, codes in batches(3):
+        statistics.update(latents, codes)
+    codebook = torch.full((K, D), torch.nan)
+    assert statistics.means(out=codebook) is codebook
+    assert codebook.equal(statistics.means())
+    correction = 1 - DECAY**statistics.steps if debias else 1.0
+    counts, sums = statistics.counts / correction, statistics.sums / correction
+    total = counts.sum()
+    assert codebook.equal(sums / ((counts + EPSILON) / (total + K * EPSILON) * total)[:, None])

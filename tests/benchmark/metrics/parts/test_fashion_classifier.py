@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from benchmark.data.fashion_mnist import CLASSES
 from benchmark.metrics.parts import fashion_classifier
@@ -75,3 +76,11 @@ def test_training_comes_out_again_and_learns(tmp_path, capsys):
     assert first == second
     assert fashion_classifier.accuracy(networks[0], images, classes) == 1
     assert capsys.readouterr().err.count("epoch 2 of 2") == 2
+
+
+def test_maxima_without_a_gradient_are_those_of_pooling():
+    network = fashion_classifier.load(CPU)
+    for size in (28, 14, 7):
+        maps = torch.randn(3, 5, size, size, generator=torch.Generator().manual_seed(size))
+        maps[0, 0, 0, 1] = torch.nan
+        torch.testing.assert_close(network._halve(maps), F.max_pool2d(maps, 2), rtol=0, atol=0, equal_nan=True)
