@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("benchmark", "methods") for path in (ROOT / folder).rglob("*.py"))
 NEVER = {"eval", "exec", "pickle.load", "pickle.loads", "yaml.unsafe_load", "yaml.full_load", "joblib.load"}
+PROGRAMS = {"methods/core/plugins.py: exec"}
+"""A plug-in is a program that a person names."""
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
@@ -21,7 +23,7 @@ def test_loaders() -> None:
         for name, call in calls(path):
             where = f"{path}:{call.lineno}: {name}"
             options = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
-            assert name not in NEVER, where
+            assert name not in NEVER or f"{path.relative_to(ROOT).as_posix()}: {name}" in PROGRAMS, where
             assert name != "torch.load" or options.get("weights_only") == "True", where
             assert name != "np.load" or options.get("allow_pickle", "False") == "False", where
             assert name != "yaml.load" or options.get("Loader") == "Loader", where

@@ -169,7 +169,7 @@ class Stopping(Display):
     def show(self, event: Event) -> None:
         super().show(event)
         if event.step >= 20:
-            for process in self._launcher._running.values():
+            for process in self._launcher._running:
                 os.kill(process.pid, signal.SIGTERM)
 
 
