@@ -22,7 +22,7 @@ COMMANDS = {
     "status": ("commands:status", "show every run that did not end well, with its reason"),
     "verify": ("commands:verify", "run a record's configuration again and compare every number"),
     "tables": ("record_commands:tables", "write tables and plots from the records, training nothing"),
-    "measure": ("measure.command:run", "measure codes, reconstructions or latents made elsewhere, training nothing"),
+    "measure": ("elsewhere.command:run", "measure codes, reconstructions or latents made elsewhere, training nothing"),
     "thin": ("record_commands:thin", "remove the samples that no plot shows from a folder of results"),
     "merge": ("record_commands:merge", "take over runs that were made elsewhere, each checked first"),
     "simulate": ("record_commands:simulate", "simulate the comparison of arms: its false positives and what it finds"),

@@ -26,41 +26,47 @@ class _Open(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class _Arm(_Open):
-    arm: _Name
-    method: str
-    params: dict[str, Any] = {}
-    verified: bool = False
-    tuned: dict[str, Any] | Literal[False] = False
-    at_end: list[str] = []
-    ranked: bool = True
-    reference: bool = False
-    measured: bool = False  # elsewhere, and not trained by the suite
+class Arm(_Open):
+    """One row of the experiment."""
+
+    arm: _Name = Field(description="its name")
+    method: str = Field(description="the registered method")
+    params: dict[str, Any] = Field({}, description="its parameters")
+    verified: bool = Field(False, description="whether the method's card names evidence")
+    tuned: dict[str, Any] | Literal[False] = Field(False, description="the settings that tuning chose")
+    at_end: list[str] = Field([], description="chosen settings beyond which nothing was tried")
+    ranked: bool = Field(True, description="whether it is the whole method of its paper")
+    reference: bool = Field(False, description="whether it is a yardstick rather than a remedy")
+    measured: bool = Field(False, description="whether it was made elsewhere and only measured here")
 
 
-class _Cell(_Open):
-    arm: _Name
-    codebook_size: _Whole
-    seed: _Whole
-    key: Annotated[str, Field(pattern=rf"^{KEY.pattern}$")] | None
-    unavailable: str | None = None
-    point: dict[str, _Value] = {}
+class Cell(_Open):
+    """Where a run stands."""
+
+    arm: _Name = Field(description="one of the arms")
+    codebook_size: _Whole = Field(description="K")
+    seed: _Whole = Field(description="of the run")
+    key: Annotated[str, Field(pattern=rf"^{KEY.pattern}$")] | None = Field(description="of the run; null where none is")
+    unavailable: str | None = Field(None, description="why none is")
+    point: dict[str, _Value] = Field({}, description="where it stands on the axes")
 
 
-class _Plan(_Open):
-    schema_version: Literal[1] = Field(alias="schema")
-    suite: str
-    question: str
-    dataset: str
-    tuned: str | bool
-    protocol: dict[str, Any] = {}
-    arms: list[_Arm]
-    codebook_sizes: list[_Whole]
-    axes: dict[str, list[_Value]] = {}
-    seeds: list[_Whole]
-    cells: list[_Cell]
-    tables: list[str | dict[str, Any]]
-    plots: list[str | dict[str, Any]]
+class PlanFile(_Open):
+    """What a results folder should hold."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="1")
+    suite: str = Field(description="its name")
+    question: str = Field(description="what it answers")
+    dataset: str = Field(description="its name")
+    tuned: str | bool = Field(description="how choices were made, in words; false where none were")
+    protocol: dict[str, Any] = Field({}, description="data set, model, objective, training and evaluation of all arms")
+    arms: list[Arm] = Field(description="rows of the experiment, below")
+    codebook_sizes: list[_Whole] = Field(description="of the grid")
+    axes: dict[str, list[_Value]] = Field({}, description="further axes of the grid and their values")
+    seeds: list[_Whole] = Field(description="repetitions")
+    cells: list[Cell] = Field(description="arm × size × axes × seed, below")
+    tables: list[str | dict[str, Any]] = Field(description="as the suite has them")
+    plots: list[str | dict[str, Any]] = Field(description="as the suite has them")
 
 
 class BadPlanError(ValueError):
@@ -91,7 +97,7 @@ def read_plan(path: Path) -> dict[str, Any]:
     if not isinstance(plan, dict) or plan.get("schema") != SCHEMA:
         raise BadPlanError(f"{path} is not a plan of schema {SCHEMA}")
     try:
-        _Plan.model_validate(plan)
+        PlanFile.model_validate(plan)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise BadPlanError(f"{path} has no valid `{where}`") from error

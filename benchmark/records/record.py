@@ -39,28 +39,28 @@ class _Config(BaseModel):
     training: _Training = _Training()
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     """The types of a record; newer ones may hold more."""
 
     model_config = ConfigDict(extra="allow", strict=True)
-    schema_version: Literal[1, 2] = Field(alias="schema")
-    status: Status
-    key: Annotated[str, Field(pattern=rf"^{KEY.pattern}$")]
-    arm: str = Field(pattern=r"^[A-Za-z0-9_]+$")
-    suite: str
-    config: _Config
-    reason: str | None = None
-    traceback: str | None = None
-    metrics: _Numbers
-    details: dict[str, Any]
-    level_sizes: list[_Whole]
-    converged: bool | None = None  # of records made before the tables computed how far from done a run is
-    timings: _Numbers
-    memory: _Numbers
-    provenance: dict[str, Any]
-    files: dict[str, str] = {}  # the run's other files, by their path in its folder, and the beginnings of their hashes
-    thinned: list[str] = []  # what the run wrote and `thin` has removed
-    digest: str | None = None
+    schema_version: Literal[1, 2] = Field(alias="schema", description="2; 1 in records that hold no digest")
+    status: Status = Field(description="how the run ended")
+    key: Annotated[str, Field(pattern=rf"^{KEY.pattern}$")] = Field(description="name of the run and of its folder")
+    arm: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="row of the experiment")
+    suite: str = Field(description="for which it was made")
+    config: _Config = Field(description="the scientific configuration, of which the key holds a hash")
+    reason: str | None = Field(None, description="why it did not end well, in one line")
+    traceback: str | None = Field(None, description="where")
+    metrics: _Numbers = Field(description="by the names in the table below; null where one does not exist")
+    details: dict[str, Any] = Field(description="of metrics: network, hash of its weights, why one is withheld")
+    level_sizes: list[_Whole] = Field(description="codes of each level; none of a method without codes")
+    converged: bool | None = Field(None, description="of old records alone; how far from done a run is, tables compute")
+    timings: _Numbers = Field(description="seconds of wall-clock time, steps a second, share of the quantizer")
+    memory: _Numbers = Field(description="peaks in 10⁶ bytes")
+    provenance: dict[str, Any] = Field(description="commit, versions, device, threads, where the data came from")
+    files: dict[str, str] = Field({}, description="the run's other files and the first 16 digits of their SHA-256")
+    thinned: list[str] = Field([], description="what the run wrote and `thin` has removed")
+    digest: str | None = Field(None, description="SHA-256 of all other fields as JSON with sorted names and no spaces")
 
 
 class BadRecordError(ValueError):
@@ -112,7 +112,7 @@ def read_record(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("schema") not in (1, SCHEMA):
         raise BadRecordError(f"{path} is not a record of schema 1 or {SCHEMA}")
     try:
-        _Record.model_validate(record)
+        Record.model_validate(record)
     except ValidationError as error:
         name = str(error.errors(include_input=False)[0]["loc"][0])
         raise BadRecordError(f"{path} has no valid `{'schema' if name == 'schema_version' else name}`") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.records.files import write_atomic
@@ -85,13 +86,18 @@ def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration]) -> 
 
 
 def summary_csv(results: Results) -> str:
+    """`summary`, with what a spreadsheet would take for a formula made text."""
+    return escape_csv(summary(results)).to_csv(index=False, lineterminator="\n")
+
+
+def summary(results: Results) -> pd.DataFrame:
     """One row a run, in the order of the plan, with where it stands on every axis; runs outside the plan below."""
     place = {key: index for index, key in enumerate(dict.fromkeys(results.cells["key"].dropna()))}
     keys = sorted(results.runs.index, key=lambda key: (place.get(key, len(place)), key))
-    summary = results.runs.loc[keys]
-    for number, axis in enumerate(results.axes[1:], 1 + list(summary.columns).index("codebook_size")):
-        summary.insert(number, axis.name, [_setting(results.records[key]["config"], axis.name) for key in keys])
-    return escape_csv(summary).to_csv(index=False, lineterminator="\n")
+    found = results.runs.loc[keys]
+    for number, axis in enumerate(results.axes[1:], 1 + list(found.columns).index("codebook_size")):
+        found.insert(number, axis.name, [_setting(results.records[key]["config"], axis.name) for key in keys])
+    return found
 
 
 def _setting(config: Any, name: str) -> Any:

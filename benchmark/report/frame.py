@@ -77,7 +77,7 @@ class Results:
         return bool(self.arm(arm).get("ranked", True))
 
     def is_measured(self, arm: str) -> bool:
-        """Whether what an arm shows was made elsewhere and only measured here, by `benchmark.measure`."""
+        """Whether what an arm shows was made elsewhere and only measured here, by `benchmark.elsewhere`."""
         return bool(self.arm(arm).get("measured", False))
 
     @property

@@ -31,12 +31,13 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
         stop_at=stop_at(options.began, seconds_of(options.time_limit)) if options.time_limit else None,
     )
 
-    def prepare() -> None:
-        # Once here, so that a data set is fetched by one process and what is wrong with it is said at once.
-        for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
-            datasets.create(plan.suite.file.dataset.name, given)
+    return run_plan(plan, store, launcher, settings, Display(), lambda: prepare_data(plan))
 
-    return run_plan(plan, store, launcher, settings, Display(), prepare)
+
+def prepare_data(plan: Plan) -> None:
+    """Once before the runs, so that a data set is fetched by one process and what is wrong with it is said at once."""
+    for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
+        datasets.create(plan.suite.file.dataset.name, given)
 
 
 def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> tuple[Launcher, int, int]:

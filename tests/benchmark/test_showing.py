@@ -1,11 +1,14 @@
 """Every name that a suite can say has an entry, whose example is one that a suite accepts; the page is of the code."""
 
+import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from benchmark import files_page
 from benchmark.cli import main
 from benchmark.entries import KINDS, REQUIRED, entries
 from benchmark.showing import reference_page
@@ -25,6 +28,18 @@ def shown(*arguments: str) -> int:
 def test_the_page_is_written_from_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")
     assert page == reference_page(), "write it anew: python -m benchmark.showing > docs/reference.md"
+
+
+def test_the_page_of_files_is_written_from_the_code_and_names_every_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+    assert page == files_page.files_page(), "write it anew: python -m benchmark.files_page > docs/files.md"
+    assert not [line for line in page.splitlines() if line.endswith("|  |")]
+    root = Path(__file__).parents[2] / "results" / "reference"
+    with (root / "quickstart" / "summary.csv").open() as file:
+        columns = next(csv.reader(file))
+    told = set(re.findall(r"`([a-z0-9_]+)`", page))
+    families = r".*_level_\d+|.*_undefined|(fd|kid)_.*|lpips_.*"
+    assert {name for name in columns if not re.fullmatch(families, name)} <= told
 
 
 @pytest.mark.parametrize("kind", KINDS)

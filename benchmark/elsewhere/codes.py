@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.measure.arrays import Source, read_array
+from benchmark.elsewhere.arrays import Source, read_array
 from benchmark.metrics.base import Value
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
 from methods.core.usage import UsageError, check_count

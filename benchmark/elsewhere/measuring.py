@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.measure.arrays import Source
-from benchmark.measure.codes import measure_codes
-from benchmark.measure.pairs import Pairs, read_pairs
+from benchmark.elsewhere.arrays import Source
+from benchmark.elsewhere.codes import measure_codes
+from benchmark.elsewhere.pairs import Pairs, read_pairs
 from benchmark.metrics.base import ReconstructionMetrics, Value
 from benchmark.metrics.parts.extra import create_metrics, evaluation_options
 from methods.core.usage import UsageError

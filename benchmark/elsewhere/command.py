@@ -4,9 +4,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmark.elsewhere.keeping import add_arm, check_place, write_measured
+from benchmark.elsewhere.measuring import Measured, measure
 from benchmark.machine import find_device
-from benchmark.measure.keeping import add_arm, check_place, write_measured
-from benchmark.measure.measuring import Measured, measure
 from benchmark.metrics.catalogue import describe
 from methods.core.usage import UsageError
 

@@ -14,7 +14,7 @@ from benchmark.data.image_folder import unpack
 from benchmark.data.parts.audio_files import SUFFIXES as SOUNDS
 from benchmark.data.parts.audio_files import UnusableError, load, rate_of
 from benchmark.data.parts.files import Files, list_files, shown
-from benchmark.measure.arrays import Source, read_array
+from benchmark.elsewhere.arrays import Source, read_array
 from methods.core.usage import UsageError, check_count
 
 BATCH = 128  # images at a time

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.measure import measure
+from benchmark.elsewhere import measure
 from methods import UsageError
 
 CODES = np.array([[0, 1, 1], [3, 3, 3]])

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from benchmark.measure import measure
+from benchmark.elsewhere import measure
 from methods import UsageError
 
 PLAIN = {"features": None, "lpips": []}

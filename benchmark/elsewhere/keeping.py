@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from benchmark.elsewhere.measuring import Measured
 from benchmark.machine import provenance
-from benchmark.measure.measuring import Measured
 from benchmark.records.files import write_arrays, write_atomic
 from benchmark.records.plan import BadPlanError, locked, read_plan
 from benchmark.records.run import run_key
