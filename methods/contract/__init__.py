@@ -10,6 +10,7 @@ import torch
 
 from methods.contract import (  # noqa: F401  (each adds its checks, in this order)
     declaration,
+    devices,
     edges,
     output,
     schedules,

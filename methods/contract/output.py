@@ -128,6 +128,17 @@ def eval_changes_nothing(subject: Subject) -> None:
     require_same_state(undisturbed.state_dict(), quantizer.state_dict(), story)
 
 
+@check("latents_untouched")
+def latents_untouched(subject: Subject) -> None:
+    """It writes into no latents that it is given, neither in training nor in evaluation."""
+    quantizer, latents = subject.build(), subject.latents()
+    given = latents.clone()
+    for training in (True, False):
+        quantizer.train(training)(latents)
+        mode = "training" if training else "evaluation"
+        require(torch.equal(latents, given), f"in {mode} it changes the latents that it is given")
+
+
 @check("independence")
 def independence(subject: Subject) -> None:
     """In eval mode an example's codes depend neither on its companions nor on their order (unless declared)."""

@@ -51,14 +51,14 @@ class Subject:
             self.train_step(quantizer, step)
         return quantizer.eval()
 
-    def train_step(self, quantizer: Quantizer, step: int) -> Quantized:
-        """One step as the training loop makes it, by plain gradient descent."""
+    def train_step(self, quantizer: Quantizer, step: int, latents: Tensor | None = None) -> Quantized:
+        """One step as the training loop makes it, by plain gradient descent, on ``latents`` or on fresh ones."""
         quantizer.train()
         groups = quantizer.parameter_groups(_LEARNING_RATE)
         optimiser = torch.optim.SGD(groups, lr=_LEARNING_RATE) if groups else None
         quantizer.anneal(step, _TOTAL_STEPS)
         seed_cpu(1000 + step)
-        latents = self.latents(seed=10 + step).requires_grad_()
+        latents = (self.latents(seed=10 + step) if latents is None else latents.clone()).requires_grad_()
         result = quantizer(latents)
         quantizer.zero_grad()
         self.objective(quantizer, result, latents).backward()

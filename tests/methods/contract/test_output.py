@@ -168,6 +168,13 @@ class CodesNone(Sound):
         return super().forward(latents)._replace(codes=None)
 
 
+@FAULTS.planted("latents_untouched", "in training it changes the latents")
+class WritesIntoItsInput(Sound):
+    def forward(self, latents):
+        latents.data.mul_(0.5)
+        return super().forward(latents)
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_fault_is_caught(name):
     FAULTS.assert_caught(name)
