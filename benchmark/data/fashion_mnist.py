@@ -38,6 +38,7 @@ CLASSES = (
     "bag",
     "ankle boot",
 )
+DEBIAN_SHA256 = "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0"  # of the package
 DEBIAN_FOLDER = "usr/share/datasets/fashion-mnist"
 MACHINE = [Path("/") / DEBIAN_FOLDER]
 LAYOUTS = (".", "FashionMNIST/raw", "fashion-mnist", DEBIAN_FOLDER)  # where the files may lie in a folder
@@ -132,4 +133,4 @@ def fetch_official(folder: Path) -> None:
 
 def fetch_debian(folder: Path) -> None:
     """The same files out of Debian's package."""
-    unpack_package("dataset-fashion-mnist", folder)
+    unpack_package("dataset-fashion-mnist", DEBIAN_SHA256, folder)

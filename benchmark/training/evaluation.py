@@ -112,9 +112,10 @@ def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.dev
 def _save_samples(
     system: System, dataset: Dataset, quality: ReconstructionMetrics, device: torch.device, folder: Path
 ) -> None:
-    """A few items from all over the test set, whose neighbours are often alike."""
-    spread = torch.arange(SAMPLES) * len(dataset.test) // SAMPLES
-    originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(spread.unique())
+    """The items that the data set names; else a few from all over the test set, whose neighbours are often alike."""
+    spread = (torch.arange(SAMPLES) * len(dataset.test) // SAMPLES).unique()
+    items = spread if dataset.shown is None else torch.tensor(dataset.shown)
+    originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(items)
     quality.save_samples(originals, system(originals).output, folder)
 
 
