@@ -93,13 +93,17 @@ def debian_photos(*, size: int = 64, licences: str = "all", test_items: int | No
 
 
 def choose_shown(groups: list[int], contrast: list[float]) -> list[int]:
-    """Test crops that may be committed: the one of most contrast of each of some photographs, spread over the set."""
+    """Test crops that may be committed: of some photographs of each package, the crop with the most contrast."""
     best: dict[int, int] = {}
     for item, group in enumerate(groups):
         if listed()[group].showable and (group not in best or contrast[item] > contrast[best[group]]):
             best[group] = item
-    items = sorted(best.values())
-    return [items[index * len(items) // SHOWN] for index in range(SHOWN)] if len(items) > SHOWN else items
+    packages: dict[str, list[int]] = {}
+    for group, item in sorted(best.items()):
+        packages.setdefault(listed()[group].package, []).append(item)
+    share = -(-SHOWN // max(1, len(packages)))
+    spread = [[items[at * len(items) // share] for at in range(share)] for items in packages.values()]
+    return sorted({item for items in spread for item in items})[:SHOWN]
 
 
 def load(size: int) -> tuple[Pyramids, str]:
