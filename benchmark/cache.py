@@ -20,16 +20,17 @@ from methods.core.cache import cache_folder
 WORTH_KEEPING = 1.0  # seconds of preparation
 
 
-def prepared(name: str, key: object, prepare: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def prepared(name: str, key: object, prepare: Callable[[], dict[str, Any]], *, mapped: bool = False) -> dict[str, Any]:
     """What ``prepare()`` returns (tensors, plain values), or what it returned for the same ``name`` and ``key`` before.
 
     ``repr`` of ``key`` must name everything that the result depends on. Only what took longer than a second is
-    kept. A cache that can't be read or written costs time and nothing else.
+    kept. A cache that can't be read or written costs time and nothing else. ``mapped`` leaves tensors on the disk until
+    they are looked at, once for all processes.
     """
     digest = hashlib.sha256(repr(key).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     file = cache_folder() / "prepared" / f"{name}-{digest}.pt"
     try:
-        loaded: dict[str, Any] = torch.load(file, weights_only=True)
+        loaded: dict[str, Any] = torch.load(file, weights_only=True, mmap=mapped)
         return loaded
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
         start = time.monotonic()

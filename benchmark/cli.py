@@ -32,6 +32,7 @@ COMMANDS = {
         "training.codebook_features:write_features",
         "write features of a data set's patches to a file, with which `vqgan_lc` starts",
     ),
+    "licences": ("data.parts.photo_list:print_licences", "list the licence and the author of every file of a data set"),
     "list": ("showing:list_all", "list everything that a suite can name, with a sentence each"),
     "show": ("showing:show", "print what a name stands for, its options with defaults, an example"),
     "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
@@ -81,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
             _add_features_options(command)
         if name == "tables":
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
+        if name == "licences":
+            command.add_argument("dataset", metavar="DATASET", help="name of a data set")
         if name == "thin":
             command.add_argument("folder", metavar="FOLDER", help="results of one suite, such as results/quickstart")
         if name == "merge":

@@ -1,7 +1,7 @@
 """What a data set is: three tensors of raw items and how they become the model's input."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,9 @@ class Dataset:
     ``provenance`` says where they came from: ``source``, ``licence``, counts, skipped files. ``fresh``, where
     there is one, draws the items of every training step anew; ``train`` then is a sample for statistics and
     for quantizers that start from data. ``sample_rate``: of sound, in Hz. ``evaluation_batch``: items that fit an
-    evaluation at once; ``probe_items``: validation items measured during a long training.
+    evaluation at once; ``probe_items``: validation items measured during a long training. ``test_groups``: where test
+    items are cut from fewer things (photographs), which of them each is from, int64 ``[N]``. ``shown``: test items that
+    samples show; without it some from all over the set.
     """
 
     train: Tensor
@@ -36,6 +38,8 @@ class Dataset:
     fresh: Draw | None = None
     evaluation_batch: int = 128
     probe_items: int = 512
+    test_groups: Tensor | None = None
+    shown: Sequence[int] | None = None
 
     @property
     def item_shape(self) -> tuple[int, ...]:

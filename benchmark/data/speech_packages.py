@@ -23,6 +23,13 @@ ASTERISK_VOICES = {
     "validation": {"fr_CA_f_June": "fr"},
     "test": {"ru_RU_f_IvrvoiceRU": "ru"},
 }
+ASTERISK_SHA256 = {
+    "en": "38c5261820b406dcb0ecb37675720da2b0864850690690352ca52707eb623806",
+    "es": "e4e3b4281057d3b81b779298fd6be705f57411513955c518eed1bcaabbd615b8",
+    "fr": "7add61d5e42279ecff1bbdf842a5a946ac3644fac9a0fe44384731aa7270c8e0",
+    "it": "46b4cf7afc508a5fcfc051b7ea233251c0d195dd4ef83cc4b7facb4c6429b016",
+    "ru": "673b4238a6b8269960f055d868c6a11083f7a0d00979167cb01554046b48ed9b",
+}
 RATE = 16_000
 
 
@@ -160,6 +167,5 @@ def read_asterisk(folder: Path) -> Files:
 
 def fetch_asterisk(folder: Path) -> None:
     """The five packages, one after another."""
-    for voices in ASTERISK_VOICES.values():
-        for language in voices.values():
-            unpack_package(f"asterisk-core-sounds-{language}-g722", folder)
+    for language, sha256 in ASTERISK_SHA256.items():
+        unpack_package(f"asterisk-core-sounds-{language}-g722", folder, sha256)

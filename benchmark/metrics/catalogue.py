@@ -201,6 +201,10 @@ METRICS: dict[str, Metric] = {
     "n_clips": Metric("Clips", "number of test clips", ",d"),
     "seconds": Metric("Seconds", "length of all test clips", ",.0f", unit="s"),
     "n_images": Metric("Images", "number of test images", ",d"),
+    "photographs": Metric("Photographs", "from which the test images are cut", ",d"),
+    "psnr_halfwidth": Metric(
+        "± PSNR", "half of the 95 % interval of PSNR over photographs (bootstrap of photographs)", ".2f", unit="dB"
+    ),
 }
 """The metrics with a fixed name; `describe` knows the others too."""
 
@@ -208,9 +212,10 @@ _NETWORKS = {"alex": "AlexNet", "vgg": "VGG16"}
 _EXTRACTORS = {
     "inception": "Inception-v3",
     "efficientnet_lite0": "EfficientNet-Lite0",
+    "efficientnet_lite2": "EfficientNet-Lite2",
     "fashion_classifier": "Fashion-MNIST classifier",
 }
-_MADE_FOR_LARGE = ("efficientnet_lite0",)
+_MADE_FOR_LARGE = ("efficientnet_lite0", "efficientnet_lite2")
 """Where images entered enlarged, these count invisible noise for more than a lost class: `make sensitivity`."""
 _LEVEL = re.compile(r"(?P<base>.+)_level_(?P<level>\d+)")
 _UNDEFINED = re.compile(r"(?P<base>.+)_undefined")

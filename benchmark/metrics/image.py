@@ -119,10 +119,7 @@ class ImageMetrics(ReconstructionMetrics):
         if not self._has_ssim:
             found["ssim"] = {"withheld": f"its window needs {SSIM_MIN_PIXELS} pixels a side"}
         if self._distances is not None:
-            extractor = self._distances.extractor
-            entered = "×".join(map(str, extractor.input_size(self._height, self._width)))
-            own = f"{self._height}×{self._width}"
-            found[extractor.distance] = {**self._distances.details(), "image_size": own, "input": entered}
+            found |= self._distances.described(self._height, self._width)
         return found
 
     def save_samples(self, originals: Tensor, reconstructions: Tensor, folder: Path) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 
 from benchmark.data import Dataset
-from benchmark.metrics.base import ReconstructionMetrics
+from benchmark.metrics.base import ReconstructionMetrics, Together
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, UnmappedStatistics, effective_rank
 from benchmark.metrics.parts.extra import create_metrics
+from benchmark.metrics.parts.grouped import OverPhotographs
 from benchmark.objectives import Objective
 from benchmark.processes import is_first
 from benchmark.records.files import write_arrays
@@ -105,7 +106,7 @@ def _validation_error(system: System, objective: Objective, dataset: Dataset, de
 
 def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.device) -> ReconstructionMetrics:
     """The metrics of the modality and extra ones, made before training so that missing weights cost no run."""
-    return create_metrics(
+    measured = create_metrics(
         dataset.modality,
         options,
         item_shape=dataset.item_shape,
@@ -113,14 +114,19 @@ def quality_metrics(dataset: Dataset, options: dict[str, Any], device: torch.dev
         originals_key=dataset.test_sha256,
         sample_rate=dataset.sample_rate,
     )
+    groups = dataset.test_groups
+    if groups is None:
+        return measured
+    return Together([measured, OverPhotographs(own_rows(groups), int(groups.max()) + 1, device)])
 
 
 def _save_samples(
     system: System, dataset: Dataset, quality: ReconstructionMetrics, device: torch.device, folder: Path
 ) -> None:
-    """A few items from all over the test set, whose neighbours are often alike."""
-    spread = torch.arange(SAMPLES) * len(dataset.test) // SAMPLES
-    originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(spread.unique())
+    """The items that the data set names; else a few from all over the test set, whose neighbours are often alike."""
+    spread = (torch.arange(SAMPLES) * len(dataset.test) // SAMPLES).unique()
+    items = spread if dataset.shown is None else torch.tensor(dataset.shown)
+    originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(items)
     quality.save_samples(originals, system(originals).output, folder)
 
 

@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 from benchmark.data.parts.sources import UnavailableError
+from benchmark.records.files import checksum
 
 _OPTIONS = {
     "Acquire::Retries": "1",
@@ -19,13 +21,15 @@ APT = ["apt-get", *(word for name, value in _OPTIONS.items() for word in ("-o", 
 LONGEST = 600  # seconds that one command may take
 
 
-def unpack_package(name: str, folder: Path) -> None:
+def unpack_package(name: str, folder: Path, sha256: str | None = None) -> None:
     """Download the Debian package ``name`` and unpack its files below ``folder``, as if that were ``/``.
 
-    Where that fails and we are root, apt's lists are brought up to date and it is tried once more.
+    Where that fails and we are root, apt's lists are brought up to date and it is tried once more. An archive must have
+    the hash in apt's signed lists, and ``sha256`` where that is given: for packages whose content nobody checks
+    afterwards. Links and devices in it are left out, and nothing leaves ``folder``.
 
     Raises:
-        UnavailableError: no apt here, no such package, no network.
+        UnavailableError: no apt here, no such package, another version of it, no network.
     """
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
@@ -38,8 +42,43 @@ def unpack_package(name: str, folder: Path) -> None:
         run([*APT, "update"], folder)
         run([*APT, "download", name], folder)
     archive = next(folder.glob(f"{name}_*.deb"))
-    run(["dpkg-deb", "-x", archive.name, "."], folder)
+    if sha256 not in (None, checksum(archive)):
+        archive.unlink()
+        raise UnavailableError(f"{archive.name} has another hash than the {name} that is known here")
+    unpack(archive, folder)
     archive.unlink()
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """The files of the Debian package ``archive`` below ``folder``; UnavailableError if it can't be unpacked."""
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(archive)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            with tarfile.open(fileobj=process.stdout, mode="r|") as files:
+                for member in files:
+                    _unpack_member(files, member, folder)
+        except (tarfile.TarError, OSError) as error:
+            process.kill()
+            raise UnavailableError(f"{archive.name} can't be unpacked ({error})") from error
+    if process.returncode:
+        raise UnavailableError(f"dpkg-deb failed (exit code {process.returncode})")
+
+
+def _unpack_member(files: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """A file or a folder; TarError where it lies outside ``folder``. (The filters of `tarfile` came with 3.11.4.)"""
+    target = folder / member.name
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise tarfile.TarError(f"{member.name!r} lies outside the package")
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+    elif member.isreg() and (content := files.extractfile(member)) is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            shutil.copyfileobj(content, file)
 
 
 def run(command: list[str], folder: Path) -> None:

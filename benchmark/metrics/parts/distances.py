@@ -136,3 +136,8 @@ class FeatureDistances:
             "kid_subset_size": self._images if whole else SUBSET_SIZE,
             "withheld": self.withheld,
         }
+
+    def described(self, height: int, width: int) -> dict[str, Any]:
+        """The details under the name of the distance, with the size of the images and that at which they entered."""
+        entered = "×".join(map(str, self.extractor.input_size(height, width)))
+        return {self.extractor.distance: {**self.details(), "image_size": f"{height}×{width}", "input": entered}}

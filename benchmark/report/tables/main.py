@@ -73,11 +73,12 @@ def _size_free_blocks(grid: Grid, columns: list[Shown], footnotes: Footnotes) ->
 
 def place_heading(grid: Grid, place: Place) -> str:
     """The place with the numbers of tokens counted and the usage that a uniform source would reach with them."""
-    tokens, ceiling, in_training, ceiling_in_training = (
-        grid.shared(place, name) for name in ("tokens", "ceiling", "tokens_train", "ceiling_train")
+    tokens, photographs, ceiling, in_training, ceiling_in_training = (
+        grid.shared(place, name) for name in ("tokens", "photographs", "ceiling", "tokens_train", "ceiling_train")
     )
     parts = [f"Codebook size {place.size:,}", *filter(None, [grid.title(place, without=grid.axes[0])])]
-    parts += [] if tokens is None else [f"N = {tokens:,.0f} test tokens"]
+    of = "" if photographs is None else f" of {photographs:,.0f} photographs"
+    parts += [] if tokens is None else [f"N = {tokens:,.0f} test tokens{of}"]
     parts += [] if ceiling is None else [f"usage ceiling {100 * ceiling:.1f} %"]
     if in_training is not None and ceiling_in_training is not None:
         parts.append(f"N = {in_training:,.0f} training tokens, ceiling {100 * ceiling_in_training:.1f} %")

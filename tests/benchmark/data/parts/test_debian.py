@@ -1,6 +1,9 @@
 """Debian packages are unpacked by the system's own tools, here replaced by small scripts."""
 
+import hashlib
+import io
 import os
+import tarfile
 
 import pytest
 
@@ -19,8 +22,18 @@ case "$*" in
 esac
 """
 DPKG = """#!/bin/sh
-mkdir -p "$3/usr/share" && cp "$2" "$3/usr/share/toy.txt"
+cat "$LOG.tar"
 """
+SHA256 = hashlib.sha256(b"content\n").hexdigest()  # of the archive that the script above "downloads"
+
+
+def write_tar(file, *members):
+    """A package's files: ``(name, type, target of a link)`` each."""
+    with tarfile.open(file, "w") as archive:
+        for name, kind, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.size = kind, target, 4 if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, io.BytesIO(b"text") if member.size else None)
 
 
 @pytest.fixture
@@ -32,6 +45,7 @@ def log(tmp_path, monkeypatch):
         (tools / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    write_tar(tmp_path / "log.tar", ("./usr/share", tarfile.DIRTYPE, ""), ("./usr/share/toy.txt", tarfile.REGTYPE, ""))
     return tmp_path / "log"
 
 
@@ -43,9 +57,28 @@ def folder(tmp_path):
 
 def test_files_of_the_package_and_nothing_else(log, folder):
     unpack_package("toy", folder)
-    assert (folder / "usr/share/toy.txt").read_text() == "content\n"
+    assert (folder / "usr/share/toy.txt").read_text() == "text"
     assert [path.name for path in folder.iterdir()] == ["usr"]
     assert log.read_text() == "download toy\n"
+
+
+def test_an_archive_with_another_hash_is_not_opened(log, folder):
+    with pytest.raises(UnavailableError, match=r"^toy_1\.0_all\.deb has another hash than the toy that is known here$"):
+        unpack_package("toy", folder, "0" * 64)
+    assert list(folder.iterdir()) == []
+    unpack_package("toy", folder, SHA256)
+    assert (folder / "usr/share/toy.txt").is_file()
+
+
+def test_nothing_leaves_the_folder(log, folder):
+    links = [("./usr/passwd", tarfile.SYMTYPE, "/etc/passwd"), ("./usr/null", tarfile.CHRTYPE, "")]
+    write_tar(log.with_name("log.tar"), *links, ("./usr/toy.txt", tarfile.REGTYPE, ""))
+    unpack_package("toy", folder)
+    assert [path.name for path in (folder / "usr").iterdir()] == ["toy.txt"]
+    write_tar(log.with_name("log.tar"), ("../outside.txt", tarfile.REGTYPE, ""))
+    with pytest.raises(UnavailableError, match=r"^toy_1\.0_all\.deb can't be unpacked"):
+        unpack_package("toy", folder)
+    assert not (folder.parent / "outside.txt").exists()
 
 
 def test_root_updates_the_lists_once(log, folder, monkeypatch):

