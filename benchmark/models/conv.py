@@ -67,6 +67,7 @@ class ConvAutoencoder(Autoencoder):
         """The transposed convolution to pixels."""
         last = self.decoder[-1]
         assert isinstance(last, nn.ConvTranspose2d)
+        assert isinstance(last.weight, nn.Parameter)
         return last.weight
 
     def encode(self, items: Tensor) -> Tensor:

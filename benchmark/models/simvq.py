@@ -56,8 +56,8 @@ class SimVQEncoder(Encoder):
         for index, multiplier in enumerate(multipliers, 1):
             built = _blocks(width, channels * multiplier, blocks, channels)
             width = channels * multiplier
-            way = {"downsample": nn.Conv2d(width, width, 3, stride=2, padding=1)} if index < len(multipliers) else {}
-            self.down.append(Level(built, **way))
+            way = nn.Conv2d(width, width, 3, stride=2, padding=1) if index < len(multipliers) else None
+            self.down.append(Level(built, downsample=way))
         self.mid_block = nn.ModuleList(_blocks(width, width, blocks, channels))
         self.norm_out = GroupNorm(width, channels)
         self.conv_out = nn.Conv2d(width, dim, 1)
@@ -80,7 +80,7 @@ class SimVQDecoder(Decoder):
         for index, multiplier in reversed(list(enumerate(multipliers))):
             built = _blocks(width, channels * multiplier, blocks, channels)
             width = channels * multiplier
-            levels.append(Level(built, **({"upsample": DepthToSpace(width)} if index else {})))
+            levels.append(Level(built, upsample=DepthToSpace(width) if index else None))
         self.up = nn.ModuleList(reversed(levels))
         self.norm_out = GroupNorm(width, channels)
         self.conv_out = nn.Conv2d(width, outputs, 3, padding=1)

@@ -84,9 +84,12 @@ class Middle(nn.Module):
         return [self.block_1, self.attn_1, self.block_2]
 
 
-def _level(inputs: int, outputs: int, blocks: int, base: int, attends: bool, **way: nn.Module) -> Level:
-    built = [ResidualBlock(outputs if index else inputs, outputs, base, bias=True) for index in range(blocks)]
-    return Level(built, [Attention(outputs, base) for _ in built] if attends else [], **way)
+def _blocks(inputs: int, outputs: int, count: int, base: int) -> list[ResidualBlock]:
+    return [ResidualBlock(outputs if index else inputs, outputs, base, bias=True) for index in range(count)]
+
+
+def _attention(width: int, count: int, base: int, attends: bool) -> list[Attention]:
+    return [Attention(width, base) for _ in range(count)] if attends else []
 
 
 class VQGANEncoder(Encoder):
@@ -108,8 +111,9 @@ class VQGANEncoder(Encoder):
         widths = [channels, *(channels * multiplier for multiplier in multipliers)]
         self.down = nn.ModuleList()
         for index, (before, width) in enumerate(pairwise(widths)):
-            way = {"downsample": Downsample(width)} if index + 1 < len(multipliers) else {}
-            self.down.append(_level(before, width, blocks, channels, attends[index], **way))
+            way = Downsample(width) if index + 1 < len(multipliers) else None
+            attention = _attention(width, blocks, channels, attends[index])
+            self.down.append(Level(_blocks(before, width, blocks, channels), attention, downsample=way))
         self.mid = Middle(widths[-1], channels)
         self.norm_out = GroupNorm(widths[-1], channels)
         self.conv_out = nn.Conv2d(widths[-1], dim, 3, padding=1)
@@ -139,9 +143,10 @@ class VQGANDecoder(Decoder):
         self.mid = Middle(width, channels)
         levels = []
         for index, multiplier in reversed(list(enumerate(multipliers))):
-            way = {"upsample": Upsample(channels * multiplier)} if index else {}
-            levels.append(_level(width, channels * multiplier, blocks + 1, channels, attends[index], **way))
+            built = _blocks(width, channels * multiplier, blocks + 1, channels)
             width = channels * multiplier
+            attention = _attention(width, blocks + 1, channels, attends[index])
+            levels.append(Level(built, attention, upsample=Upsample(width) if index else None))
         self.up = nn.ModuleList(reversed(levels))
         self.norm_out = GroupNorm(width, channels)
         self.conv_out = nn.Conv2d(width, outputs, 3, padding=1)

@@ -168,11 +168,14 @@ class Suite:
         """The options of the evaluation, which no axis changes; what they need of data set and model is checked."""
         file, document = self.file, self.document
         modality = datasets.trait(file.dataset.name, "modality")
-        made_for = models.trait(file.model.name, "modality")
-        if made_for and made_for != modality:
-            where = document.where(("model", "name"))
-            held = f"`{file.dataset.name}` holds `{modality}`"
-            raise UsageError(f"{where}: model `{file.model.name}` is for `{made_for}` data, but {held}")
+        kinds: dict[str, Components[Any]] = {"model": models, "objective": objectives}
+        for section, kind in kinds.items():
+            name = getattr(file, section).name
+            made_for = kind.trait(name, "modality")
+            if made_for and made_for != modality:
+                where = document.where((section, "name"))
+                held = f"`{file.dataset.name}` holds `{modality}`"
+                raise UsageError(f"{where}: {section} `{name}` is for `{made_for}` data, but {held}")
         return resolve_evaluation(document, file, modality, self._overrides)
 
     def _check_reports(self) -> None:

@@ -1,7 +1,5 @@
 """The optimiser of a run: which parameters it trains at which rate, and how the rate changes over the run."""
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +7,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from benchmark.schedules import rate_factor
 from methods import Quantizer
 
 
@@ -40,26 +39,7 @@ def _optimizer(settings: dict[str, Any], groups: list[dict[str, Any]]) -> Optimi
     rate = settings["learning_rate"]
     if settings["optimizer"] == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings["momentum"])
+    betas = tuple(settings["betas"])
     if settings["optimizer"] == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, weight_decay=0.0, fused=True)
-    return torch.optim.Adam(groups, lr=rate, fused=True)
-
-
-def rate_factor(settings: dict[str, Any]) -> Callable[[int], float]:
-    """Factor on the learning rate at each step, from 0: a linear warm-up, then the schedule to its final share.
-
-    The step after the last would have the final share itself: no step is spent at a rate of zero.
-    """
-    warmup, steps = settings["warmup_steps"], settings["steps"]
-    schedule, final = settings["schedule"], settings["final_share"]
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        if schedule == "constant":
-            return 1.0
-        done = min(1.0, (step - warmup) / (steps - warmup))
-        left = (1 + math.cos(math.pi * done)) / 2 if schedule == "cosine" else 1 - done
-        return final + (1 - final) * left
-
-    return factor
+        return torch.optim.AdamW(groups, lr=rate, betas=betas, weight_decay=0.0, fused=True)
+    return torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)

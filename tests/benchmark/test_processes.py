@@ -30,10 +30,25 @@ CASES: dict[str, dict[str, Any]] = {
     "simvq, unequal shares": {"method": "simvq", "batch_size": 7},
     "sq_vae, averaged weights": {"method": "sq_vae", "ema_decay": 0.9},
 }
+JUDGED = {"name": "perceptual_adversarial", "perceptual_weight": 0.0, "adversarial_weight": 0.5}
+JUDGED |= {"discriminator_width": 4, "discriminator_layers": 2}
+MODELS: dict[str, dict[str, Any]] = {
+    "conv": {"width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4},
+    "simvq": {"channels": 8, "multipliers": [1, 2], "latent_dim": 4},
+    "vqgan": {"channels": 8, "multipliers": [1, 2], "latent_dim": 4},
+}
 UNQUANTIZED: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd"},
     "adam": {"optimizer": "adam", "learning_rate": 0.02},
     "adamw": {"optimizer": "adamw", "learning_rate": 0.02, "weight_decay": 0.01, "ema_decay": 0.9},
+    "simvq": {"model": "simvq"},
+    "vqgan": {"model": "vqgan"},
+    "a discriminator": {"learning_rate": 0.01, "objective": {**JUDGED, "weighting": "fixed"}},
+    "a discriminator, balanced, unequal shares": {
+        "learning_rate": 0.01,
+        "batch_size": 7,
+        "objective": {**JUDGED, "weighting": "adaptive", "generator_loss": "hinge", "start": 5, "schedule": "cosine"},
+    },
 }
 """Nothing here can flip: after forty steps the error is that of one process to a hundred-thousandth."""
 
@@ -47,7 +62,13 @@ def dataset() -> Dataset:
     return Dataset(images[:40], images[40:53], images[53:])
 
 
-def config(method: str, params: dict[str, Any] | None = None, **training: Any) -> dict[str, Any]:
+def config(
+    method: str,
+    params: dict[str, Any] | None = None,
+    model: str = "conv",
+    objective: dict[str, Any] | None = None,
+    **training: Any,
+) -> dict[str, Any]:
     from methods.core.registry import resolve_params
 
     settings = {
@@ -65,8 +86,8 @@ def config(method: str, params: dict[str, Any] | None = None, **training: Any) -
         "method": method,
         "params": resolve_params(method, params or {}),
         "codebook_size": 16,
-        "model": {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4},
-        "objective": {"name": "squared_error", "normalise": True},
+        "model": {"name": model, **MODELS[model]},
+        "objective": objective or {"name": "squared_error", "normalise": True},
         "training": {**settings, **training},
         "seed": 0,
     }

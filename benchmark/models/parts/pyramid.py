@@ -82,19 +82,25 @@ class ResidualBlock(nn.Module):
 class Level(nn.Module):
     """The blocks of one resolution, each followed by its attention where there is any, and the way to the next."""
 
-    def __init__(self, blocks: Iterable[nn.Module], attention: Iterable[nn.Module] = (), **way: nn.Module) -> None:
+    def __init__(
+        self,
+        blocks: Iterable[nn.Module],
+        attention: Iterable[nn.Module] = (),
+        *,
+        downsample: nn.Module | None = None,
+        upsample: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.block = nn.ModuleList(blocks)
         self.attn = nn.ModuleList(attention)
-        for name, module in way.items():  # `downsample` or `upsample`, none at the end
-            self.add_module(name, module)
-        self.way = next(iter(way), None)
+        self.downsample, self.upsample = downsample, upsample
 
     def forward(self, features: Tensor, recompute: bool) -> Tensor:
         """All blocks, then the change of resolution."""
         steps = chain.from_iterable(zip_longest(self.block, self.attn))
         features = through((step for step in steps if step is not None), features, recompute)
-        return features if self.way is None else self.get_submodule(self.way)(features)
+        way = self.downsample or self.upsample
+        return features if way is None else way(features)
 
 
 def through(modules: Iterable[nn.Module], features: Tensor, recompute: bool) -> Tensor:
@@ -177,7 +183,9 @@ class ImageAutoencoder(Autoencoder):
     @property
     def last_layer(self) -> nn.Parameter:
         """The convolution to pixels."""
-        return self.decoder.conv_out.weight
+        weight = self.decoder.conv_out.weight
+        assert isinstance(weight, nn.Parameter)
+        return weight
 
     def encode(self, items: Tensor) -> Tensor:
         """Latents ``[B, H', W', D]`` of images ``[B, C, H, W]``."""

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from benchmark.records.settings import Training
-from benchmark.training.optimization import build_optimizer, rate_factor
+from benchmark.schedules import rate_factor
+from benchmark.training.optimization import build_optimizer
 from methods import create
 
 
