@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
 from benchmark.suite.grid import Point, options_at
+from benchmark.suite.released import check_family
 from benchmark.suite.schema import Arm, SuiteFile
 from methods import Quantizer
 from methods.core.registry import get, resolve_params
@@ -45,6 +46,7 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         UsageError: a parameter or a setting is wrong.
     """
     method = get(arm.method)
+    check_family(arm, file)
     params = resolve_params(arm.method, arm.params)
     usual = resolve_params(arm.method, {})
     params = {name: value for name, value in params.items() if name not in method.added or value != usual[name]}

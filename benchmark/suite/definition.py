@@ -15,6 +15,7 @@ from benchmark.suite.arms import arm_at, resolve_arm
 from benchmark.suite.choices import Choice, apply_choice, read_choices
 from benchmark.suite.file import Document, find_suite, resolve_evaluation, validate
 from benchmark.suite.grid import Point, check_axis, check_number, options_at, points
+from benchmark.suite.released import checkpoint_of, content, untrained
 from benchmark.suite.schema import Arm, Component
 from methods.core.registry import get
 from methods.core.usage import UsageError
@@ -126,9 +127,13 @@ class Suite:
             "training": Training.scientific(here.training),
             "seed": seed,
         }
+        checkpoint = checkpoint_of(arm, size)
+        if checkpoint is not None:
+            config |= {"training": untrained(here.training), "pretrained": {"sha256": content(checkpoint)}}
         dataset_options = {**self.file.dataset.options, **options_at("dataset", point)}
         placing = {name: here.training[name] for name in Training.PLACING}
-        return Run(run_key(config), arm.arm, self.name, config, dataset_options, **placing)
+        path = str(checkpoint) if checkpoint is not None else None
+        return Run(run_key(config), arm.arm, self.name, config, dataset_options, **placing, pretrained=path)
 
     def settings(self, point: Point) -> dict[str, Any]:
         """What all arms share at ``point``: the scientific options of data set, model, objective and so on."""
@@ -140,7 +145,8 @@ class Suite:
         sections = ("dataset", "model", "objective")
         checked = {section: self._component(section, options_at(section, point)) for section in sections}
         training = {**self.file.training.model_dump(), **options_at("training", point)}
-        checked["training"] = Training.scientific(training)
+        trains = any(arm.pretrained is None for arm in self.file.methods)
+        checked["training"] = Training.scientific(training) if trains else untrained(training)
         checked["evaluation"] = self._evaluation
         return checked
 

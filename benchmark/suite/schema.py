@@ -68,6 +68,9 @@ class Arm(Strict):
     params: dict[str, Any] = {}
     training: dict[str, Any] = {}
     at: list[Variant] = []
+    pretrained: str | None = Field(
+        None, description="a published checkpoint that is evaluated in place of a training, {codebook_size} in its name"
+    )
 
 
 def _arm(value: Any) -> Any:

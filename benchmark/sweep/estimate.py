@@ -22,6 +22,8 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
     seconds, timed = 0.0, 0
     rates: dict[str, float] = {}
     for run in left:
+        if run.pretrained is not None:
+            continue  # its evaluation alone, which nothing here foretells
         place = _length(run)
         if place in known:
             seconds += known[place]
