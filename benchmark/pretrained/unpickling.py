@@ -154,10 +154,11 @@ class Archive:
         return found
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
     """Gives tensors and plain containers a meaning, makes all else a placeholder.
 
-    What names a function that acts on the machine is refused, although it would not be called here.
+    What names a function that acts on the machine is refused, although it would not be called here. The reader in C
+    would believe a file how much memory its table of objects needs.
     """
 
     _known: ClassVar[dict[tuple[str, str], Any]] = {("collections", "OrderedDict"): OrderedDict}

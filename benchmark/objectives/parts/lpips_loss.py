@@ -11,11 +11,7 @@ from benchmark.metrics.parts.pixels import to_colour
 
 
 class PerceptualDistance:
-    """LPIPS on VGG16 of images in [-1, 1] at their own size; no part of any state, for it is never trained.
-
-    Raises:
-        UsageError: the weights are not installed or damaged.
-    """
+    """LPIPS on VGG16 of images in [-1, 1] at their own size; no part of any state, for it is never trained."""
 
     def __init__(self, network: nn.Module) -> None:
         self._network: Any = network  # of a package without types
@@ -33,5 +29,9 @@ class PerceptualDistance:
 
 
 def perceptual_distance() -> PerceptualDistance:
-    """On VGG16, as both repositories train with it."""
+    """On VGG16, as both repositories train with it.
+
+    Raises:
+        UsageError: the weights are not installed or damaged.
+    """
     return PerceptualDistance(load_lpips("vgg", torch.device("cpu")))

@@ -128,6 +128,7 @@ PICKLED = pickle.dumps({}, protocol=2)
         ({"a/data.pkl": PICKLED, "a/byteorder": b"big"}, "of another byte order"),
         ({"a/data.pkl": PICKLED[:-1]}, "is damaged: EOFError while it was read"),
         ({"a/data.pkl": b"\x80\x02cnothing\n"}, "is damaged: "),
+        ({"a/data.pkl": b"\x80\x02}r\xff\xff\xff\xff" + b"R."}, "is damaged: "),  # the four thousand millionth object
     ],
 )
 def test_what_is_no_checkpoint(entries: dict[str, bytes], message: str, tmp_path: Path) -> None:
