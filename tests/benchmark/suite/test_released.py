@@ -11,6 +11,7 @@ from benchmark.models import models
 from benchmark.pretrained.families import FAMILIES
 from benchmark.records.store import Store
 from benchmark.suite.plan import plan_suite
+from benchmark.suite.tuning import Tuner
 from benchmark.worker.__main__ import work
 from benchmark.worker.job import Job
 from methods import UsageError, create
@@ -98,3 +99,8 @@ def test_a_discriminator_wants_batches(released: dict[str, Any], write_suite: Wr
     released |= {"methods": ["simvq"], "objective": "perceptual_adversarial", "training": {"steps": 2, "batch_size": 1}}
     with pytest.raises(UsageError, match=r"needs batches of at least 2, .*; arm `simvq` has a batch_size of 1"):
         plan_suite(write_suite(released))
+
+
+def test_what_is_not_trained_is_not_tuned(released: dict[str, Any], write_suite: Write) -> None:
+    released |= {"methods": [*released["methods"], "vq_vae"], "training": {"steps": 2}}
+    assert list(Tuner(write_suite(released), {}, [], "cpu").arms) == ["vq_vae"]
