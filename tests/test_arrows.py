@@ -24,9 +24,11 @@ ARROWS = {
     "benchmark.report": "benchmark methods.core benchmark.records benchmark.metrics",
     "benchmark.training": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
     "benchmark.objectives",
-    "benchmark.worker": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.training",
+    "benchmark.pretrained": "methods.core",
+    "benchmark.worker": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.objectives "
+    "benchmark.training benchmark.pretrained",
     "benchmark.suite": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
-    "benchmark.objectives benchmark.report",
+    "benchmark.objectives benchmark.report benchmark.pretrained",
     "benchmark.sweep": f"{SHARED} benchmark.records benchmark.data benchmark.training benchmark.worker benchmark.suite",
     "benchmark.elsewhere": f"{SHARED} benchmark.records benchmark.data benchmark.metrics",
     "benchmark.sensitivity": f"{SHARED} benchmark.data benchmark.metrics benchmark.report",

@@ -133,6 +133,21 @@ METRICS: dict[str, Metric] = {
         "higher",
         group="error",
     ),
+    "psnr_of_batches": Metric(
+        "PSNR of 64",
+        "peak signal-to-noise ratio of the mean error of 64 images in their order, averaged over such batches; of "
+        "8-bit values rounded down, as SimVQ's evaluation.py",
+        ".2f",
+        "higher",
+        "dB",
+    ),
+    "ssim_uniform": Metric(
+        "SSIM, uniform 7",
+        "structural similarity with a uniform window of 7×7 inside the image, of 8-bit values rounded down, as SimVQ's "
+        "evaluation.py",
+        ".3f",
+        "higher",
+    ),
     "rfid": Metric(
         "rFID",
         "Fréchet distance of Inception-v3 features, FID weights",

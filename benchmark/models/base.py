@@ -13,6 +13,11 @@ class Autoencoder(nn.Module):
     latent_dim: int
     positions: tuple[int, ...]
 
+    @property
+    def last_layer(self) -> nn.Parameter | None:
+        """Weights of the decoder's last layer, by whose gradients some objectives are balanced; None: not named."""
+        return None
+
     def encode(self, items: Tensor) -> Tensor:
         """Latents ``[B, *positions, D]`` of inputs ``[B, ...]``."""
         raise NotImplementedError

@@ -62,6 +62,14 @@ class ConvAutoencoder(Autoencoder):
             *up[:-1],
         )
 
+    @property
+    def last_layer(self) -> nn.Parameter:
+        """The transposed convolution to pixels."""
+        last = self.decoder[-1]
+        assert isinstance(last, nn.ConvTranspose2d)
+        assert isinstance(last.weight, nn.Parameter)
+        return last.weight
+
     def encode(self, items: Tensor) -> Tensor:
         """Latents ``[B, H', W', D]`` of images ``[B, C, H, W]``."""
         return self.encoder(items.contiguous(memory_format=torch.channels_last)).movedim(1, -1)

@@ -11,8 +11,7 @@ from benchmark.objectives import objectives
 from benchmark.objectives.base import Objective
 from benchmark.objectives.mel import MelWaveform, check_variance, mel_distance
 from benchmark.objectives.parts.discriminators import PERIODS, RESOLUTIONS, Discriminators
-from benchmark.processes import average_gradients
-from methods.core.usage import UsageError
+from benchmark.objectives.parts.opponent import Opponent, check_opponent
 
 Maps = list[list[Tensor]]
 WHAT = "objective `adversarial_mel`"
@@ -21,8 +20,8 @@ WHAT = "objective `adversarial_mel`"
 class AdversarialMel(MelWaveform):
     """`MelWaveform` and, from step ``start`` on, the hinge loss of discriminators and the match of their features.
 
-    The discriminators learn in `learn`, by Adam (0.8, 0.9) whose state is part of this module's own, so that a
-    checkpoint of the objective is all that a resumed run needs. The learning rate rises over ``warmup`` steps.
+    The discriminators learn in `learn`; their state is part of this module's own, so that a checkpoint of the objective
+    is all that a resumed run needs.
     """
 
     def __init__(
@@ -30,36 +29,24 @@ class AdversarialMel(MelWaveform):
         mel: MelDistance,
         weights: dict[str, float],
         variance: float,
-        discriminators: Discriminators,
-        learning_rate: float,
-        start: int,
-        warmup: int,
+        opponent: Opponent,
     ) -> None:
         super().__init__(mel, weights["mel"], weights["waveform"], variance)
         self.weights = weights
-        self.discriminators = discriminators
-        self.start, self.warmup, self.learning_rate = start, max(1, warmup), learning_rate
-        self.optimizer = torch.optim.Adam(discriminators.parameters(), lr=learning_rate, betas=(0.8, 0.9))
-        self._step = 0
+        self.opponent = opponent
 
     def anneal(self, step: int, total_steps: int) -> None:
         """Before the first step ``start`` nothing is judged."""
-        self._step = step
-
-    @property
-    def is_judging(self) -> bool:
-        """Whether the discriminators take part in this step."""
-        return self._step >= self.start
+        self.opponent.anneal(step, total_steps)
 
     def extra(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """``adversarial`` and ``features``, weighted."""
-        if not self.is_judging:
+        if not self.opponent.is_judging:
             return {}
         with torch.no_grad():
-            real = self.discriminators(target)
-        self.discriminators.requires_grad_(False)
-        fake = self.discriminators(output)
-        self.discriminators.requires_grad_(True)
+            real = self.opponent.judges(target)
+        with self.opponent.fixed():
+            fake = self.opponent.judges(output)
         adversarial = sum(self._balanced([_generator_hinge(maps) for maps in fake]))
         features = sum(self._balanced([_feature_distance(*pair) for pair in zip(real, fake, strict=True)]))
         assert isinstance(adversarial, Tensor)
@@ -71,33 +58,17 @@ class AdversarialMel(MelWaveform):
 
     def learn(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """One step of the discriminators on reconstructions and originals ``[B, 1, T]``; their loss."""
-        if not self.is_judging:
+        if not self.opponent.is_judging:
             return {}
-        losses = [
-            _discriminator_hinge(real, fake)
-            for real, fake in zip(self.discriminators(target), self.discriminators(output), strict=True)
-        ]
+        judges = self.opponent.judges
+        losses = [_discriminator_hinge(real, fake) for real, fake in zip(judges(target), judges(output), strict=True)]
         loss = sum(self._balanced(losses))
         assert isinstance(loss, Tensor)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * min(1.0, (self._step - self.start + 1) / self.warmup)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self.discriminators.parameters())
-        self.optimizer.step()
-        return {"discriminator": loss.detach()}
+        return self.opponent.learn(loss, output)
 
     def _balanced(self, losses: Sequence[Tensor]) -> list[Tensor]:
         """Losses over periods as they are, those over spectra by their own weight."""
         return [losses[0], self.weights["spectra"] * losses[1]]
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """The optimiser's state."""
-        return self.optimizer.state_dict()
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Put it back."""
-        self.optimizer.load_state_dict(state)
 
 
 def _generator_hinge(judges: Maps) -> Tensor:
@@ -116,7 +87,7 @@ def _feature_distance(real: Maps, fake: Maps) -> Tensor:
     ).mean()
 
 
-@objectives.register("adversarial_mel")
+@objectives.register("adversarial_mel", modality="audio")
 def adversarial_mel(
     *,
     windows: list[int] = list(WINDOWS),  # noqa: B006  read only
@@ -144,9 +115,8 @@ def adversarial_mel(
     """
     mel = mel_distance(WHAT, sample_rate, windows, bands)
     check_variance(WHAT, variance)
-    for name, value in (("discriminator_width", discriminator_width), ("start", start), ("warmup_steps", warmup_steps)):
-        if not isinstance(value, int) or value < (name == "discriminator_width"):
-            raise UsageError(f"{WHAT}: {name} must be a whole number of at least 0 (a width at least 1), not {value!r}")
+    course: dict[str, Any] = {"start": start, "warmup_steps": warmup_steps}
+    check_opponent(WHAT, width=discriminator_width, learning_rate=learning_rate, schedule="constant", **course)
     weights = {
         "mel": mel_weight,
         "waveform": waveform_weight,
@@ -155,4 +125,5 @@ def adversarial_mel(
         "spectra": spectra_weight,
     }
     judges = Discriminators(discriminator_width, PERIODS, RESOLUTIONS)
-    return AdversarialMel(mel, weights, variance, judges, learning_rate, start, warmup_steps)
+    opponent = Opponent(judges, learning_rate=learning_rate, betas=(0.8, 0.9), **course)
+    return AdversarialMel(mel, weights, variance, opponent)

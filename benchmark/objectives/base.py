@@ -9,6 +9,9 @@ class Objective(nn.Module):
     Its ``state_dict`` holds everything it needs to go on, the state of an optimiser of its own included.
     """
 
+    def watch(self, last_layer: nn.Parameter | None) -> None:
+        """Called once before training with the weights of the decoder's last layer, where the model names one."""
+
     def errors(self, output: Tensor, target: Tensor) -> Tensor:
         """Summed reconstruction errors ``[B]``."""
         raise NotImplementedError

@@ -28,7 +28,7 @@ class MelWaveform(Objective):
         return errors * target[0].numel()
 
 
-@objectives.register("mel_waveform")
+@objectives.register("mel_waveform", modality="audio")
 def mel_waveform(
     *,
     windows: list[int] = list(WINDOWS),  # noqa: B006  read only

@@ -19,7 +19,8 @@ class Run:
     """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths.
 
     ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it; ``keep`` says what of it
-    stays: its trained ``weights``, or nothing.
+    stays: its trained ``weights``, or nothing. ``pretrained``: the file of a checkpoint that is evaluated in place of a
+    training; ``config`` has its hash.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Run:
     devices: int = 1
     deterministic: bool = False
     keep: str | None = None
+    pretrained: str | None = None
 
     def is_of(self, record: dict[str, Any]) -> bool:
         """Whether ``record`` is of this configuration, and not of another one under the same key."""

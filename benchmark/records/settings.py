@@ -1,6 +1,6 @@
 """The training settings of a run: their types, defaults, what must fit together, and which belong in its key."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +19,7 @@ class Training(BaseModel):
         "continuous_share",
         "freeze_encoder",
         "quantizer_learning_rate",
+        "betas",
     )
     """Younger than some records: at their defaults left out of a run's key."""
 
@@ -30,6 +31,9 @@ class Training(BaseModel):
     final_share: float = Field(0.0, ge=0, le=1, description="of the learning rate, at the end of the schedule")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="but of what a method moves itself")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW, on the autoencoder's weight matrices alone")
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        [0.9, 0.999], min_length=2, max_length=2, description="of Adam and AdamW"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
     clip_norm: float | None = Field(None, gt=0, description="largest norm of all gradients together")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="of the evaluated average of weights and codebooks")

@@ -4,9 +4,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from benchmark.objectives import objectives
 from benchmark.records.settings import Training
 from benchmark.suite.grid import Point, options_at
 from benchmark.suite.memory import build_once
+from benchmark.suite.released import check_family
 from benchmark.suite.schema import Arm, SuiteFile
 from methods import Quantizer
 from methods.core.registry import get, resolve_params
@@ -44,6 +46,7 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         UsageError: a parameter or a setting is wrong.
     """
     method = get(arm.method)
+    check_family(arm, file)
     params = resolve_params(arm.method, arm.params)
     usual = resolve_params(arm.method, {})
     params = {name: value for name, value in params.items() if name not in method.added or value != usual[name]}
@@ -58,6 +61,12 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         key = ".".join(map(str, first["loc"]))
         message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
         raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
+    least = objectives.trait(file.objective.name, "least_batch")
+    if training.batch_size < least:
+        raise UsageError(
+            f"objective `{file.objective.name}` needs batches of at least {least}, for its discriminator normalises "
+            f"over them; arm `{arm.arm}` has a batch_size of {training.batch_size}"
+        )
     dim = {**file.model.options, **options_at("model", point)}.get("latent_dim", 64)
     if (described := repr((arm.method, params, dim))) not in built:
         _check_sizes(method, sorted(file.grid.codebook_size), dim if isinstance(dim, int) else 64, params)

@@ -16,6 +16,7 @@ from benchmark.suite.arms import arm_at, resolve_arm
 from benchmark.suite.choices import Choice, apply_choice, read_choices
 from benchmark.suite.file import Document, find_suite, resolve_evaluation, validate
 from benchmark.suite.grid import Point, check_axis, check_number, options_at, points
+from benchmark.suite.released import checkpoint_of, content, untrained
 from benchmark.suite.schema import Arm, Component
 from methods.core.registry import get
 from methods.core.registry import sources as method_sources
@@ -130,9 +131,13 @@ class Suite:
             "seed": seed,
             **({"plugins": plugins} if plugins else {}),
         }
+        checkpoint = checkpoint_of(arm, size)
+        if checkpoint is not None:
+            config |= {"training": untrained(here.training), "pretrained": {"sha256": content(checkpoint)}}
         dataset_options = {**self.file.dataset.options, **options_at("dataset", point)}
         placing = {name: here.training[name] for name in Training.PLACING}
-        return Run(run_key(config), arm.arm, self.name, config, dataset_options, **placing)
+        path = str(checkpoint) if checkpoint is not None else None
+        return Run(run_key(config), arm.arm, self.name, config, dataset_options, **placing, pretrained=path)
 
     def settings(self, point: Point) -> dict[str, Any]:
         """What all arms share at ``point``: the scientific options of data set, model, objective and so on."""
@@ -144,7 +149,8 @@ class Suite:
         sections = ("dataset", "model", "objective")
         checked = {section: self._component(section, options_at(section, point)) for section in sections}
         training = {**self.file.training.model_dump(), **options_at("training", point)}
-        checked["training"] = Training.scientific(training)
+        trains = any(arm.pretrained is None for arm in self.file.methods)
+        checked["training"] = Training.scientific(training) if trains else untrained(training)
         checked["evaluation"] = self._evaluation
         return {**checked, **({"plugins": self._plugins} if self._plugins else {})}
 
@@ -184,11 +190,14 @@ class Suite:
         """The options of the evaluation, which no axis changes; what they need of data set and model is checked."""
         file, document = self.file, self.document
         modality = datasets.trait(file.dataset.name, "modality")
-        made_for = models.trait(file.model.name, "modality")
-        if made_for and made_for != modality:
-            where = document.where(("model", "name"))
-            held = f"`{file.dataset.name}` holds `{modality}`"
-            raise UsageError(f"{where}: model `{file.model.name}` is for `{made_for}` data, but {held}")
+        kinds: dict[str, Components[Any]] = {"model": models, "objective": objectives}
+        for section, kind in kinds.items():
+            name = getattr(file, section).name
+            made_for = kind.trait(name, "modality")
+            if made_for and made_for != modality:
+                where = document.where((section, "name"))
+                held = f"`{file.dataset.name}` holds `{modality}`"
+                raise UsageError(f"{where}: {section} `{name}` is for `{made_for}` data, but {held}")
         return resolve_evaluation(document, file, modality, self._overrides)
 
     def _check_reports(self) -> None:

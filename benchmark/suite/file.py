@@ -11,6 +11,7 @@ from benchmark.data import datasets
 from benchmark.metrics import metrics
 from benchmark.metrics.parts.extra import evaluation_options
 from benchmark.records.settings import Training
+from benchmark.suite.released import all_released
 from benchmark.suite.schema import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Tuning
 from benchmark.values import BadValueError, Key, Values
 from methods.core.usage import UsageError, did_you_mean
@@ -131,7 +132,8 @@ def _check_length(document: Document, data: dict[str, Any]) -> None:
     """Raise a `UsageError` where neither the training nor an axis of the grid says how long a run is."""
     training, grid = data.get("training"), data.get("grid")
     on_axis = isinstance(grid, dict) and "training.steps" in grid
-    if isinstance(training, dict) and training.get("steps") is None and not on_axis:
+    trains = not all_released(data.get("methods"))
+    if trains and isinstance(training, dict) and training.get("steps") is None and not on_axis:
         raise UsageError(f"{document.where(('training',))}: the key `training.steps` is missing")
 
 

@@ -68,6 +68,9 @@ class Arm(Strict):
     params: dict[str, Any] = Field({}, description="its parameters")
     training: dict[str, Any] = Field({}, description="what differs of the suite's training")
     at: list[Variant] = Field([], description="what differs at some places of the grid")
+    pretrained: str | None = Field(
+        None, description="a published checkpoint that is evaluated in place of a training, {codebook_size} in its name"
+    )
 
 
 def _arm(value: Any) -> Any:

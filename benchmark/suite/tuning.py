@@ -79,7 +79,7 @@ class Tuner:
         self._device, self._known = device, known or {}
         base = plan_suite(suite, overrides=overrides, methods=methods, device=device, tuned=False)
         self.name = base.suite.name.split("@")[0]
-        self.arms = {arm.arm: base.suite.arm(arm.arm) for arm in base.arms}
+        self.arms = {arm.arm: base.suite.arm(arm.arm) for arm in base.arms if arm.pretrained is None}
         self.suite = Suite(suite, {**overrides, **_of_trials(base.suite.file)}, tuned=False)
         self.budget = self.suite.file.tuning
         self.trials: dict[tuple[str, int], list[Trial]] = {

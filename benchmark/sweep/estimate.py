@@ -26,6 +26,8 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
     seconds, timed, untimed = 0.0, 0, 0
     rates: dict[str, float | None] = {}
     for run in left:
+        if run.pretrained is not None:
+            continue  # its evaluation alone, which nothing here foretells
         place = shape(run)
         if place in known:
             seconds += known[place]

@@ -124,6 +124,8 @@ def _verifiable(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{record['key']} was measured from files made elsewhere; only what was trained can be verified"
         )
+    if "pretrained" in config:
+        raise UsageError(f"{record['key']} evaluates a published checkpoint; only what was trained can be verified")
     version = get(config["method"]).version
     if version != config.get("version"):
         recorded = config.get("version")

@@ -1,7 +1,6 @@
 """The optimiser of a run: which parameters it trains at which rate, and how the rate changes over the run."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from benchmark.schedules import rate_factor
 from methods import Quantizer
 
 
@@ -42,9 +42,10 @@ def _optimizer(settings: dict[str, Any], groups: list[dict[str, Any]]) -> Optimi
     fused = all(_is_dense(parameter) for group in groups for parameter in group["params"])
     if settings["optimizer"] == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings["momentum"])
+    betas = tuple(settings["betas"])
     if settings["optimizer"] == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, weight_decay=0.0, fused=fused)
-    return torch.optim.Adam(groups, lr=rate, fused=fused)
+        return torch.optim.AdamW(groups, lr=rate, betas=betas, weight_decay=0.0, fused=fused)
+    return torch.optim.Adam(groups, lr=rate, betas=betas, fused=fused)
 
 
 def align_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -77,23 +78,3 @@ def _like(parameter: Tensor, value: Tensor) -> Tensor:
 def _is_dense(parameter: Tensor) -> bool:
     """Whether its memory has neither gaps nor overlaps, in whatever order."""
     return torch.empty_like(parameter).stride() == parameter.stride()
-
-
-def rate_factor(settings: dict[str, Any]) -> Callable[[int], float]:
-    """Factor on the learning rate at each step, from 0: a linear warm-up, then the schedule to its final share.
-
-    The step after the last would have the final share itself: no step is spent at a rate of zero.
-    """
-    warmup, steps = settings["warmup_steps"], settings["steps"]
-    schedule, final = settings["schedule"], settings["final_share"]
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        if schedule == "constant":
-            return 1.0
-        done = min(1.0, (step - warmup) / (steps - warmup))
-        left = (1 + math.cos(math.pi * done)) / 2 if schedule == "cosine" else 1 - done
-        return final + (1 - final) * left
-
-    return factor

@@ -87,7 +87,11 @@ def build_objective(config: dict[str, Any], dataset: Dataset, device: torch.devi
     """The objective of a run; what it learns itself starts from the same weights for every arm."""
     chosen = config["objective"]
     torch.manual_seed(derive_seed("objective", config["seed"]))
-    supplied = {"variance": dataset.variance, "sample_rate": dataset.sample_rate}
+    supplied = {
+        "variance": dataset.variance,
+        "sample_rate": dataset.sample_rate,
+        "item_shape": dataset.item_shape,
+    }
     return objectives.create(chosen["name"], _options(chosen), **supplied).to(device)
 
 

@@ -79,6 +79,7 @@ class Trainer:
         self.timeout = timeout
         self.system = build_system(config, dataset, device)
         self.objective = build_objective(config, dataset, device)
+        self.objective.watch(self.system.model.last_layer)
         self.train = DeviceSplit(dataset.train, dataset.to_input, device)
         self.batches = self._batches("batches")
         probed = probe_items(self.settings["steps"] * self.settings["batch_size"], dataset.probe_items)

@@ -25,6 +25,7 @@ from benchmark.training.evaluation import evaluate, quality_metrics
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopped, Trainer
 from benchmark.worker.channel import emit
 from benchmark.worker.job import Job
+from benchmark.worker.released import Ready, read_released
 from benchmark.worker.verdict import has_no_room, is_out_of_memory, is_unwritable, sound
 from methods.core.plugins import check_sources, load_plugins
 from methods.core.usage import UsageError
@@ -91,31 +92,39 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
     dataset.check_planned(config["dataset"])
     quality = quality_metrics(dataset, config["evaluation"], device)
     peak = PeakMemory(device)
+    trains = job.run.pretrained is None
+    ready = _trained(job, dataset, device, folder) if trains else read_released(job.run, dataset, device)
+    started = time.monotonic()
+    of_codes = {name: config["evaluation"].get(name, usual) for name, usual in OF_CODES.items()}
+    evaluation = evaluate(ready.system, ready.objective, dataset, quality, device, folder, **of_codes)
+    if not math.isfinite(evaluation["metrics"]["validation_error"]):  # no loss was computed after the last update
+        raise DivergedError(f"the validation error was not finite after step {ready.step:,}")
+    if job.run.keep and is_first():
+        save_weights(folder / WEIGHTS, ready.system)
+    return {
+        "status": "ok",
+        **evaluation,
+        "level_sizes": list(ready.system.quantizer.level_sizes),
+        "timings": {**ready.timings, "evaluate_seconds": time.monotonic() - started},
+        "memory": peak.read(),
+        "provenance": {"data": {**dataset.provenance, "test_sha256": dataset.test_sha256}, **ready.provenance},
+    }
+
+
+def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Ready:
+    """The system after its training, whose curves are written."""
     trainer = _fit(job, dataset, device, folder / CHECKPOINT)
     if is_first():
         write_history(folder / "history.csv", trainer.progress.history)
         trainer.snapshots.save(folder / "snapshots.npz")
-    started = time.monotonic()
-    of_codes = {name: config["evaluation"].get(name, usual) for name, usual in OF_CODES.items()}
-    evaluation = evaluate(trainer.trained, trainer.objective, dataset, quality, device, folder, **of_codes)
-    if not math.isfinite(evaluation["metrics"]["validation_error"]):  # no loss was computed after the last update
-        raise DivergedError(f"the validation error was not finite after step {trainer.progress.step:,}")
-    if job.run.keep and is_first():
-        save_weights(folder / WEIGHTS, trainer.trained)
-    return {
-        "status": "ok",
-        **evaluation,
-        "level_sizes": list(trainer.system.quantizer.level_sizes),
-        "timings": {
-            "start_seconds": trainer.progress.start_seconds,
-            "train_seconds": trainer.progress.seconds,
-            "steps_per_second": trainer.progress.step / max(trainer.progress.seconds, 1e-9),
-            "quantizer_share": trainer.stopwatch.share(),
-            "evaluate_seconds": time.monotonic() - started,
-        },
-        "memory": peak.read(),
-        "provenance": {"data": {**dataset.provenance, "test_sha256": dataset.test_sha256}},
+    progress = trainer.progress
+    timings = {
+        "start_seconds": progress.start_seconds,
+        "train_seconds": progress.seconds,
+        "steps_per_second": progress.step / max(progress.seconds, 1e-9),
+        "quantizer_share": trainer.stopwatch.share(),
     }
+    return Ready(trainer.trained, trainer.objective, progress.step, timings, {})
 
 
 def _fit(job: Job, dataset: Dataset, device: torch.device, checkpoint: Path) -> Trainer:

@@ -25,15 +25,15 @@ def pair() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_nothing_is_judged_before_the_start(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     objective = build(start=3)
-    before = [p.clone() for p in objective.discriminators.parameters()]
+    before = [p.clone() for p in objective.opponent.judges.parameters()]
     objective.anneal(2, 10)
     assert objective.extra(*pair) == {}
     assert objective.learn(*pair) == {}
-    assert all(torch.equal(a, b) for a, b in zip(before, objective.discriminators.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, objective.opponent.judges.parameters(), strict=True))
     objective.anneal(3, 10)
     assert set(objective.extra(*pair)) == {"adversarial", "features"}
     assert set(objective.learn(*pair)) == {"discriminator"}
-    assert objective.optimizer.param_groups[0]["lr"] == pytest.approx(0.0025)
+    assert objective.opponent.optimizer.param_groups[0]["lr"] == pytest.approx(0.0025)
 
 
 def test_hinge_losses_by_their_definition(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -41,7 +41,7 @@ def test_hinge_losses_by_their_definition(pair: tuple[torch.Tensor, torch.Tensor
     objective = build(adversarial_weight=1.0, feature_weight=1.0, spectra_weight=0.5)
     objective.anneal(0, 10)
     with torch.no_grad():
-        fake, real = objective.discriminators(output), objective.discriminators(target)
+        fake, real = objective.opponent.judges(output), objective.opponent.judges(target)
     kinds = [torch.stack([(1 - maps[-1]).relu().mean() for maps in judges]).mean() for judges in fake]
     assert float(objective.extra(output, target)["adversarial"]) == pytest.approx(float(kinds[0] + 0.5 * kinds[1]))
     hinges = [
@@ -62,7 +62,7 @@ def test_the_model_gets_a_gradient_and_the_discriminators_get_none_from_it(
     sum(objective.extra(output, target).values()).backward()
     assert output.grad is not None
     assert (output.grad != 0).any()
-    assert all(p.grad is None for p in objective.discriminators.parameters())
+    assert all(p.grad is None for p in objective.opponent.judges.parameters())
 
 
 def test_the_discriminators_learn_to_tell_apart(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -87,8 +87,8 @@ def test_state_and_optimiser_come_back(pair: tuple[torch.Tensor, torch.Tensor], 
     for objective in (whole, second):
         objective.anneal(3, 9)
         objective.learn(*pair)
-    again = second.discriminators.state_dict()
-    for name, value in whole.discriminators.state_dict().items():
+    again = second.opponent.judges.state_dict()
+    for name, value in whole.opponent.judges.state_dict().items():
         assert torch.equal(value, again[name]), name
 
 

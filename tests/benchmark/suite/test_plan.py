@@ -213,7 +213,7 @@ def test_unknown_suite_suggests_the_nearest() -> None:
 def test_every_shipped_suite_is_valid(name: str, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODEBOOK_BENCH_DATA", str(images))
     plan = plan_suite(name)
-    assert plan.runs
+    assert plan.runs or all(arm.pretrained for arm in plan.suite.file.methods)  # whose files nobody has here
     assert plan.suite.file.question.endswith("?")
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from benchmark.records.settings import Training
-from benchmark.training.optimization import align_gradients, build_optimizer, rate_factor, restore
+from benchmark.schedules import rate_factor
+from benchmark.training.optimization import align_gradients, build_optimizer, restore
 from methods import create
 
 

@@ -26,6 +26,9 @@ JUDGED = {**MEL, "discriminator_width": 1, "warmup_steps": 3}
 CODEC = {"latent_dim": 4, "strides": [4, 8], "filters": 2, "decoder_width": 8, "decoder_layers": 1}
 SEANET = {**CODEC, "decoder": "seanet", "lstm_layers": 1, "causal": True}
 CONV = {"width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4}
+PYRAMID = {"channels": 8, "multipliers": [1, 2], "latent_dim": 4}
+PATCHES = {"perceptual_weight": 0.0, "adversarial_weight": 0.5, "discriminator_width": 4, "discriminator_layers": 2}
+BALANCED = {"weighting": "adaptive", "generator_loss": "hinge", "start": 5, "schedule": "cosine"}
 Choice = tuple[str, dict[str, Any]]
 SYSTEMS: dict[str, tuple[Choice, Choice]] = {
     "conv": (("conv", CONV), ("squared_error", {})),
@@ -35,6 +38,10 @@ SYSTEMS: dict[str, tuple[Choice, Choice]] = {
     "codec, judged": (("codec", CODEC), ("adversarial_mel", JUDGED)),
     "seanet, mel": (("codec", SEANET), ("mel_waveform", MEL)),
     "seanet, judged": (("codec", SEANET), ("adversarial_mel", JUDGED)),
+    "simvq": (("simvq", PYRAMID), ("squared_error", {})),
+    "vqgan": (("vqgan", PYRAMID), ("squared_error", {})),
+    "conv, judged": (("conv", CONV), ("perceptual_adversarial", {**PATCHES, "weighting": "fixed"})),
+    "conv, judged and balanced": (("conv", CONV), ("perceptual_adversarial", {**PATCHES, **BALANCED})),
 }
 QUICK = [*(("conv", optimizer) for optimizer in OPTIMIZERS), ("codec, mel", "adam"), ("identity", "adam")]
 ALL = [

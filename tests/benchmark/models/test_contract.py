@@ -1,0 +1,68 @@
+"""What every model promises: latents on its grid, items back, the same weights from a seed, a gradient everywhere."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark.models import Autoencoder, models
+
+OF_IMAGES = {"channels": 4, "multipliers": [1, 2], "latent_dim": 5}
+TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "codec": ({"latent_dim": 5, "filters": 2, "decoder_width": 12, "decoder_layers": 1, "strides": [4, 4]}, (1, 64)),
+    "conv": ({"width": 6, "latent_dim": 5, "residual_blocks": 1, "residual_width": 3}, (3, 8, 12)),
+    "identity": ({}, (5, 3)),
+    "simvq": (OF_IMAGES, (3, 8, 12)),
+    "vqgan": (OF_IMAGES, (3, 8, 12)),
+}
+RECOMPUTING = ("simvq", "vqgan")
+
+
+def build(name: str, **options: Any) -> Autoencoder:
+    tiny, shape = TINY[name]
+    torch.manual_seed(0)
+    return models.create(name, {**tiny, **options}, item_shape=shape)
+
+
+def items(name: str) -> torch.Tensor:
+    return torch.randn(2, *TINY[name][1], generator=torch.Generator().manual_seed(1)) / 3
+
+
+def gradients(model: Autoencoder, name: str) -> dict[str, torch.Tensor]:
+    model.decode(model.encode(items(name))).square().mean().backward()
+    found = {label: parameter.grad for label, parameter in model.named_parameters()}
+    assert all(gradient is not None for gradient in found.values()), [k for k, v in found.items() if v is None]
+    return {label: gradient for label, gradient in found.items() if gradient is not None}
+
+
+def test_every_model_is_here() -> None:
+    assert set(models.available()) == set(TINY)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_latents_lie_on_the_grid_and_items_come_back(name: str) -> None:
+    model = build(name)
+    for precise in (True, False):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not precise):
+            latents = model.encode(items(name))
+            assert latents.shape == (2, *model.positions, model.latent_dim)
+            assert model.decode(latents).shape == items(name).shape
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_seed_gives_the_same_weights_whose_options_the_key_names(name: str) -> None:
+    named = models.identity(name, TINY[name][0])
+    first, again = build(name).state_dict(), build(name, **named).state_dict()
+    assert first.keys() == again.keys()
+    assert all(torch.equal(value, again[key]) for key, value in first.items())
+
+
+@pytest.mark.parametrize("name", sorted(TINY.keys() - {"identity"}))
+def test_every_weight_has_a_gradient(name: str) -> None:
+    gradients(build(name), name)
+
+
+@pytest.mark.parametrize("name", RECOMPUTING)
+def test_what_is_computed_anew_has_the_same_gradients(name: str) -> None:
+    kept, anew = (gradients(build(name, recompute=recompute), name) for recompute in (False, True))
+    assert all(torch.equal(gradient, anew[label]) for label, gradient in kept.items())
