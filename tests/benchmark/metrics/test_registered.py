@@ -95,7 +95,7 @@ def test_extra_metrics_are_in_the_key_with_all_their_options(tiny: dict, write_s
     [
         (
             {"extra": ["extremse"]},
-            r"unknown metric `extremse` \(did you mean `extremes`\?\); there are: extremes, loud",
+            r"unknown metric `extremse` \(did you mean `extremes`\?\); there are: distances, extremes, loud",
         ),
         ({"extra": ["loudness"]}, r"`extra`: `loudness` is for `audio` data, not `image`"),
         ({"extra": ["extremes", {"name": "extremes"}]}, r"`extra` lists `extremes` twice"),
