@@ -56,7 +56,7 @@ def neighbours(grid: Grid) -> list[Neighbours]:
 
 
 def length_note(grid: Grid) -> str | None:
-    """From which length on the order of arms agrees with the next longer one's; None where there is one length."""
+    """From which length on each order of arms agrees with the next longer one's; None where there is one length."""
     metric = length_metric(grid)
     found: dict[tuple[int, int], list[Neighbours]] = {}
     for pair in neighbours(grid):
@@ -69,18 +69,22 @@ def length_note(grid: Grid) -> str | None:
     )
     return (
         f"Kendall's τ of the order of arms by {metric.label}, over the pairs beyond chance at the longer length: "
-        f"{taus}. The shortest length whose order agrees with the next longer one (τ ≥ {AGREES:g} everywhere): "
+        f"{taus}. The shortest length from which on each order agrees with the next longer one's (τ ≥ {AGREES:g}): "
         f"{_verdict(found)}."
     )
 
 
 def _verdict(found: dict[tuple[int, int], list[Neighbours]]) -> str:
-    for steps in sorted(found):
-        if all(_agrees(pair) for pair in found[steps]):
-            return f"{steps[0]:,} steps"
-        if all(_agrees(pair) or not _tested(pair) for pair in found[steps]):
-            return "not known, since runs are missing"
-    return f"none, so {max(longer for _, longer in found):,} steps, the longest"
+    """From the longest pair down: an agreement of two short lengths says nothing where longer ones part again."""
+    shortest = None
+    for steps in sorted(found, reverse=True):
+        if not all(map(_agrees, found[steps])):
+            if shortest is None and all(_agrees(pair) or not _tested(pair) for pair in found[steps]):
+                return "not known, since runs are missing"
+            break
+        shortest = steps[0]
+    longest = max(longer for _, longer in found)
+    return f"none, so {longest:,} steps, the longest" if shortest is None else f"{shortest:,} steps"
 
 
 def _agrees(pair: Neighbours) -> bool:

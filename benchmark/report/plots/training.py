@@ -11,6 +11,7 @@ from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.plots.base import (
     BAND_ALPHA,
+    NARROW,
     PANELS_A_ROW,
     Plot,
     arm_handles,
@@ -62,7 +63,10 @@ class OverTraining(Plot):
 
 
 class ErrorOverTraining(Plot):
-    """A panel a place: validation error in dB over steps, a doubling as wide everywhere; mean over seeds."""
+    """A panel a place: validation error in dB over steps, a doubling as wide everywhere; mean over seeds.
+
+    As high as the remedies need it; a yardstick far below them leaves the panel.
+    """
 
     name = "error_over_training"
 
@@ -78,7 +82,7 @@ class ErrorOverTraining(Plot):
         axes = [axis for row in rows for axis in row]
         for axis, place in zip(axes, places, strict=False):
             _panel(axis, curves, grid, place, "validation_error", 1.0, styles)
-            make_logarithmic(axis.xaxis, narrow=True)
+            make_logarithmic(axis.xaxis, narrow=_spread(curves) < NARROW)
             set_title(axis, grid.title(place))
         for axis in axes[len(places) :]:
             axis.remove()
@@ -87,8 +91,27 @@ class ErrorOverTraining(Plot):
             axis.xaxis.set_tick_params(labelbottom=True)
         for row in rows:
             row[0].set_ylabel("Validation error, dB")
+        _fit_height(axes[: len(places)], [curve for (arm, _), curve in curves.items() if arm in grid.remedies])
         legend(figure, arm_handles(_arms(grid, curves), styles))
         return figure
+
+
+def _spread(curves: Curves) -> float:
+    """The largest step over the smallest."""
+    steps = pd.concat(curves.values())["step"]
+    return float(steps.max() / steps.min())
+
+
+def _fit_height(axes: list[Axes], curves: list[pd.DataFrame]) -> None:
+    """Limits around ``curves``, where there are some; the end of a line that leaves the panel is not drawn."""
+    if not curves:
+        return
+    errors = pd.concat(curves)["validation_error"]
+    margin = 0.08 * float(errors.max() - errors.min()) + 0.2
+    low, high = float(errors.min()) - margin, float(errors.max()) + margin
+    axes[0].set_ylim(low, high)  # which all share
+    for line in (line for axis in axes for line in axis.get_lines() if not line.get_clip_on()):
+        line.set_visible(all(low <= value <= high for value in np.asarray(line.get_ydata(), dtype=float)))
 
 
 def _curves(grid: Grid, names: list[str]) -> Curves:
