@@ -26,6 +26,8 @@ from methods.core.usage import UsageError
 
 _LOG = logging.getLogger(__name__)
 _TRAINING = ("steps", "schedule", "learning_rate")
+_UNTRAINED = ("measured", "pretrained")
+"""Of these one stands in the configuration of what was measured, or published, and not trained here."""
 _LABELS = ("key", "arm", "method", "codebook_size", "level_sizes", "seed", *_TRAINING, "planned", "status", "reason")
 
 
@@ -255,6 +257,7 @@ def _read_history(path: Path) -> pd.DataFrame | None:
 
 def _row(record: dict[str, Any], history: pd.DataFrame | None, planned: set[str]) -> dict[str, Any]:
     config = record["config"]
+    untrained = not config.keys().isdisjoint(_UNTRAINED)
     gain, above_best = progress(history)
     return {
         "key": record["key"],
@@ -263,7 +266,7 @@ def _row(record: dict[str, Any], history: pd.DataFrame | None, planned: set[str]
         "codebook_size": config.get("codebook_size"),
         "level_sizes": "x".join(str(size) for size in record["level_sizes"]),
         "seed": config.get("seed"),
-        **{name: None if "measured" in config else training_setting(config, name) for name in _TRAINING},
+        **{name: None if untrained else training_setting(config, name) for name in _TRAINING},
         "planned": int(record["key"] in planned),
         "status": record["status"],
         "reason": record.get("reason"),

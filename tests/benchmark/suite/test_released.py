@@ -10,7 +10,9 @@ import torch
 from benchmark.models import models
 from benchmark.pretrained.families import FAMILIES
 from benchmark.records.store import Store
+from benchmark.report.frame import read
 from benchmark.suite.plan import plan_suite
+from benchmark.suite.plan_file import write_plan
 from benchmark.suite.tuning import Tuner
 from benchmark.worker.__main__ import work
 from benchmark.worker.job import Job
@@ -58,6 +60,9 @@ def test_a_checkpoint_is_evaluated_and_nothing_trained(
     assert record["timings"].keys().isdisjoint({"train_seconds"})
     assert record["provenance"]["pretrained"]["family"] == "SimVQ's repository"
     assert "history.csv" not in record["files"]
+    write_plan(plan, store)
+    [row] = read(store.folder).runs.to_dict("records")
+    assert row["learning_rate"] is None  # and no default that nothing was trained at
 
 
 def test_a_key_names_the_content_of_the_checkpoint(
