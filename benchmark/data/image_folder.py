@@ -18,7 +18,7 @@ from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
 from benchmark.data.parts.files import Files, assign, draw, folder_of, list_files, shown
-from benchmark.machine import memory
+from benchmark.machine import main_memory
 from methods.core.usage import UsageError, check_count
 
 WHAT = "data set `image_folder`"
@@ -100,8 +100,8 @@ def list_images(path: str | None) -> Files:
 
 def check_memory(count: int, size: int) -> None:
     """UsageError where ``count`` images are more than this machine's memory."""
-    needed, there = count * 3 * size**2, memory("cpu")
-    if there is not None and needed > there:
+    needed, there = count * 3 * size**2, main_memory()
+    if needed > there:
         raise UsageError(
             f"{WHAT}: {count} images of {size}x{size} need {needed / 2**30:.0f} GiB of memory, more than the "
             f"{there / 2**30:.0f} GiB there are; set `limit` or a smaller `size`"

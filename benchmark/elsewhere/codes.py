@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmark.elsewhere.arrays import Source, read_array
 from benchmark.metrics.base import Value
-from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_rank
+from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_ranks
 from methods.core.usage import UsageError, check_count
 from methods.parts.nearest import nearest_codes
 
@@ -59,7 +59,11 @@ def measure_codes(
     for chunk in indices.split(ROWS):
         statistics.update(chunk)
     counts = statistics.counts
-    metrics = {**statistics.compute(), **_ranks(levels, counts), **_error(indices, levels, flat)}
+    metrics = {
+        **statistics.compute(),
+        **(effective_ranks(levels, counts) if levels else {}),
+        **_error(indices, levels, flat),
+    }
     return OfCodes(metrics, counts, sizes, sources)
 
 
@@ -113,16 +117,6 @@ def _nearest(latents: Tensor, levels: list[Tensor]) -> Tensor:
     if len(levels) > 1:
         raise UsageError("how several levels share a latent is not known: give the codes too")
     return torch.cat([nearest_codes(chunk, levels[0]) for chunk in latents.split(ROWS)])[:, None]
-
-
-def _ranks(levels: list[Tensor] | None, counts: list[np.ndarray]) -> dict[str, Value]:
-    if levels is None:
-        return {}
-    used = [rows[torch.from_numpy(hits > 0)] for rows, hits in zip(levels, counts, strict=True)]
-    return {
-        "effective_rank": sum(map(effective_rank, levels)) / len(levels),
-        "effective_rank_used": sum(map(effective_rank, used)) / len(used),
-    }
 
 
 def _error(indices: Tensor, levels: list[Tensor] | None, latents: Tensor | None) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from benchmark.elsewhere.keeping import add_arm, check_place, write_measured
 from benchmark.elsewhere.measuring import Measured, measure
 from benchmark.machine import find_device
 from benchmark.metrics.catalogue import describe
+from benchmark.records.store import folder_of_suite
 from methods.core.usage import UsageError
 
 ALONE = "measured"
@@ -16,7 +17,7 @@ ALONE = "measured"
 
 def run(options: argparse.Namespace) -> int:
     """Measure codes, reconstructions and latents that are there already; nothing is trained."""
-    folder = Path(options.results) / (_name(options.suite) if options.suite else ALONE)
+    folder = folder_of_suite(Path(options.results), options.suite or ALONE)
     if options.suite:
         check_place(folder, options.arm, options.at)
     elif options.at:
@@ -39,17 +40,9 @@ def run(options: argparse.Namespace) -> int:
     print(_text(measured))
     print(f"\n{folder / 'runs' / key}")
     if options.suite:
-        size = None if not measured.level_sizes else int(key.split("-K")[1].split("-")[0])
-        add_arm(folder, options.arm, size, options.seed, options.at, key)
+        add_arm(folder, options.arm, measured.codebook_size, options.seed, options.at, key)
         print(f"`{options.arm}` is an arm of {folder.name} now: python -m benchmark tables {folder.name} shows it")
     return 0
-
-
-def _name(suite: str) -> str:
-    name = Path(suite).stem if suite.endswith((".yaml", ".yml")) else suite
-    if Path(name).name != name or name == "..":
-        raise UsageError(f"--suite takes the name of a folder in the results, not {suite}")
-    return name
 
 
 def _text(measured: Measured) -> str:

@@ -10,6 +10,7 @@ import torch
 
 from benchmark.elsewhere.measuring import Measured
 from benchmark.machine import provenance
+from benchmark.metrics.codes import by_level
 from benchmark.records.files import write_arrays, write_atomic
 from benchmark.records.plan import BadPlanError, locked, read_plan
 from benchmark.records.run import run_key
@@ -39,7 +40,7 @@ def write_measured(
         run = store.run_folder(key)
         shutil.copytree(samples, run, dirs_exist_ok=True)
         if measured.counts:
-            write_arrays(run / "counts.npz", {f"level_{n}": counts for n, counts in enumerate(measured.counts, 1)})
+            write_arrays(run / "counts.npz", by_level(measured.counts))
         record = {
             "arm": arm,
             "suite": folder.name,
@@ -58,12 +59,9 @@ def write_measured(
 
 def _config(measured: Measured, arm: str, seed: int, point: Mapping[str, Any]) -> dict[str, Any]:
     """What makes the key: the inputs by their hashes, and how they were measured."""
-    size = 1
-    for level in measured.level_sizes:
-        size *= level
     config: dict[str, Any] = {
         "method": arm,
-        "codebook_size": size if measured.level_sizes else None,
+        "codebook_size": measured.codebook_size,
         "seed": seed,
         "measured": measured.sources,
         "evaluation": measured.evaluation,

@@ -1,5 +1,6 @@
 """What somebody already has, measured as a run is: the one call behind `python -m benchmark measure`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,11 @@ class Measured:
     counts: list[np.ndarray] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def codebook_size(self) -> int | None:
+        """Of all levels together; None without codes."""
+        return math.prod(self.level_sizes) if self.level_sizes else None
 
 
 def measure(

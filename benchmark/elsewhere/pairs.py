@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from PIL import Image
@@ -18,6 +20,7 @@ from benchmark.elsewhere.arrays import Source, read_array
 from methods.core.usage import UsageError, check_count
 
 BATCH = 128  # images at a time
+T = TypeVar("T")
 _NAMES = ("originals", "reconstructions")
 
 
@@ -133,7 +136,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _sounds(files: list[tuple[Path, Path]], sources: dict[str, str], sample_rate: int | None) -> Pairs:
-    rates = {_rate(file) for pair in files for file in pair}
+    rates = {_usable(rate_of, file) for pair in files for file in pair}
     if sample_rate is None:
         if len(rates) > 1:
             found = " and ".join(f"{rate:,}" for rate in sorted(rates))
@@ -148,16 +151,14 @@ def _sounds(files: list[tuple[Path, Path]], sources: dict[str, str], sample_rate
     return Pairs("audio", len(files), tuple(_sound(files[0][0], rate).shape[1:]), rate, sources, batches)
 
 
-def _rate(file: Path) -> int:
-    try:
-        return rate_of(file)
-    except UnusableError as error:
-        raise UsageError(f"the sound {shown(str(file))} can't be used: {error}") from error
-
-
 def _sound(file: Path, rate: int) -> Tensor:
+    return _usable(partial(load, sample_rate=rate), file).waveform[None, None]
+
+
+def _usable(read: Callable[[Path], T], file: Path) -> T:
+    """What ``read`` finds in a file of sound."""
     try:
-        return load(file, rate).waveform[None, None]
+        return read(file)
     except UnusableError as error:
         raise UsageError(f"the sound {shown(str(file))} can't be used: {error}") from error
 

@@ -147,6 +147,23 @@ def effective_rank(codewords: Tensor) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
+def effective_ranks(codewords: Sequence[Tensor] | None, counts: Sequence[np.ndarray]) -> dict[str, Value]:
+    """``effective_rank`` of the codewords of each level ``[K_l, D]`` and ``effective_rank_used`` of those that were hit
+    (``counts [K_l]``): of one level, or the mean over levels; None where there are no codewords."""
+    if codewords is None:
+        return {"effective_rank": None, "effective_rank_used": None}
+    used = [rows[torch.from_numpy(hits > 0)] for rows, hits in zip(codewords, counts, strict=True)]
+    return {
+        "effective_rank": sum(map(effective_rank, codewords)) / len(codewords),
+        "effective_rank_used": sum(map(effective_rank, used)) / len(used),
+    }
+
+
+def by_level(counts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """The histograms of levels by the names that they have in ``counts.npz``."""
+    return {f"level_{level}": histogram for level, histogram in enumerate(counts, 1)}
+
+
 class QuantizationError:
     """Squared error of the quantized latents over the latents' variance about their mean, in fp64.
 

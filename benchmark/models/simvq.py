@@ -1,5 +1,7 @@
 """The autoencoder of SimVQ's repository: residual blocks without attention, depth-to-space upsampling."""
 
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,12 +15,14 @@ from benchmark.models.parts.pyramid import (
     GroupNorm,
     ImageAutoencoder,
     Level,
-    ResidualBlock,
+    Shape,
     grid,
+    residual_blocks,
     sized,
 )
 
 WHAT = "model `simvq`"
+_blocks = partial(residual_blocks, bias=False)
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 16, "multipliers": [1, 2, 4], "blocks": 1, "latent_dim": 64},
     "small": {"channels": 64, "multipliers": [1, 2, 2, 4], "blocks": 1, "latent_dim": 64},
@@ -40,27 +44,22 @@ class DepthToSpace(nn.Module):
         return deep.transpose(2, 3).flatten(1, 2).flatten(2, 3).permute(0, 3, 1, 2)
 
 
-def _blocks(inputs: int, outputs: int, count: int, base: int) -> list[ResidualBlock]:
-    return [ResidualBlock(outputs if index else inputs, outputs, base, bias=False) for index in range(count)]
-
-
 class SimVQEncoder(Encoder):
     """The repository's ``improved_model.Encoder``: every convolution but the strided and the last has no bias."""
 
-    def __init__(self, inputs: int, channels: int, multipliers: list[int], blocks: int, dim: int, recompute: bool):
+    def __init__(self, inputs: int, shape: Shape) -> None:
         super().__init__()
-        self.recompute = recompute
-        self.conv_in = nn.Conv2d(inputs, channels, 3, padding=1, bias=False)
+        base, self.recompute = shape.channels, shape.recompute
+        self.conv_in = nn.Conv2d(inputs, base, 3, padding=1, bias=False)
         self.down = nn.ModuleList()
-        width = channels
-        for index, multiplier in enumerate(multipliers, 1):
-            built = _blocks(width, channels * multiplier, blocks, channels)
-            width = channels * multiplier
-            way = nn.Conv2d(width, width, 3, stride=2, padding=1) if index < len(multipliers) else None
+        for index, (before, width) in enumerate(pairwise(shape.widths), 1):
+            built = _blocks(before, width, shape.blocks, base)
+            way = nn.Conv2d(width, width, 3, stride=2, padding=1) if index < len(shape.multipliers) else None
             self.down.append(Level(built, downsample=way))
-        self.mid_block = nn.ModuleList(_blocks(width, width, blocks, channels))
-        self.norm_out = GroupNorm(width, channels)
-        self.conv_out = nn.Conv2d(width, dim, 1)
+        width = shape.widths[-1]
+        self.mid_block = nn.ModuleList(_blocks(width, width, shape.blocks, base))
+        self.norm_out = GroupNorm(width, base)
+        self.conv_out = nn.Conv2d(width, shape.dim, 1)
 
     def middle(self) -> list[nn.Module]:
         """As many blocks as a level has."""
@@ -70,19 +69,19 @@ class SimVQEncoder(Encoder):
 class SimVQDecoder(Decoder):
     """The repository's ``improved_model.Decoder``."""
 
-    def __init__(self, outputs: int, channels: int, multipliers: list[int], blocks: int, dim: int, recompute: bool):
+    def __init__(self, outputs: int, shape: Shape) -> None:
         super().__init__()
-        self.recompute = recompute
-        width = channels * multipliers[-1]
-        self.conv_in = nn.Conv2d(dim, width, 3, padding=1)
-        self.mid_block = nn.ModuleList(_blocks(width, width, blocks, channels))
+        base, self.recompute = shape.channels, shape.recompute
+        width = shape.widths[-1]
+        self.conv_in = nn.Conv2d(shape.dim, width, 3, padding=1)
+        self.mid_block = nn.ModuleList(_blocks(width, width, shape.blocks, base))
         levels = []
-        for index, multiplier in reversed(list(enumerate(multipliers))):
-            built = _blocks(width, channels * multiplier, blocks, channels)
-            width = channels * multiplier
+        for index, multiplier in reversed(list(enumerate(shape.multipliers))):
+            built = _blocks(width, base * multiplier, shape.blocks, base)
+            width = base * multiplier
             levels.append(Level(built, upsample=DepthToSpace(width) if index else None))
         self.up = nn.ModuleList(reversed(levels))
-        self.norm_out = GroupNorm(width, channels)
+        self.norm_out = GroupNorm(width, base)
         self.conv_out = nn.Conv2d(width, outputs, 3, padding=1)
 
     def middle(self) -> list[nn.Module]:
@@ -118,7 +117,7 @@ def simvq(
     """
     numbers = checked({name: value for name, value in locals().items() if name != "item_shape"})
     positions = grid(WHAT, item_shape, numbers["multipliers"])
-    dim = numbers["latent_dim"]
-    parts = (item_shape[0], numbers["channels"], numbers["multipliers"], numbers["blocks"], dim, numbers["recompute"])
-    model = ImageAutoencoder(SimVQEncoder(*parts), SimVQDecoder(*parts), dim, positions)
+    shape = Shape.of(numbers)
+    parts = SimVQEncoder(item_shape[0], shape), SimVQDecoder(item_shape[0], shape)
+    model = ImageAutoencoder(*parts, shape.dim, positions)
     return model.to(memory_format=torch.channels_last)

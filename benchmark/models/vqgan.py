@@ -1,5 +1,6 @@
 """The VQGAN of taming-transformers: residual blocks with attention, nearest-neighbour upsampling."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,12 +17,15 @@ from benchmark.models.parts.pyramid import (
     ImageAutoencoder,
     Level,
     ResidualBlock,
+    Shape,
     grid,
+    residual_blocks,
     sized,
 )
 from methods.core.usage import UsageError
 
 WHAT = "model `vqgan`"
+_blocks = partial(residual_blocks, bias=True)
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 16, "multipliers": [1, 2, 4], "blocks": 1, "latent_dim": 64},
     "small": {"channels": 64, "multipliers": [1, 2, 2, 4], "blocks": 1, "latent_dim": 64},
@@ -84,39 +88,26 @@ class Middle(nn.Module):
         return [self.block_1, self.attn_1, self.block_2]
 
 
-def _blocks(inputs: int, outputs: int, count: int, base: int) -> list[ResidualBlock]:
-    return [ResidualBlock(outputs if index else inputs, outputs, base, bias=True) for index in range(count)]
-
-
 def _attention(width: int, count: int, base: int, attends: bool) -> list[Attention]:
     return [Attention(width, base) for _ in range(count)] if attends else []
 
 
 class VQGANEncoder(Encoder):
-    """The repository's ``model.Encoder``; ``attends`` says for each resolution whether its blocks have attention."""
+    """The repository's ``model.Encoder``."""
 
-    def __init__(
-        self,
-        inputs: int,
-        channels: int,
-        multipliers: list[int],
-        blocks: int,
-        attends: list[bool],
-        dim: int,
-        recompute: bool,
-    ) -> None:
+    def __init__(self, inputs: int, shape: Shape) -> None:
         super().__init__()
-        self.recompute = recompute
-        self.conv_in = nn.Conv2d(inputs, channels, 3, padding=1)
-        widths = [channels, *(channels * multiplier for multiplier in multipliers)]
+        base, self.recompute = shape.channels, shape.recompute
+        self.conv_in = nn.Conv2d(inputs, base, 3, padding=1)
         self.down = nn.ModuleList()
-        for index, (before, width) in enumerate(pairwise(widths)):
-            way = Downsample(width) if index + 1 < len(multipliers) else None
-            attention = _attention(width, blocks, channels, attends[index])
-            self.down.append(Level(_blocks(before, width, blocks, channels), attention, downsample=way))
-        self.mid = Middle(widths[-1], channels)
-        self.norm_out = GroupNorm(widths[-1], channels)
-        self.conv_out = nn.Conv2d(widths[-1], dim, 3, padding=1)
+        for index, (before, width) in enumerate(pairwise(shape.widths)):
+            way = Downsample(width) if index + 1 < len(shape.multipliers) else None
+            attention = _attention(width, shape.blocks, base, shape.attention[index])
+            self.down.append(Level(_blocks(before, width, shape.blocks, base), attention, downsample=way))
+        width = shape.widths[-1]
+        self.mid = Middle(width, base)
+        self.norm_out = GroupNorm(width, base)
+        self.conv_out = nn.Conv2d(width, shape.dim, 3, padding=1)
 
     def middle(self) -> list[nn.Module]:
         """Block, attention, block."""
@@ -126,29 +117,20 @@ class VQGANEncoder(Encoder):
 class VQGANDecoder(Decoder):
     """The repository's ``model.Decoder``, which has a block more at each resolution than the encoder."""
 
-    def __init__(
-        self,
-        outputs: int,
-        channels: int,
-        multipliers: list[int],
-        blocks: int,
-        attends: list[bool],
-        dim: int,
-        recompute: bool,
-    ) -> None:
+    def __init__(self, outputs: int, shape: Shape) -> None:
         super().__init__()
-        self.recompute = recompute
-        width = channels * multipliers[-1]
-        self.conv_in = nn.Conv2d(dim, width, 3, padding=1)
-        self.mid = Middle(width, channels)
+        base, blocks, self.recompute = shape.channels, shape.blocks + 1, shape.recompute
+        width = shape.widths[-1]
+        self.conv_in = nn.Conv2d(shape.dim, width, 3, padding=1)
+        self.mid = Middle(width, base)
         levels = []
-        for index, multiplier in reversed(list(enumerate(multipliers))):
-            built = _blocks(width, channels * multiplier, blocks + 1, channels)
-            width = channels * multiplier
-            attention = _attention(width, blocks + 1, channels, attends[index])
+        for index, multiplier in reversed(list(enumerate(shape.multipliers))):
+            built = _blocks(width, base * multiplier, blocks, base)
+            width = base * multiplier
+            attention = _attention(width, blocks, base, shape.attention[index])
             levels.append(Level(built, attention, upsample=Upsample(width) if index else None))
         self.up = nn.ModuleList(reversed(levels))
-        self.norm_out = GroupNorm(width, channels)
+        self.norm_out = GroupNorm(width, base)
         self.conv_out = nn.Conv2d(width, outputs, 3, padding=1)
 
     def middle(self) -> list[nn.Module]:
@@ -219,9 +201,7 @@ def vqgan(
     numbers = checked({name: value for name, value in locals().items() if name != "item_shape"})
     positions = grid(WHAT, item_shape, numbers["multipliers"])
     attends = _attends(attention, item_shape[1], len(numbers["multipliers"]))
-    shape = (item_shape[0], numbers["channels"], numbers["multipliers"], numbers["blocks"], attends)
-    dim, recomputes = numbers["latent_dim"], numbers["recompute"]
-    model = VQGAN(
-        VQGANEncoder(*shape, dim, recomputes), VQGANDecoder(*shape, dim, recomputes), numbers["latent_dim"], positions
-    )
+    shape = Shape.of(numbers, attends)
+    parts = VQGANEncoder(item_shape[0], shape), VQGANDecoder(item_shape[0], shape)
+    model = VQGAN(*parts, shape.dim, positions)
     return model.to(memory_format=torch.channels_last)

@@ -182,6 +182,17 @@ class Store:
         return self.folder / "runs" / key
 
 
+def folder_of_suite(results: Path, name: str) -> Path:
+    """Where the results of a suite lie.
+
+    Raises:
+        UsageError: ``name`` would lead elsewhere.
+    """
+    if Path(name).name != name or name == "..":
+        raise UsageError(f"{name} is no folder in {results}; name another place with --results")
+    return results / name
+
+
 def read_whole(folder: Path) -> dict[str, Any]:
     """The record of the run in ``folder``, checked with the files that it names.
 

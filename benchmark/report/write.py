@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from benchmark.machine import available_cores
+from benchmark.machine import available_cores, clean_processes
 from benchmark.records.files import check_no_link
 from benchmark.records.plain import printable
 from benchmark.report.mark import made_of, mark_whole
@@ -32,14 +30,19 @@ def write_reports(folders: list[Path]) -> None:
         UsageError: see `report.build`; the folders before are reported, and the next call of `run` does this one again.
     """
     for report in _built(folders):
-        for problem in report.problems[:PROBLEMS_SHOWN]:
-            print(printable(problem), file=sys.stderr)
-        if len(report.problems) > PROBLEMS_SHOWN:
-            more = len(report.problems) - PROBLEMS_SHOWN
-            print(f"... and {more:,} more records that are not counted", file=sys.stderr)
+        tell(report.problems)
         for path in report.written:
             if path.suffix in (".md", ".png"):
                 print(path)
+
+
+def tell(problems: list[str]) -> None:
+    """Name the records that are not counted, on stderr, the first few of many."""
+    for problem in problems[:PROBLEMS_SHOWN]:
+        print(printable(problem), file=sys.stderr)
+    if len(problems) > PROBLEMS_SHOWN:
+        more = len(problems) - PROBLEMS_SHOWN
+        print(f"... and {more:,} more records that are not counted", file=sys.stderr)
 
 
 def _built(folders: list[Path]) -> Iterator[_Report]:
@@ -47,11 +50,7 @@ def _built(folders: list[Path]) -> Iterator[_Report]:
     if processes == 1:
         yield from map(_build, folders)
         return
-    # Not forks of this process, which may have threads, whose locks a fork would copy as they happen to stand: of one
-    # that has imported the reports and done nothing else, where the system has such.
-    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
-    if isinstance(context, ForkServerContext):
-        context.set_forkserver_preload(["benchmark.report.build"])
+    context = clean_processes("benchmark.report.build")
     plugins = loaded_plugins()
     with ProcessPoolExecutor(processes, mp_context=context, initializer=load_again, initargs=(plugins,)) as pool:
         # The largest first, so that none is left for the end when all but one core have nothing more to do.

@@ -7,7 +7,13 @@ import torch
 
 from benchmark.data import Dataset
 from benchmark.metrics.base import ReconstructionMetrics, Together
-from benchmark.metrics.codes import CodeStatistics, QuantizationError, UnmappedStatistics, effective_rank
+from benchmark.metrics.codes import (
+    CodeStatistics,
+    QuantizationError,
+    UnmappedStatistics,
+    by_level,
+    effective_ranks,
+)
 from benchmark.metrics.parts.extra import create_metrics
 from benchmark.metrics.parts.grouped import OverPhotographs
 from benchmark.objectives import Objective
@@ -65,7 +71,7 @@ def evaluate(
         measured = {
             **codes.compute(),
             "quantization_error": error.compute(),
-            **_ranks(system, codes),
+            **effective_ranks(quantizer.codewords(), codes.counts),
             **quality.compute(),
         }
         measured |= before.compute() if before is not None else {}
@@ -80,7 +86,7 @@ def evaluate(
 
 
 def _save_counts(codes: CodeStatistics, path: Path) -> None:
-    counts = {f"level_{level}": histogram for level, histogram in enumerate(codes.counts, 1)}  # summed by all
+    counts = by_level(codes.counts)  # summed by all
     if counts and is_first():
         write_arrays(path, counts)
 
@@ -128,15 +134,3 @@ def _save_samples(
     items = spread if dataset.shown is None else torch.tensor(dataset.shown)
     originals = DeviceSplit(dataset.test, dataset.to_input, device).batch(items)
     quality.save_samples(originals, system(originals).output, folder)
-
-
-def _ranks(system: System, codes: CodeStatistics) -> dict[str, float | None]:
-    """Effective rank of the codewords and of those in use: of one level, or the mean over levels."""
-    codewords = system.quantizer.codewords()
-    if codewords is None:
-        return {"effective_rank": None, "effective_rank_used": None}
-    used = [rows[torch.from_numpy(counts > 0)] for rows, counts in zip(codewords, codes.counts, strict=True)]
-    return {
-        "effective_rank": sum(map(effective_rank, codewords)) / len(codewords),
-        "effective_rank_used": sum(map(effective_rank, used)) / len(used),
-    }

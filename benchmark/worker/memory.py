@@ -1,13 +1,12 @@
 """Was a process killed for the memory it used? By what the kernel counts and what the process held."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from benchmark.machine import number_in, peak_rss
+from benchmark.machine import main_memory, number_in, peak_rss
 
 _RECENT_SECONDS = 5.0
 """The kernel counts a kill, then frees the memory, then the process is gone."""
@@ -53,7 +52,7 @@ class OutOfMemoryWatch:
 
 def memory_limit() -> float:
     """Bytes that the processes of this control group may hold together: its limit, or the memory of the machine."""
-    limits = [float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
+    limits = [float(main_memory())]
     for folder in _own_groups():
         for name in ("memory.max", "memory.limit_in_bytes"):
             with suppress(OSError, ValueError):

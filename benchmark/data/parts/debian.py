@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from benchmark.data.parts.archives import unpack_member
 from benchmark.data.parts.sources import UnavailableError
 from benchmark.records.files import checksum
 
@@ -60,25 +61,12 @@ def unpack(archive: Path, folder: Path) -> None:
         try:
             with tarfile.open(fileobj=process.stdout, mode="r|") as files:
                 for member in files:
-                    _unpack_member(files, member, folder)
+                    unpack_member(files, member, folder)
         except (tarfile.TarError, OSError) as error:
             process.kill()
             raise UnavailableError(f"{archive.name} can't be unpacked ({error})") from error
     if process.returncode:
         raise UnavailableError(f"dpkg-deb failed (exit code {process.returncode})")
-
-
-def _unpack_member(files: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """A file or a folder; TarError where it lies outside ``folder``. (The filters of `tarfile` came with 3.11.4.)"""
-    target = folder / member.name
-    if not target.resolve().is_relative_to(folder.resolve()):
-        raise tarfile.TarError(f"{member.name!r} lies outside the package")
-    if member.isdir():
-        target.mkdir(parents=True, exist_ok=True)
-    elif member.isreg() and (content := files.extractfile(member)) is not None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            shutil.copyfileobj(content, file)
 
 
 def run(command: list[str], folder: Path) -> None:

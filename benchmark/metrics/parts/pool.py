@@ -1,6 +1,5 @@
 """Many clips at once in processes of their own: where compiled code ends its process, that costs one value."""
 
-import multiprocessing
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 
+from benchmark.machine import clean_processes
 from methods.core.plugins import load_again, loaded_plugins
 
 MOST_DEATHS = 5
@@ -75,10 +75,7 @@ def _alone(task: Callable[[Any], Answer], clip: Any, name: str, deaths: "Counter
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
-    # Forked from a process that has imported what it needs and done nothing: this one may have threads and a CUDA
-    # context, which a fork would copy as they stand.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmark.metrics.audio"])
+    context = clean_processes("benchmark.metrics.audio")
     return ProcessPoolExecutor(processes, context, initializer=_prepare, initargs=(loaded_plugins(),))
 
 

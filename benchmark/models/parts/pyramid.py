@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -54,6 +54,33 @@ def grid(what: str, item_shape: Sequence[int], multipliers: Sequence[int]) -> tu
     return height // factor, width // factor
 
 
+class Shape(NamedTuple):
+    """What an encoder and its decoder are built of.
+
+    ``channels`` at full resolution and their ``multipliers``, one a resolution; ``blocks`` a resolution; ``dim`` of the
+    latents; whether the blocks of each resolution are followed by ``attention``; ``recompute``: see `through`.
+    """
+
+    channels: int
+    multipliers: list[int]
+    blocks: int
+    dim: int
+    recompute: bool
+    attention: list[bool]
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, Any], attention: Sequence[bool] = ()) -> "Shape":
+        """From the ``numbers`` of `sized`; without ``attention`` where nothing is said of it."""
+        levels = numbers["multipliers"]
+        attends = list(attention) or [False] * len(levels)
+        return cls(numbers["channels"], levels, numbers["blocks"], numbers["latent_dim"], numbers["recompute"], attends)
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels before the first resolution and at each."""
+        return [self.channels, *(self.channels * multiplier for multiplier in self.multipliers)]
+
+
 class GroupNorm(nn.GroupNorm):
     """Over 32 groups, as the papers'; where the model's ``base`` width is no multiple of 32, of four channels each."""
 
@@ -77,6 +104,11 @@ class ResidualBlock(nn.Module):
         hidden = self.conv1(F.silu(self.norm1(features)))
         hidden = self.conv2(F.silu(self.norm2(hidden)))
         return hidden + (features if self.nin_shortcut is None else self.nin_shortcut(features))
+
+
+def residual_blocks(inputs: int, outputs: int, count: int, base: int, *, bias: bool) -> list[ResidualBlock]:
+    """``count`` blocks in a row."""
+    return [ResidualBlock(outputs if index else inputs, outputs, base, bias=bias) for index in range(count)]
 
 
 class Level(nn.Module):

@@ -44,7 +44,8 @@ def fill(folder: Path, found: dict[str, str], good: Path) -> None:
                     (path / f"{number}.png").write_bytes(good.read_bytes())
 
 
-def check(found: dict[str, str], folder: Path) -> None:
+def check(found: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     good = folder / "good.png"
     Image.new("RGB", (6, 6), (9, 9, 9)).save(good)
     root = folder / "images"
@@ -67,9 +68,7 @@ def check(found: dict[str, str], folder: Path) -> None:
 def test_folders_of_images(
     found: dict[str, str], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path_factory.mktemp("odd")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    check(found, folder)
+    check(found, tmp_path_factory.mktemp("odd"), monkeypatch)
 
 
 @pytest.mark.slow
@@ -78,6 +77,4 @@ def test_folders_of_images(
 def test_ten_thousand_folders_of_images(
     found: dict[str, str], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path_factory.mktemp("odd")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    check(found, folder)
+    check(found, tmp_path_factory.mktemp("odd"), monkeypatch)

@@ -74,19 +74,11 @@ def test_the_discriminators_learn_to_tell_apart(pair: tuple[torch.Tensor, torch.
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_state_and_optimiser_come_back(pair: tuple[torch.Tensor, torch.Tensor], tmp_path) -> None:
-    whole, first = build(), build()
-    for step in range(3):
-        for objective in (whole, first):
-            objective.anneal(step, 9)
-            objective.learn(*pair)
-    torch.save(first.state_dict(), tmp_path / "state.pt")
-    torch.manual_seed(5)
-    second = objectives.create("adversarial_mel", OPTIONS, variance=0.1, sample_rate=8000)
-    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    for objective in (whole, second):
-        objective.anneal(3, 9)
-        objective.learn(*pair)
+def test_state_and_optimiser_come_back(pair: tuple[torch.Tensor, torch.Tensor], whole_and_resumed) -> None:
+    def other() -> AdversarialMel:  # with weights of its own, until it has those of the state
+        return objectives.create("adversarial_mel", OPTIONS, variance=0.1, sample_rate=8000)
+
+    whole, second = whole_and_resumed(build, other, pair)
     again = second.opponent.judges.state_dict()
     for name, value in whole.opponent.judges.state_dict().items():
         assert torch.equal(value, again[name]), name

@@ -109,19 +109,11 @@ def test_a_model_without_a_last_layer_has_a_fixed_weight() -> None:
         build(weighting="adaptive").watch(None)
 
 
-def test_state_and_optimiser_come_back(pair: Pair, tmp_path: Any) -> None:
-    whole, first = build(schedule="cosine"), build(schedule="cosine")
-    for step in range(3):
-        for objective in (whole, first):
-            objective.anneal(step, 9)
-            objective.learn(*pair)
-    torch.save(first.state_dict(), tmp_path / "state.pt")
-    torch.manual_seed(5)
-    second = build(schedule="cosine")
-    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    for objective in (whole, second):
-        objective.anneal(3, 9)
-        objective.learn(*pair)
+def test_state_and_optimiser_come_back(pair: Pair, whole_and_resumed: Any) -> None:
+    def make() -> PerceptualAdversarial:
+        return build(schedule="cosine")
+
+    whole, second = whole_and_resumed(make, make, pair)
     for (name, value), again in zip(whole.named_parameters(), second.parameters(), strict=True):
         assert torch.equal(value, again), name
 

@@ -57,12 +57,18 @@ def outside_of(folder: Path) -> Path:
     return outside
 
 
-@pytest.mark.parametrize("part", ["", "runs", f"runs/{KEY}"])
-def test_a_folder_of_results_that_is_a_link_is_named(part: str, tmp_path: Path) -> None:
-    outside, folder = outside_of(tmp_path), tmp_path / "results" / "tiny"
-    link = folder / part
+def linked(folder: Path, part: str) -> tuple[Path, Path, Path]:
+    """Results below ``folder`` of which a ``part`` is a link: these, the link, and where it leads."""
+    outside, results = outside_of(folder), folder / "results" / "tiny"
+    link = results / part
     link.parent.mkdir(parents=True)
     link.symlink_to(outside)
+    return results, link, outside
+
+
+@pytest.mark.parametrize("part", ["", "runs", f"runs/{KEY}"])
+def test_a_folder_of_results_that_is_a_link_is_named(part: str, tmp_path: Path) -> None:
+    folder, link, outside = linked(tmp_path, part)
     with pytest.raises(UsageError, match=rf"^{link} is a link; a run writes into the results folder alone"):
         Store(folder).tidy(KEY)
     assert sorted(os.listdir(outside)) == [".hidden", "kept"]
@@ -70,10 +76,7 @@ def test_a_folder_of_results_that_is_a_link_is_named(part: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("part", ["", "tables", "plots"])
 def test_reports_are_not_written_through_a_link(part: str, tmp_path: Path) -> None:
-    outside, folder = outside_of(tmp_path), tmp_path / "results" / "tiny"
-    link = folder / part
-    link.parent.mkdir(parents=True)
-    link.symlink_to(outside)
+    folder, link, outside = linked(tmp_path, part)
     with pytest.raises(UsageError, match=rf"^{link} is a link"):
         write_reports([folder])
     assert sorted(os.listdir(outside)) == [".hidden", "kept"]

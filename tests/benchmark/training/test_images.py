@@ -1,6 +1,6 @@
 """Image models under a discriminator: an interrupted run ends where another does, all arms meet the same one."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +10,9 @@ from benchmark.data import Dataset
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
-from benchmark.training.checkpoint import save_checkpoint
 from benchmark.training.trainer import Trainer
 
+Resumed = Callable[[Callable[[], Trainer], int], tuple[Trainer, Trainer]]
 CPU = torch.device("cpu")
 JUDGED = {"perceptual_weight": 0.0, "discriminator_width": 2, "discriminator_layers": 1}
 
@@ -34,33 +34,16 @@ def config(method: str, model: str = "simvq", **objective: Any) -> dict[str, Any
     }
 
 
-def silent(step: int, row: dict[str, float]) -> None:
-    pass
-
-
 @pytest.mark.parametrize(("model", "weighting"), [("simvq", "fixed"), ("vqgan", "adaptive")])
 def test_an_interrupted_training_ends_where_an_undisturbed_one_does(
-    model: str, weighting: str, dataset: Dataset, tmp_path: Path
+    model: str, weighting: str, dataset: Dataset, whole_and_resumed: Resumed
 ) -> None:
     settings = config("simvq", model, weighting=weighting, start=2, warmup_steps=2, schedule="cosine")
-    whole = Trainer(settings, dataset, CPU)
-    whole.fit(tmp_path / "none.pt", silent)
+    whole, second = whole_and_resumed(lambda: Trainer(settings, dataset, CPU), 4)
     last = whole.progress.history[-1]
     assert {"adversarial", "discriminator"} <= set(last)
     assert ("adversarial_share" in last) == (weighting == "adaptive")
     assert "discriminator" not in whole.progress.history[0]
-
-    def interrupt(step: int, row: dict[str, float]) -> None:
-        if step == 4:
-            raise KeyboardInterrupt
-
-    first = Trainer(settings, dataset, CPU)
-    with pytest.raises(KeyboardInterrupt):
-        first.fit(tmp_path / "checkpoint.pt", interrupt)
-    save_checkpoint(tmp_path / "checkpoint.pt", first)
-    torch.manual_seed(123)
-    second = Trainer(settings, dataset, CPU)
-    second.fit(tmp_path / "checkpoint.pt", silent)
     for part in ("trained", "objective"):
         again = getattr(second, part).state_dict()
         for name, value in getattr(whole, part).state_dict().items():

@@ -1,5 +1,6 @@
 """Before quantization starts, the frozen encoder, and the average of what is trained."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmark.data import Dataset
-from benchmark.training.checkpoint import save_checkpoint
 from benchmark.training.trainer import Trainer
 
+Resumed = Callable[[Callable[[], Trainer], int], tuple[Trainer, Trainer]]
 CPU = torch.device("cpu")
 
 
@@ -67,23 +68,10 @@ def test_a_quantizers_run_begins_where_quantization_does(dataset: Dataset, tmp_p
 
 @pytest.mark.parametrize("at", [3, 4, 7])
 def test_an_interrupted_run_with_phases_and_a_schedule_ends_where_an_undisturbed_one_does(
-    at: int, dataset: Dataset, tmp_path: Path
+    at: int, dataset: Dataset, whole_and_resumed: Resumed
 ) -> None:
     options = {"continuous_share": 0.4, "schedule": "cosine", "warmup_steps": 2, "ema_decay": 0.7, "steps": 10}
-    whole = _trainer(dataset, "codebook_reset", **options)
-    whole.fit(tmp_path / "none.pt", _silent)
-
-    def interrupt(step: int, row: dict[str, float]) -> None:
-        if step == at:
-            raise KeyboardInterrupt
-
-    first = _trainer(dataset, "codebook_reset", **options)
-    with pytest.raises(KeyboardInterrupt):
-        first.fit(tmp_path / "checkpoint.pt", interrupt)
-    save_checkpoint(tmp_path / "checkpoint.pt", first)
-    torch.manual_seed(123)
-    second = _trainer(dataset, "codebook_reset", **options)
-    second.fit(tmp_path / "checkpoint.pt", _silent)
+    whole, second = whole_and_resumed(lambda: _trainer(dataset, "codebook_reset", **options), at)
     for name, value in whole.trained.state_dict().items():
         assert torch.equal(value, second.trained.state_dict()[name]), name
     assert whole.progress.history[-1]["learning_rate"] == 0.0

@@ -1,5 +1,6 @@
 """Training on speech: every method of the request unchanged, and a discriminator that resumes to the last digit."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from benchmark.data.parts.clips import Speech
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
-from benchmark.training.checkpoint import save_checkpoint
 from benchmark.training.trainer import Trainer
 
+Resumed = Callable[[Callable[[], Trainer], int], tuple[Trainer, Trainer]]
 CPU = torch.device("cpu")
 CODEC = {"latent_dim": 4, "strides": [4, 8], "filters": 2, "decoder_width": 8, "decoder_layers": 1}
 
@@ -53,26 +54,13 @@ def test_methods_train_on_speech_as_they_are(method: str, dataset: Speech, tmp_p
 
 
 def test_an_interrupted_adversarial_training_ends_where_an_undisturbed_one_does(
-    dataset: Speech, tmp_path: Path
+    dataset: Speech, whole_and_resumed: Resumed
 ) -> None:
     options = {"windows": [512], "bands": [16], "discriminator_width": 1, "start": 2, "warmup_steps": 3}
     settings = config("simvq", "adversarial_mel", options)
-    whole = Trainer(settings, dataset, CPU)
-    whole.fit(tmp_path / "none.pt", silent)
+    whole, second = whole_and_resumed(lambda: Trainer(settings, dataset, CPU), 4)
     assert "discriminator" in whole.progress.history[-1]
     assert "discriminator" not in whole.progress.history[0]
-
-    def interrupt(step: int, row: dict[str, float]) -> None:
-        if step == 4:
-            raise KeyboardInterrupt
-
-    first = Trainer(settings, dataset, CPU)
-    with pytest.raises(KeyboardInterrupt):
-        first.fit(tmp_path / "checkpoint.pt", interrupt)
-    save_checkpoint(tmp_path / "checkpoint.pt", first)
-    torch.manual_seed(123)
-    second = Trainer(settings, dataset, CPU)
-    second.fit(tmp_path / "checkpoint.pt", silent)
     for part in ("system", "objective"):
         again = getattr(second, part).state_dict()
         for name, value in getattr(whole, part).state_dict().items():

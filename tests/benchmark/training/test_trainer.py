@@ -1,6 +1,7 @@
 """The loop: resumable to the last digit, equal starts for all arms, every hook called where it should be."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from benchmark.training.stopwatch import QuantizerStopwatch
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Trainer
 from methods import UsageError
 
+Resumed = Callable[[Callable[[], Trainer], int], tuple[Trainer, Trainer]]
 CPU = torch.device("cpu")
 
 
@@ -51,23 +53,10 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
 @pytest.mark.parametrize("method", ["vq_vae", "vq_vae_ema", "simvq"])
 @pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9, "clip_norm": 1.0}, {"optimizer": "sgd"}])
 def test_an_interrupted_training_ends_where_an_undisturbed_one_does(
-    method: str, options: dict[str, Any], dataset: Dataset, tmp_path: Path
+    method: str, options: dict[str, Any], dataset: Dataset, whole_and_resumed: Resumed
 ) -> None:
     config = _config(method, **options)
-    whole = Trainer(config, dataset, CPU)
-    whole.fit(tmp_path / "none.pt", _silent)
-
-    def interrupt(step: int, row: dict[str, float]) -> None:
-        if step == 7:
-            raise KeyboardInterrupt
-
-    first = Trainer(config, dataset, CPU)
-    with pytest.raises(KeyboardInterrupt):
-        first.fit(tmp_path / "checkpoint.pt", interrupt)
-    save_checkpoint(tmp_path / "checkpoint.pt", first)
-    torch.manual_seed(123)
-    second = Trainer(config, dataset, CPU)
-    second.fit(tmp_path / "checkpoint.pt", _silent)
+    whole, second = whole_and_resumed(lambda: Trainer(config, dataset, CPU), 7)
     for name, value in _state(whole).items():
         assert torch.equal(value, _state(second)[name]), name
     without_time = [{k: v for k, v in row.items() if k != "seconds"} for row in whole.progress.history]
