@@ -1,7 +1,7 @@
 """What a data set is: three tensors of raw items and how they become the model's input."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.core.usage import UsageError, check_count
+from methods.core.usage import check_count
 
 Draw = Callable[[int, int, torch.Generator], Tensor]
 """(number of items, training step from 0, generator) -> raw items."""
@@ -60,12 +60,6 @@ class Dataset:
     def test_sha256(self) -> str:
         """Hash of the raw test items, the key of everything cached about the originals."""
         return hashlib.sha256(self.test.numpy().tobytes()).hexdigest()
-
-    def check_planned(self, options: Mapping[str, Any]) -> None:
-        """UsageError where the files are others than when a run was planned, whose key names their ``content``."""
-        planned, found = options.get("content"), self.provenance.get("content")
-        if planned not in (None, found):
-            raise UsageError(f"the files of data set `{options['name']}` were changed since the run was planned")
 
     @staticmethod
     def to_input(items: Tensor) -> Tensor:

@@ -67,6 +67,7 @@ class PlanFile(_Open):
     cells: list[Cell] = Field(description="arm × size × axes × seed, below")
     tables: list[str | dict[str, Any]] = Field(description="as the suite has them")
     plots: list[str | dict[str, Any]] = Field(description="as the suite has them")
+    plot_plugins: dict[str, str] = Field({}, description="source of each plot that is a plug-in's, by name")
 
 
 class BadPlanError(ValueError):

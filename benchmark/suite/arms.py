@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
 from benchmark.suite.grid import Point, options_at
-from benchmark.suite.memory import build_once
+from benchmark.suite.memory import build_once, sizes
 from benchmark.suite.released import check_family
 from benchmark.suite.schema import Arm, SuiteFile
 from methods import Quantizer
@@ -74,16 +74,16 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
     return arm.model_copy(update={"params": params, "training": training.model_dump()})
 
 
-def _check_sizes(method: type[Quantizer], sizes: list[int], dim: int, params: dict[str, Any]) -> None:
+def _check_sizes(method: type[Quantizer], grid: list[int], dim: int, params: dict[str, Any]) -> None:
     """Build the method at the smallest size it can have, which checks its parameters.
 
     Raises:
         UsageError: a parameter is unfit, or no size of the grid can be had; one that can't is an explained cell.
     """
     reason: UsageError | None = None
-    for size in sizes:
+    for size in grid:
         try:
-            method.resolve_size(size, **params)
+            sizes(method, size, params)
         except UsageError as error:
             reason = reason or error
             continue

@@ -16,6 +16,7 @@ from benchmark.suite.arms import arm_at, resolve_arm
 from benchmark.suite.choices import Choice, apply_choice, read_choices
 from benchmark.suite.file import Document, find_suite, resolve_evaluation, validate
 from benchmark.suite.grid import Point, check_axis, check_number, options_at, points
+from benchmark.suite.memory import sizes
 from benchmark.suite.released import checkpoint_of, content, untrained
 from benchmark.suite.schema import Arm, Component
 from methods.core.registry import get
@@ -125,7 +126,7 @@ class Suite:
             "method": arm.method,
             "version": method.version,
             "params": here.params,
-            "codebook_size": size if method.resolve_size(size, **here.params) else None,
+            "codebook_size": size if sizes(method, size, here.params) else None,
             **self.settings(point),
             "training": Training.scientific(here.training),
             "seed": seed,

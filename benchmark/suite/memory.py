@@ -1,12 +1,17 @@
 """How much memory a quantizer needs, found without taking any: a codebook may be larger than all there is."""
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark.machine import memory
 from methods.core.base import Quantizer
-from methods.core.usage import UsageError
+from methods.core.sources import is_ours
+from methods.core.usage import UsageError, in_words
 
 LARGE = 2**28
 """Bytes of a codebook that is not built to look at it."""
@@ -18,14 +23,24 @@ class TooLargeError(UsageError):
     """A quantizer that is larger than the memory there is."""
 
 
+def sizes(method: type[Quantizer], codebook_size: int, params: dict[str, Any]) -> tuple[int, ...]:
+    """The level sizes of a method at a codebook size.
+
+    Raises:
+        UsageError: a parameter is unfit, the size can't be had, or a plug-in fails to say.
+    """
+    with _telling(method):
+        return tuple(method.resolve_size(codebook_size, **params))
+
+
 def build_once(method: type[Quantizer], size: int, dim: int, params: dict[str, Any]) -> None:
     """Build the method at a size that it can have, which checks its parameters; a large one without its memory.
 
     Raises:
-        UsageError: a parameter is unfit.
+        UsageError: a parameter is unfit, or a plug-in fails.
     """
     if _codebook_bytes(method, size, dim, params) < LARGE:
-        with torch.random.fork_rng(devices=[]):
+        with _telling(method), torch.random.fork_rng(devices=[]):
             method(size, dim, **params)
     else:
         bytes_needed(method, size, dim, params)
@@ -65,4 +80,19 @@ def bytes_needed(method: type[Quantizer], size: int, dim: int, params: dict[str,
 
 def _codebook_bytes(method: type[Quantizer], size: int, dim: int, params: dict[str, Any]) -> int:
     """Of a codeword for every code of every level, whether the method stores them or not."""
-    return 4 * dim * sum(method.resolve_size(size, **params))
+    return 4 * dim * sum(sizes(method, size, params))
+
+
+@contextmanager
+def _telling(method: type[Quantizer]) -> Iterator[None]:
+    """What a plug-in raises within it, an exit too, becomes a sentence that says where."""
+    try:
+        yield
+    except (UsageError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if is_ours(method):
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        raise UsageError(f"method `{method.name}` can't be built: {in_words(error)} ({where})") from error

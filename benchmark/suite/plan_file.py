@@ -10,6 +10,7 @@ from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.suite.schema import Arm
 from methods import get
+from methods.core.plugins import plugged
 from methods.core.registry import card_of
 
 
@@ -80,7 +81,13 @@ def _content(plan: Plan) -> dict[str, Any]:
         ],
         "tables": file.tables,
         "plots": file.plots,
+        # An edited plot makes another report; all that apply are drawn where a suite names none.
+        **({"plot_plugins": sources} if (sources := plugged("plot", _names(file.plots) or None)) else {}),
     }
+
+
+def _names(listed: list[str | dict[str, Any]]) -> list[str]:
+    return [item if isinstance(item, str) else str(item["name"]) for item in listed]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -199,7 +199,7 @@ class _Sweep:
             self._unwritable = event.message or f"the results of {key} can't be written"
             self._outcome.lost[key] = self._unwritable
             return
-        if event.ending is Ending.PLUGIN:
+        if event.ending is Ending.CHANGED:
             self._outcome.lost[key] = event.message
             self._display.note(f"{key}: {event.message}")
             return

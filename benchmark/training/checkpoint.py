@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from benchmark.processes import all_say, gather, is_first
 from benchmark.records.files import opened, write_output
+from methods.core.usage import in_words
 from methods.parts.processes import rank
 
 
@@ -73,7 +74,7 @@ def load_checkpoint(path: Path, training: Resumable) -> None:
     except Exception as error:
         problem = error
     if not all_say(problem is None):
-        reason = f"{type(problem).__name__}: {problem}" if problem else "another process can't read it"
+        reason = in_words(problem) if problem else "another process can't read it"
         raise BadCheckpointError(f"{path} can't be used: {reason}") from problem
 
 

@@ -21,7 +21,7 @@ from benchmark.records.record import empty_record
 from benchmark.records.store import CHECKPOINT, Store
 from benchmark.training.trainer import Stopped
 from benchmark.worker.channel import Ending, open_channel, say_why
-from benchmark.worker.execution import CrowdedError, PluginError, execute
+from benchmark.worker.execution import ChangedError, CrowdedError, execute
 from benchmark.worker.job import Job
 from benchmark.worker.ranks import execute_on_ranks
 
@@ -38,7 +38,7 @@ def work(job: Job) -> None:
         Stopped: the run was asked to stop; its checkpoint says where it stands.
         CrowdedError: the GPU had no room for it beside others.
         UnwritableError: the record can't be written.
-        PluginError: a plug-in is not the one that the run's key names.
+        ChangedError: a plug-in or the data are not those that the run's key names.
     """
     store = Store(Path(job.results))
     with nullcontext(True) if job.held else store.claim(job.run.key) as mine:
@@ -107,8 +107,8 @@ def main() -> int:
         say_why(Ending.CROWDED)
     except UnwritableError as error:
         say_why(Ending.UNWRITABLE, str(error))
-    except PluginError as error:
-        say_why(Ending.PLUGIN, str(error))
+    except ChangedError as error:
+        say_why(Ending.CHANGED, str(error))
     else:
         return 0
     return 1

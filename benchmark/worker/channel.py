@@ -26,8 +26,8 @@ class Ending(StrEnum):
     """The memory of a GPU that it shares with other runs ran out: alone it may have room."""
     UNWRITABLE = "unwritable"
     """The results can't be written: a full disk, a read-only folder."""
-    PLUGIN = "plugin"
-    """A plug-in can't be loaded any more, or is not the one that the run's key names."""
+    CHANGED = "changed"
+    """A plug-in or the files of the data set are not, or no longer, those that the run's key names."""
 
 
 _descriptor: int | None = None

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,13 @@ from benchmark.worker.job import Job
 from benchmark.worker.released import Ready, read_released
 from benchmark.worker.verdict import has_no_room, is_out_of_memory, is_unwritable, sound
 from methods.core.plugins import check_sources, load_plugins
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, in_words
 
 _LOG = logging.getLogger(__name__)
 
 
-class PluginError(UsageError):
-    """A plug-in can't be loaded, or is not the one that a run's key names."""
+class ChangedError(UsageError):
+    """A plug-in can't be loaded, or it or the files of the data set are not those that a run's key names."""
 
 
 class CrowdedError(RuntimeError):
@@ -46,7 +46,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
 
     Raises:
         UnwritableError: the results can't be written, which is not the run's fault.
-        PluginError: a plug-in was changed since the run was planned, which is not its fault either.
+        ChangedError: a plug-in or the data were changed since the run was planned, which is not its fault either.
         Stopped: the run was asked to stop; its checkpoint says where it stands.
         CrowdedError: a GPU that it shares with other runs had no room for it.
     """
@@ -58,10 +58,10 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
         load_plugins(job.plugins)
         check_sources(job.run.config.get("plugins", {}))
     except UsageError as error:  # the command that planned the run has loaded them
-        raise PluginError(str(error)) from error
+        raise ChangedError(str(error)) from error
     try:
         outcome = _train_and_evaluate(job, folder, device)
-    except Stopped:
+    except (Stopped, ChangedError):
         raise
     except BaseException as error:  # also sys.exit of a method, which has no say in what follows
         if is_unwritable(error, folder):
@@ -80,16 +80,15 @@ def classify(error: BaseException) -> tuple[str, str]:
         return "diverged", str(error)
     if isinstance(error, OutOfTimeError):
         return "timeout", str(error)
-    first = next(iter(str(error).splitlines()), "")
     if is_out_of_memory(error):
-        return "out_of_memory", first or "out of memory"
-    return "failed", f"{type(error).__name__}: {error}"
+        return "out_of_memory", next(iter(str(error).splitlines()), "") or "out of memory"
+    return "failed", in_words(error)
 
 
 def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     config = job.run.config
     dataset = datasets.create(config["dataset"]["name"], job.run.dataset_options)
-    dataset.check_planned(config["dataset"])
+    _check_content(dataset, config["dataset"])
     quality = quality_metrics(dataset, config["evaluation"], device)
     peak = PeakMemory(device)
     trains = job.run.pretrained is None
@@ -109,6 +108,13 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
         "memory": peak.read(),
         "provenance": {"data": {**dataset.provenance, "test_sha256": dataset.test_sha256}, **ready.provenance},
     }
+
+
+def _check_content(dataset: Dataset, options: Mapping[str, Any]) -> None:
+    """ChangedError where the files are others than when a run was planned, whose key names their ``content``."""
+    planned, found = options.get("content"), dataset.provenance.get("content")
+    if planned not in (None, found):
+        raise ChangedError(f"the files of data set `{options['name']}` were changed since the run was planned")
 
 
 def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Ready:

@@ -23,7 +23,7 @@ from benchmark.machine import available_cores
 from benchmark.records.files import UnwritableError
 from benchmark.training.trainer import Stopped
 from benchmark.worker.channel import Ending, channel, open_channel
-from benchmark.worker.execution import PluginError, execute
+from benchmark.worker.execution import ChangedError, execute
 from benchmark.worker.job import Job
 from benchmark.worker.memory import OutOfMemoryWatch
 from benchmark.worker.verdict import verdict
@@ -118,8 +118,8 @@ def _outcome(job: Job, folder: Path, first: int, code: int, out_of_memory: bool,
         raise Stopped
     if told.get("ending") == Ending.UNWRITABLE:
         raise UnwritableError(told["message"], folder)
-    if told.get("ending") == Ending.PLUGIN:
-        raise PluginError(told["message"])
+    if told.get("ending") == Ending.CHANGED:
+        raise ChangedError(told["message"])
     where = f" (process {first} of {job.run.devices})" if first else ""
     if told:
         if told["status"] in ("failed", "out_of_memory"):
@@ -159,8 +159,8 @@ def main(rank: int, folder: Path, place: Path) -> int:
         outcome = {"ending": Ending.STOPPED}
     except UnwritableError as error:
         outcome = {"ending": Ending.UNWRITABLE, "message": str(error)}
-    except PluginError as error:
-        outcome = {"ending": Ending.PLUGIN, "message": str(error)}
+    except ChangedError as error:
+        outcome = {"ending": Ending.CHANGED, "message": str(error)}
     (place / f"outcome-{rank}").write_text(json.dumps(outcome))
     return 0 if outcome.get("status") == "ok" else 1
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmark.records.files import UnwritableError
+from methods.core.usage import in_words
 
 _HUNG = re.compile(r"^Timeout \(\d+:\d\d:\d\d(\.\d+)?\)!$", re.MULTILINE)
 """How faulthandler begins the traceback of a process that it ends."""
@@ -47,12 +48,12 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(text in in_words(error) for text in _NO_MEMORY)
 
 
 def has_no_room(error: BaseException) -> bool:
     """Whether other processes on the GPU may be to blame: its memory ran out, or it is set to one process."""
-    return is_out_of_memory(error) or (isinstance(error, RuntimeError) and "busy or unavailable" in str(error))
+    return is_out_of_memory(error) or (isinstance(error, RuntimeError) and "busy or unavailable" in in_words(error))
 
 
 def is_unwritable(error: BaseException, folder: Path) -> bool:

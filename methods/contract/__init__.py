@@ -20,7 +20,7 @@ from methods.contract.promises import CHECKS, Check, PromiseError
 from methods.contract.subject import Subject
 from methods.core.base import Quantizer
 from methods.core.registry import get
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, in_words
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _run(name: str, check: Check, subject: Subject) -> CheckResult:
     except (PromiseError, UsageError) as error:
         return CheckResult(name, promise, False, str(error))
     except Exception as error:  # whatever a method raises is a broken promise
-        return CheckResult(name, promise, False, f"it raises {type(error).__name__}: {error}")
+        return CheckResult(name, promise, False, f"it raises {in_words(error)}")
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])

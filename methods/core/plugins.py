@@ -6,13 +6,13 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from methods.core.sources import is_ours, loading_file, loading_installed, source_of
-from methods.core.usage import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean, in_words
 
 T = TypeVar("T")
 _registries: "list[Registry[Any]]" = []
@@ -127,7 +127,7 @@ def load_installed(group: str) -> dict[str, Any]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # also sys.exit
-            raise UsageError(f"{plugin} fails to import: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{plugin} fails to import: {in_words(error)}") from error
     return found
 
 
@@ -171,7 +171,7 @@ def load_plugin(path: str | Path, content: bytes | None = None) -> None:
         del _added[before:]
         if isinstance(error, UsageError | KeyboardInterrupt):
             raise
-        raise UsageError(f"plug-in {path} fails to import: {type(error).__name__}: {error}") from error
+        raise UsageError(f"plug-in {path} fails to import: {in_words(error)}") from error
     _loaded[str(file)] = _Loaded(module_name, content)
 
 
@@ -205,6 +205,12 @@ def check_sources(asked: Mapping[str, str]) -> None:
         if (found := here.get(what)) != source:
             now = f"is {found}" if found else "is not there"
             raise UsageError(f"the {what} of a plug-in {now}, and its run's key names {source}")
+
+
+def plugged(kind: str, names: Collection[str] | None = None) -> dict[str, str]:
+    """Source by name of what loaded plug-ins have registered of one kind, of ``names`` alone where they are given."""
+    found = {name: registry for registry, name in _added if registry.kind == kind and (names is None or name in names)}
+    return {name: source for name, registry in sorted(found.items()) if (source := registry.source(name))}
 
 
 def origin(maker: Any) -> str:

@@ -6,9 +6,24 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+LONGEST = 2_000
+"""Characters of the message of an exception that are told."""
+
 
 class UsageError(ValueError):
     """Something a person can put right; its message is one sentence that says what and how."""
+
+
+def in_words(error: BaseException) -> str:
+    """Type and message of any exception, the beginning of a long one; also of one that fails to say what it is."""
+    kind = type(error).__name__
+    try:
+        message = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        message = ""
+    return f"{kind}: {message[:LONGEST]}{'…' if len(message) > LONGEST else ''}" if message else kind
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

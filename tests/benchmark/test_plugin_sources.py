@@ -20,9 +20,10 @@ from benchmark.records.run import Run, run_key
 from benchmark.records.store import Store
 from benchmark.report.frame import read
 from benchmark.suite.plan import plan_suite
+from benchmark.suite.plan_file import _content
 from benchmark.sweep.verify import _verifiable
 from benchmark.worker.__main__ import work
-from benchmark.worker.execution import PluginError
+from benchmark.worker.execution import ChangedError
 from benchmark.worker.job import Job
 from methods import load_plugin
 from methods.core import plugins
@@ -71,6 +72,14 @@ SOURCES = {
             return ReconstructionMetrics()
         """,
 }
+PLOT = """
+    from benchmark.report.plots import BySize, register
+    from benchmark.report.quantities import USAGE, grouped
+
+    @register("theirs")
+    def theirs():
+        return BySize("theirs", grouped(USAGE))
+    """
 SUITE: dict[str, Any] = {
     "question": "Whose is it?",
     "dataset": {"name": "planted", "kind": "clustered", "test_items": 64},
@@ -108,7 +117,7 @@ def load(path: Path) -> None:
 
 def write(folder: Path, kind: str, edit: str = "", file: str = "plugged.py") -> Path:
     path = folder / file
-    path.write_text(dedent(SOURCES[kind]) + edit)
+    path.write_text(dedent({**SOURCES, "plot": PLOT}[kind]) + edit)
     return path
 
 
@@ -197,9 +206,23 @@ def test_a_worker_that_finds_another_source_records_nothing(ending: str, tmp_pat
         "broken": "fails to import: ZeroDivisionError",
         "gone": "is not a Python file$",
     }
-    with pytest.raises(PluginError, match=words[ending]):
+    with pytest.raises(ChangedError, match=words[ending]):
         work(Job(run, str(store.folder), "cpu", 1, plugins=(str(path),)))
     assert not store.record_path(run.key).exists()
+
+
+def test_an_edited_plot_makes_another_report_and_no_other_runs(tmp_path: Path, write_suite: Write) -> None:
+    plans, keys = [], []
+    for edit in ("", "# edited\n"):
+        load(write(tmp_path, "plot", edit))
+        plan = plan_suite(write_suite({**SUITE, "plots": ["usage", "theirs"]}))
+        plans.append(_content(plan))
+        keys.append([run.key for run in plan.runs])
+    assert plans[0]["plot_plugins"].keys() == plans[1]["plot_plugins"].keys() == {"theirs"}
+    assert plans[0] != plans[1]
+    assert keys[0] == keys[1]
+    assert "plot_plugins" not in _content(plan_suite(write_suite({**SUITE, "plots": ["usage"]})))
+    assert _content(plan_suite(write_suite(SUITE)))["plot_plugins"] == plans[1]["plot_plugins"], "all that apply"
 
 
 def test_what_is_loaded_is_what_stands_in_the_file_not_what_was_compiled(tmp_path: Path) -> None:
