@@ -1,7 +1,9 @@
 """Rubbish in, one sentence out: whatever a suite file, an override, a record or a plan holds, nothing is uncaught."""
 
 import json
+import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from benchmark.report.frame import read
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.training.checkpoint import BadCheckpointError, load_checkpoint, save_checkpoint
 from benchmark.values import parse_value
+from benchmark.worker.channel import Ending, Listener
 from methods import UsageError
 
 KEY = "vq_vae-K8-s0-0123abcd"
@@ -238,6 +241,50 @@ def test_ten_thousand_suites(text: str, tmp_path: Path) -> None:
 @given(content=st.one_of(json_texts(record()), json_texts(record(schema=2))))
 def test_ten_thousand_records(content: bytes, tmp_path: Path) -> None:
     check_record(content, tmp_path)
+
+
+PROGRESS: dict[str, Any] = {"step": 3, "loss": 0.5, "usage": None}
+ENDED: dict[str, Any] = {"ending": "stopped", "message": "x"}
+
+
+@st.composite
+def heard(draw: st.DrawFn) -> list[bytes]:
+    """What may come over a worker's channel, in pieces cut anywhere."""
+    lines = draw(st.lists(st.one_of(json_texts(PROGRESS), json_texts(ENDED), st.binary(max_size=50)), max_size=5))
+    content = b"\n".join(lines)
+    cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=4)))
+    return [content[start:end] for start, end in pairwise([0, *cuts, len(content)])]
+
+
+def check_channel(pieces: list[bytes]) -> None:
+    listener = Listener()
+    for piece in [*pieces, b"\n" + json.dumps(PROGRESS).encode() + b"\n"]:
+        said = list(listener.hear(piece))
+        for progress in said:
+            assert progress.keys() == PROGRESS.keys()
+            assert 0 <= progress["step"] < math.inf
+    assert said[-1] == PROGRESS, "whatever came before"
+    assert listener.ending is None or listener.ending in Ending
+
+
+@FAST
+@given(pieces=heard())
+def test_channels(pieces: list[bytes]) -> None:
+    check_channel(pieces)
+
+
+@pytest.mark.slow
+@SLOW
+@given(pieces=heard())
+def test_ten_thousand_channels(pieces: list[bytes]) -> None:
+    check_channel(pieces)
+
+
+@pytest.mark.slow
+@SLOW
+@given(content=json_texts(PLAN))
+def test_ten_thousand_plans(content: bytes, tmp_path: Path) -> None:
+    check_plan(content, tmp_path)
 
 
 @settings(FAST, max_examples=100)
