@@ -31,6 +31,16 @@ def length_axis(grid: Grid) -> Axis | None:
     return next((axis for axis in grid.axes if axis.name == STEPS and len(axis.values) > 1), None)
 
 
+def longest(grid: Grid) -> list[Place]:
+    """The places of the longest training, all of them where the plan has no two lengths."""
+    axis = length_axis(grid)
+    if axis is None:
+        return grid.places
+    position = grid.axes.index(axis)
+    steps = max(place.values[position] for place in grid.places)
+    return [place for place in grid.places if place.values[position] == steps]
+
+
 def length_metric(grid: Grid) -> Column | None:
     """What arms are put in order by: the first of PSNR and the errors that was measured."""
     return next((column(name) for name in _METRICS if grid.results.has(name)), None)

@@ -6,7 +6,9 @@ import pandas as pd
 
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.grid import Grid
+from benchmark.report.lengths import STEPS, length_axis, longest
 from benchmark.report.notes import mark_notes, tuning_note
+from benchmark.report.places import Place
 from benchmark.report.quantities import USAGE, distortion_columns, grouped
 from benchmark.report.statistics import LEVEL, Comparison, Difference
 from benchmark.report.table import Block, Cell, Table
@@ -18,13 +20,15 @@ Compared = list[tuple[Column, Comparison]]
 def comparison_table(grid: Grid) -> Table | None:
     """One block a metric of distortion, arms from the best mean rank down, then usage and perplexity by difference.
 
-    None for untuned arms, which are not ranked. Yardsticks are left out.
+    None for untuned arms, which are not ranked. Yardsticks are left out. Of several lengths of training the longest
+    alone counts: how fast an arm learns is another question (`length_agreement`).
     """
+    places = longest(grid)
     columns = [*distortion_columns(grid.results), *grouped(USAGE)(grid.results)]
     compared = [
         (column, comparison)
         for column in columns
-        if (comparison := grid.compare(column.name, column.direction, grid.places)) is not None
+        if (comparison := grid.compare(column.name, column.direction, places)) is not None
     ]
     if not compared:
         return None
@@ -32,14 +36,14 @@ def comparison_table(grid: Grid) -> Table | None:
     return Table(
         grid.results.plan["suite"],
         "comparison",
-        f"arms compared over {_blocks(grid)[0]} and seeds",
+        f"arms compared over {_blocks(grid)[0]} and seeds{_length(grid)}",
         ["Arm", "Mean rank", f"Difference from {_first(against)}", "p (Holm)"],
         [_block(grid, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),
         [
             f"A block is {_blocks(grid)[1]} and a seed; a seed gives every arm the same weights to start from and the "
             "same batches. Only blocks that every arm has are compared.",
-            *_missing(grid, compared),
+            *_missing(grid, places, compared),
             *_choice(compared),
             f"Difference: arm minus {_first(against)}, averaged over the {_blocks(grid)[2]} of a seed; of these "
             f"the mean ± half-width of its {100 * LEVEL:.0f} % interval over seeds, uncorrected. Interval and p: "
@@ -56,11 +60,11 @@ def _first(against: list[str]) -> str:
     return f"`{against[0]}`" if len(against) == 1 else "the first arm"
 
 
-def _missing(grid: Grid, compared: Compared) -> list[str]:
+def _missing(grid: Grid, places: list[Place], compared: Compared) -> list[str]:
     """Which arms take blocks from the comparison, and why there is no test."""
     found: dict[str, list[str]] = {}
     for column, comparison in compared:
-        lacking = grid.lacking(column.name, grid.places)
+        lacking = grid.lacking(column.name, places)
         parts = []
         if lacking:
             parts.append(
@@ -105,14 +109,14 @@ def _bold(grid: Grid, compared: Compared) -> list[str]:
 def _block(grid: Grid, column: Column, comparison: Comparison) -> Block:
     heading = f"{column.heading} · {_count(comparison.blocks, 'block')}, {_count(comparison.seeds, 'seed')}"
     first = [
-        arm_cell(grid, comparison.against, grid.places, []),
+        arm_cell(grid, comparison.against, longest(grid), []),
         Cell(_rank(comparison, comparison.against), bold=comparison.beyond_chance),
         Cell("best" if comparison.beyond_chance else "", bold=comparison.beyond_chance),
         Cell(""),
     ]
     others = [
         [
-            arm_cell(grid, other.arm, grid.places, []),
+            arm_cell(grid, other.arm, longest(grid), []),
             Cell(_rank(comparison, other.arm)),
             Cell(column.finer().text(other.difference, signed=True)),
             Cell(_p(other.p_holm)),
@@ -168,9 +172,14 @@ def _data(column: Column, comparison: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
+def _length(grid: Grid) -> str:
+    axis = length_axis(grid)
+    return "" if axis is None else f", after {max(axis.values):,} steps"
+
+
 def _blocks(grid: Grid) -> tuple[str, str, str]:
     """What blocks are made of beside seeds: many, one, and in a word."""
-    several = [axis.symbol for axis in grid.axes[1:] if len(axis.values) > 1]
+    several = [axis.symbol for axis in grid.axes[1:] if len(axis.values) > 1 and axis.name != STEPS]
     if not several:
         return "codebook sizes", "a codebook size", "sizes"
     names = ", ".join(["codebook size"] * (len(grid.sizes) > 1) + several)

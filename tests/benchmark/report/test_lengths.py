@@ -93,3 +93,16 @@ def test_one_length_has_no_table(synthetic: Make) -> None:
     results = read(synthetic(("vq_vae", "simvq"), sizes=(256, 1024), artefacts=False).folder)
     assert TABLES["length_agreement"](Grid(results)) is None
     assert length_note(Grid(results)) is None
+
+
+def test_arms_are_compared_at_the_longest_length_alone(lengths) -> None:
+    """After 1,000 steps the order is another one, which must not weigh."""
+    both = {(size, 1000): [9.0, 2.0, 3.0, 4.0] for size in (256, 1024)}
+    made = lengths(both)
+    made.edit_plan(tuned="9 trials an arm")
+    table = TABLES["comparison"](Grid(read(made.folder)))
+    assert table is not None
+    assert table.title == "arms compared over codebook sizes and seeds, after 16,000 steps"
+    psnr = table.data[table.data["metric"] == "psnr"].set_index("arm")
+    assert (psnr["blocks"] == 2 * 3).all()
+    assert psnr["mean_rank"].to_dict() == {"codebook_reset": 1.0, "cvq_vae": 2.0, "simvq": 3.0, "vq_vae": 4.0}
