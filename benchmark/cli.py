@@ -71,8 +71,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("name", metavar="NAME", help="of anything that `list` has, or a key such as training")
         if name == "check":
             command.add_argument("method", metavar="METHOD")
-        if name == "check":
-            command.add_argument("--set", action=_Override, default={}, metavar="PARAM=VALUE", help="a parameter")
+        if name in ("check", "show"):
+            command.add_argument(
+                "--set", action=_Override, default={}, metavar="PARAM=VALUE", help="a parameter of the method"
+            )
         if name in ("run", "plan", "status", "tune"):
             command.add_argument("suite", metavar="SUITE", help="a name in suites/ or a YAML file")
             _add_suite_options(command)

@@ -178,14 +178,18 @@ def check(options: argparse.Namespace) -> int:
     from methods.contract import check_quantizer
 
     resolve_params(options.method, options.set)
-    results = check_quantizer(options.method, params=options.set)
+    results = check_quantizer(options.method, params=options.set, most_processes=2)
     for result in results:
-        print(f"{'ok  ' if result.passed else 'FAIL'} {result.promise}")
-        if not result.passed:
+        print(f"{'FAIL' if result.broken else 'ok  ' if result.passed else 'not '} {result.promise}")
+        if result.message:
             print(f"     {result.message}")
-    broken = sum(not result.passed for result in results)
-    print(f"{options.method}: {len(results) - broken} of {len(results)} promises kept")
-    return int(bool(broken))
+        if result.declared:
+            print(f"     declared by the method: {result.declared}")
+    kept = sum(result.passed for result in results)
+    not_made = sum(not result.passed and not result.broken for result in results)
+    said = f", {not_made} not made, as the method says" if not_made else ""
+    print(f"{options.method}: {kept} of {len(results)} promises kept{said}")
+    return int(any(result.broken for result in results))
 
 
 def _check_options(options: argparse.Namespace) -> None:

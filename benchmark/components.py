@@ -48,7 +48,7 @@ class Components(Generic[T]):
         common: Mapping[str, Any] | None = None,
     ) -> None:
         self.kind = kind
-        self._registry: Registry[_Entry[T]] = Registry(kind, package, _GROUPS[package])
+        self._registry: Registry[_Entry[T]] = Registry(kind, package, group=_GROUPS[package])
         self._supplied = supplied
         self._usual = dict(traits or {})
         keyword = inspect.Parameter.KEYWORD_ONLY

@@ -22,7 +22,7 @@ from benchmark.suite.file import Document, available_suites, find_suite, validat
 from benchmark.suite.schema import Arm, Grid, SuiteFile, Tuning, Variant
 from methods import available, get
 from methods.core.registry import card_of
-from methods.core.usage import options_of
+from methods.core.usage import UsageError
 
 REQUIRED = "required"
 
@@ -58,10 +58,15 @@ def entries(kinds: Iterable[str] | None = None) -> list[Entry]:
 
 
 def _methods(kind: str) -> list[Entry]:
-    return [_method(kind, name) for name in available()]
+    return [method_entry(name, {}, kind) for name in available()]
 
 
-def _method(kind: str, name: str) -> Entry:
+def method_entry(name: str, params: Mapping[str, Any], kind: str = "methods") -> Entry:
+    """A method, with the parameters that go with ``params`` where one of them chooses what is built.
+
+    Raises:
+        UsageError: nothing can be built with ``params``.
+    """
     method, card = get(name), card_of(name)
     rows = {
         "paper": card.paper,
@@ -81,10 +86,17 @@ def _method(kind: str, name: str) -> Entry:
         for title, entries, empty in (
             ("Differences from the authors' code", card.differences, "none known"),
             ("Evidence", card.evidence, "not verified"),
+            ("Not promised, of what `check` asks", list(method.not_promised(**params).values()), ""),
         )
+        if entries or empty
     ]
     text = "\n\n".join([f"{card.idea}.", facts, *listed, inspect.getdoc(method) or ""])
-    options = _signature(options_of(method.__init__, ("codebook_size", "dim")))
+    try:
+        options = _signature(method.options(params))
+    except UsageError as error:  # of another library, which is not here
+        if params:
+            raise
+        options, text = (), f"{text}\n\n{error}"
     first = [f"params: {{{option.name}: {option.default}}}" for option in options[:1]]
     return Entry(kind, name, text, options, f"methods: [{{{', '.join([f'method: {name}', *first])}}}]")
 

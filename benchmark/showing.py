@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmark.entries import KINDS, REQUIRED, Entry, Option, entries
+from benchmark.entries import KINDS, REQUIRED, Entry, Option, entries, method_entry
 from methods.core.usage import UsageError, did_you_mean
 
 _WIDTH = 22
@@ -27,6 +27,8 @@ def show(options: argparse.Namespace) -> int:
     """Print what stands behind a name: what it is, its options with defaults, an example."""
     everything = entries()
     found = [entry for entry in everything if entry.name == options.name]
+    if options.set and any(entry.kind == "methods" for entry in found):
+        found = [method_entry(options.name, options.set)]
     if not found:
         hint = did_you_mean(options.name, [entry.name for entry in everything])
         raise UsageError(f"nothing is called `{options.name}`{hint}; `python -m benchmark list` has all names")

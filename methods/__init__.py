@@ -1,4 +1,4 @@
-"""The quantizers: one file a method, what they stand on in `core`, what they share in `parts`.
+"""The quantizers: one file a method, what they stand on in `core`, what they share in `parts`, others' in `adapters`.
 
 What a method needs is imported from here. A name is imported when it is first asked for, so that what needs no torch
 does not wait for it.
@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from methods.adapters.base import AdaptedQuantizer
     from methods.core.base import Card, Knob, Quantized, Quantizer
     from methods.core.plugins import load_plugin
     from methods.core.registry import available, create, get, register
@@ -25,6 +26,7 @@ else:
 
 
 _HOMES = {
+    "AdaptedQuantizer": "methods.adapters.base",
     "Card": "methods.core.base",
     "CodebookQuantizer": "methods.parts.codebook",
     "Knob": "methods.core.base",
@@ -42,6 +44,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdaptedQuantizer",
     "Card",
     "CodebookQuantizer",
     "Knob",

@@ -64,6 +64,7 @@ class AffineVQ(CodebookQuantizer):
             "vqtorch's in-place SGD with momentum over 50 steps: output and codebook within 2.4e-7",
             "vqtorch's ReplaceLRU over 40 steps: the same 218 codewords fall due in the same steps",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("affine_lr", (1.0, 2.0, 10.0), below=(0.3, 0.1), above=(30.0, 100.0))
     velocity: Tensor

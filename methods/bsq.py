@@ -48,6 +48,7 @@ class BSQ(BinaryQuantizer):
             "the authors' code (group size 1, analytic entropies, their configurations of 18 and 36 bits) on 1,024 "
             "latents of 10, 16 and 18 bits: output within 3e-8, codes equal, loss within 5e-7, gradients within 1.2e-7",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("loss_weight", (0.03, 0.1, 0.3), below=(0.01, 0.003), above=(1.0, 3.0))
     version = 2

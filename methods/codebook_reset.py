@@ -59,6 +59,7 @@ class CodebookReset(CodebookQuantizer):
             "codes and redraws, outputs and codebook within 3.4e-6, loss 1.2e-6, gradient of the latents 1.2e-7",
             "the same with K = 512 of N = 256 and one set of noisy candidates for both: codebook within 2.4e-6",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.02, 0.25, 1.0), below=(0.005,), above=(3.0, 10.0))
 

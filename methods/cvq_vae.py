@@ -66,6 +66,7 @@ class CVQVAE(CodebookQuantizer):
             "10.7808, 4.70 % and 47.89 at step 0 and 6.0853, 9.75 % and 34.95 at step 1, as published; 1.5732, "
             "41.54 % and 3,939 at step 100, published 1.5745, 41.51 % and 3,933",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
     frequencies: Tensor

@@ -45,6 +45,7 @@ class FactorizedVQ(ProjectedQuantizer):
             "enhancing-transformers' code on the same: loss, codes and the codebook's gradient equal, output within "
             "5e-7; the gradient of latents differs, as said under differences",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("code_dim", (8, 16, 32), below=(4, 2), above=(64,))
 

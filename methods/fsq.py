@@ -21,7 +21,7 @@ PUBLISHED_LEVELS = {
     65_536: (8, 8, 8, 5, 5, 5),
 }
 """Levels a channel for a wanted codebook size (paper, Table 1)."""
-_TOLERANCE = 0.07
+TOLERANCE = 0.07
 """How far the size may be from the wanted one; the published rows are off by up to 6.8 %."""
 _EPSILON = 1e-3
 
@@ -59,6 +59,7 @@ class FSQ(ProjectedQuantizer):
             "gradients of the same latents against the PyTorch port duchenzhuang/FSQ-pytorch: within 4.7e-5 (equal to "
             "the last bit with its tan)",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     levels: Tensor
     radix: Tensor
@@ -131,7 +132,7 @@ def choose_levels(codebook_size: int) -> tuple[int, ...]:
         for levels in itertools.combinations_with_replacement((8, 7, 6, 5), channels)
     ]
     nearest = min(choices, key=lambda levels: abs(math.log(math.prod(levels) / codebook_size)))
-    if abs(math.prod(nearest) / codebook_size - 1) > _TOLERANCE:
+    if abs(math.prod(nearest) / codebook_size - 1) > TOLERANCE:
         sizes = sorted({math.prod(levels) for levels in choices})
         around = [max((s for s in sizes if s < codebook_size), default=0), min(s for s in sizes if s > codebook_size)]
         named = " and ".join(f"{size:,}" for size in around if size)

@@ -50,6 +50,7 @@ class FVQ(CodebookQuantizer):
             "(21 of 30 steps), output within 4.3e-6 and all gradients within 3.5e-7; 33 of 15,360 codes differ, all in "
             "the first steps from the start at 0, where codewords hardly differ",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
     max_codebook_size_cpu = 65_536

@@ -49,6 +49,7 @@ class IBQ(Quantizer):
             "the authors' code on 256 latents at K = 64, 1,024 and 16,384 (D = 8, 16, 64): output, codes and loss "
             "equal, gradients of latents within 1.6e-7 of 0.04, of the codebook within 6e-8 of 0.18",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("entropy_weight", (0.01, 0.05, 0.2), below=(0.002,), above=(1.0,))
     # Five products of N x K x D and two softmaxes of N x K a step: with 6,272 latents of 64 dimensions 1.3 CPU seconds

@@ -37,6 +37,7 @@ class KMeans(CodebookQuantizer):
             "scikit-learn's KMeans, continued from its centroids to convergence, lowers the squared error by less than "
             "0.001 % (mixture of 32, K = 64, D = 8; mixture of 128, K = 256, D = 16)",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
 
     reference = True

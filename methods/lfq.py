@@ -45,6 +45,7 @@ class LFQ(BinaryQuantizer):
             "the authors' code on 1,024 latents at K = 64, 1,024, 4,096 and 16,384: output and codes equal, loss "
             "within 9e-7, entropies within 1.4e-5 of 9.2 nats, gradients of the loss within 9e-7 of 0.013",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("entropy_weight", (0.02, 0.1, 0.5), below=(0.005,), above=(2.0,))
     # The mean over all codes costs N·K multiplications: a step of 6,272 latents takes 0.75 s at 2^18 and 2.5 s at 2^20

@@ -18,6 +18,7 @@ class NoQuantization(Quantizer):
         trains="nothing",
         memory="nothing",
         evidence=("the output is the input, bit for bit",),
+        distributed=Card.SAME_AS_ONE,
     )
     reference = True
     has_codes = False

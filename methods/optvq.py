@@ -55,6 +55,7 @@ class OptVQ(CodebookQuantizer):
             "are the same, 59 % of them not the nearest; output within 9.6e-7, gradients 2.1e-7, codewords 4.8e-7",
             "the authors' sinkhorn on the same latents, with its rows scaled to sum to 1: plan within 3.1e-6",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("epsilon", (3.0, 10.0, 30.0), below=(1.0,), above=(100.0, 300.0))
     max_codebook_size_cpu = 4096

@@ -59,6 +59,7 @@ class QINCo(Quantizer):
             "same, decoded latents within 2.4e-7, loss 1.2e-7",
             "QINCo2's QincoSubstep: the same 8 candidates of 64 in the same order for 2,000 latents, the same loss",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
     initialised: Tensor

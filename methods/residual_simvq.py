@@ -30,6 +30,7 @@ class ResidualSimVQ(ResidualVQ):
             "output, codes, loss and gradients are those of residual_vq with level=simvq, bit for bit; at depth 1 "
             "output and codes are those of simvq",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 

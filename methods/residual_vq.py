@@ -63,6 +63,7 @@ class ResidualVQ(Quantizer):
             "EnCodec's ResidualVectorQuantization, depth 3, same codebooks: the same codes, outputs and loss bit for "
             "bit; gradient of the output within 2.4e-7; its commitment gradient is zero from the second level on",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob(
         "level_params",

@@ -41,6 +41,7 @@ class RotationTrick(VQVAEEMA):
             "the authors' code over three training steps on 512 latents each, K = 256, D = 32, `debias: false`: same "
             "codes, output within 4.6e-6, gradients within 1.7e-6 of at most 4.1, codebooks within a relative 2.3e-7",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("decay", (0.8, 0.9, 0.99), below=(0.5,), above=(0.999,))
     estimate = staticmethod(rotate)

@@ -48,6 +48,7 @@ class SCVAE(Quantizer):
             "start of the dictionary within 6.1e-7 of theirs, up to the order of a latent's channels (column-major "
             "there)",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.01, 0.1, 1.0), below=(0.001,), above=(10.0,))
     has_codes = False

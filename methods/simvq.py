@@ -52,6 +52,7 @@ class SimVQ(CodebookQuantizer):
             "4.85 % and 35.21 at step 0 and 9.5354, 3.36 % and 15.84 at step 1, as published; 1.59259, 28.80 % and "
             "2,864.5 at step 100, published 1.59258, 28.79 % and 2,864.4",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 

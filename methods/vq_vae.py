@@ -44,6 +44,7 @@ class VQVAE(CodebookQuantizer):
             "loss and both gradients equal their closed forms in fp64 within 1.4e-7 of the largest entry (20 seeds, 3 "
             "values of beta)",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 

@@ -57,6 +57,7 @@ class VQVAEEMA(CodebookQuantizer):
             "the codebook equals the recursion in fp64 within 3.1e-7 of the largest entry (5 steps, 20 seeds, with and "
             "without debiasing)",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("decay", (0.9, 0.99, 0.999), below=(0.8, 0.5), above=(0.9999,))
     added = ("init",)

@@ -54,6 +54,7 @@ class VQWAE(CodebookQuantizer):
             "at the start, where shares have two values only, the optimal dual is not unique: the logits' gradient "
             "differs from theirs by up to 0.7 %, that of latents and codebook by 8.6e-7",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (1e-4, 1e-3, 1e-2), below=(1e-5,), above=(0.1, 1.0))
     max_codebook_size = 1024

@@ -56,6 +56,7 @@ class VQGANLC(CodebookQuantizer):
             "projector within a relative 3.2e-7",
             "with features and map of `simvq` in place of its own it is `simvq`, bit for bit",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("commitment_weight", (0.03, 0.1, 0.3), below=(0.01,), above=(1.0, 3.0))
     features: Tensor

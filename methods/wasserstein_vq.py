@@ -61,6 +61,7 @@ class WassersteinVQ(CodebookQuantizer):
             "and 337.13 at step 100 (2.5492, 12.07 %, 337.09); shift 8: 8.0165 at step 100, as published; at shift "
             "4 step 1 agrees, step 100 does not (7.42, published 6.31), by which time 10 codewords are in use",
         ),
+        distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("gamma", (0.1, 0.5, 2.0), below=(0.03,), above=(10.0,))
     added = ("codebook_weight", "normalise", "init")

@@ -14,6 +14,7 @@ ARROWS = {
     "methods.core": "",
     "methods.parts": "methods.core",
     "methods": "methods.core methods.parts",
+    "methods.adapters": "methods methods.core methods.parts",
     "methods.contract": "methods methods.core methods.parts",
     "benchmark": "benchmark.records methods methods.core methods.parts",
     "benchmark.records": "methods.core",

@@ -16,7 +16,8 @@ from benchmark.suite.schema import MODALITY_DEFAULTS, Arm, Component, Grid, Suit
 from benchmark.values import BadValueError, Key, Values
 from methods.core.usage import UsageError, did_you_mean
 
-SUITES = Path(__file__).parents[2] / "suites"
+SUITES = (Path(__file__).parents[1] / "shipped" / "suites").resolve()
+"""In a checkout `suites/`, to which `benchmark/shipped` has a link that packaging follows."""
 _SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
 
 

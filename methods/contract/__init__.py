@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,50 +14,75 @@ from methods.contract import (  # noqa: F401  (each adds its checks, in this ord
     devices,
     edges,
     output,
+    processes,
     schedules,
     training,
 )
-from methods.contract.promises import CHECKS, Check, PromiseError
+from methods.contract.promises import CHECKS, Check, PromiseError, is_accepted
 from methods.contract.subject import Subject
 from methods.core.base import Quantizer
 from methods.core.registry import get
 from methods.core.usage import UsageError, in_words
 
+_SIZES = (64, 256, 4096)
+"""Codebook sizes to check at: levels of one size split none but the powers of their number."""
+
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The outcome of one check: its name, the promise in words, and what was wrong if it is broken."""
+    """The outcome of one check: its name, the promise in words, and what was seen, if anything is to be said of it.
+
+    ``declared``: what the method says it does instead (`Quantizer.not_promised`); empty where it makes the promise.
+    """
 
     name: str
     promise: str
     passed: bool
     message: str = ""
+    declared: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether a promise that the method makes does not hold."""
+        return not self.passed and not self.declared
 
 
 def check_quantizer(
     method: str | type[Quantizer],
     *,
-    codebook_size: int = 64,
+    codebook_size: int | None = None,
     dim: int = 8,
     params: Mapping[str, Any] | None = None,
+    most_processes: int = 1,
 ) -> list[CheckResult]:
     """Check all promises that apply to a method, by its registered name or its class.
 
+    ``codebook_size`` is by default the first of 64, 256 and 4,096 that the method can have with ``params``. What
+    starts two processes, which takes some seconds, is checked with ``most_processes=2``.
     Where it cannot even be built, the list ends with that. The global random state is left as it was.
 
     Raises:
         UsageError: there is no such method.
     """
     cls = get(method) if isinstance(method, str) else method
-    subject = Subject(cls, codebook_size, dim, params or {})
+    params = params or {}
+    subject = Subject(cls, codebook_size or _size_of(cls, params), dim, params)
+    declared = cls.not_promised(**subject.params)
     results: list[CheckResult] = []
     for name, check in CHECKS.items():
         if getattr(check, "needs_codes", False) and not cls.has_codes:
             continue
-        results.append(_run(name, check, subject))
+        if getattr(check, "processes", 1) > most_processes:
+            continue
+        results.append(replace(_run(name, check, subject), declared=declared.get(name, "")))
         if name == "builds" and not results[-1].passed:
             break
     return results
+
+
+def _size_of(cls: type[Quantizer], params: Mapping[str, Any]) -> int:
+    can_be_had = [size for size in _SIZES if is_accepted(partial(cls.resolve_size, size, **params))]
+    return can_be_had[0] if can_be_had else _SIZES[0]
 
 
 def _run(name: str, check: Check, subject: Subject) -> CheckResult:
@@ -64,7 +90,7 @@ def _run(name: str, check: Check, subject: Subject) -> CheckResult:
     states = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[]):
-            check(subject)
+            seen = check(subject) or ""
     except (PromiseError, UsageError) as error:
         return CheckResult(name, promise, False, str(error))
     except Exception as error:  # whatever a method raises is a broken promise
@@ -72,4 +98,4 @@ def _run(name: str, check: Check, subject: Subject) -> CheckResult:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-    return CheckResult(name, promise, True)
+    return CheckResult(name, promise, True, seen)

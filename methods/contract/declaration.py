@@ -5,7 +5,6 @@ from functools import partial
 from methods.contract.promises import check, is_accepted, require
 from methods.contract.subject import Subject
 from methods.core.base import Quantizer
-from methods.core.usage import options_of
 
 
 @check("builds")
@@ -13,7 +12,7 @@ def builds(subject: Subject) -> None:
     """It is built from a codebook size, a dimension and parameters that all have defaults."""
     needed = [
         option.name
-        for option in options_of(subject.cls.__init__, ("codebook_size", "dim")).values()
+        for option in subject.cls.options(subject.params).values()
         if option.default is option.empty and option.name not in subject.params
     ]
     require(not needed, f"these parameters have no default: {', '.join(needed)}")
@@ -30,7 +29,7 @@ def card(subject: Subject) -> None:
     version = subject.cls.version
     require(isinstance(version, int) and version >= 1, f"version must be an integer from 1 on, not {version!r}")
     knob = subject.cls.knob
-    options = options_of(subject.cls.__init__, ("codebook_size", "dim"))
+    options = subject.cls.options(subject.params)
     require(knob is None or knob.parameter in options, f"the knob `{knob and knob.parameter}` is no parameter")
 
 
@@ -61,7 +60,7 @@ def sizes(subject: Subject) -> None:
 @check("wrong_parameters")
 def wrong_parameters(subject: Subject) -> None:
     """A parameter it does not have, or a word that is no choice, is answered with a UsageError."""
-    options = options_of(subject.cls.__init__, ("codebook_size", "dim"))
+    options = subject.cls.options(subject.params)
     wrong = {"no_such_parameter": 1} | {name: "no such choice" for name, o in options.items() if type(o.default) is str}
     for name, value in wrong.items():
         other = Subject(subject.cls, subject.codebook_size, subject.dim, {**subject.params, name: value})

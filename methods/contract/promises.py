@@ -12,7 +12,8 @@ from methods.contract.subject import Subject
 from methods.core.base import Quantized, Quantizer
 from methods.core.usage import UsageError
 
-Check = Callable[[Subject], None]
+Check = Callable[[Subject], str | None]
+"""It raises `PromiseError`, or returns what was seen, if anything is to be said of it."""
 F = TypeVar("F", bound=Check)
 CHECKS: dict[str, Check] = {}
 """All checks by name, in the order in which they run; the first line of each says the promise in words."""
@@ -22,11 +23,14 @@ class PromiseError(Exception):
     """A promise that does not hold; the message says in words what was seen."""
 
 
-def check(name: str, *, needs_codes: bool = False) -> Callable[[F], F]:
-    """Add a check under ``name``; one that needs codes is left out for a method without."""
+def check(name: str, *, needs_codes: bool = False, processes: int = 1) -> Callable[[F], F]:
+    """Add a check under ``name``; one that needs codes is left out for a method without.
+
+    ``processes``: how many it starts; one that starts some is made only where it is asked for.
+    """
 
     def add(function: F) -> F:
-        function.needs_codes = needs_codes  # type: ignore[attr-defined]
+        function.needs_codes, function.processes = needs_codes, processes  # type: ignore[attr-defined]
         CHECKS[name] = function
         return function
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.core.base import Quantized, Quantizer
-from methods.core.usage import resolve_options
+from methods.core.usage import check_options
 
 _TOTAL_STEPS = 10
 _LEARNING_RATE = 1e-2
@@ -26,7 +26,7 @@ class Subject:
     def create(self, codebook_size: int | None = None, dim: int | None = None, seed: int = 0) -> Quantizer:
         """A freshly built quantizer that has seen no data."""
         seed_cpu(seed)
-        options = resolve_options(f"`{self.cls.name}`", self.cls.__init__, self.params, ("codebook_size", "dim"))
+        options = check_options(f"`{self.cls.name}`", self.cls.options(self.params), self.params)
         return self.cls(codebook_size or self.codebook_size, dim or self.dim, **options)
 
     def build(self, seed: int = 0, start: Tensor | None = None) -> Quantizer:

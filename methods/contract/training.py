@@ -1,12 +1,14 @@
 """How a method trains: gradients, parameters, repeatability, and state that goes on where it stopped."""
 
 import io
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from methods.contract.promises import check, require, require_same_output, require_same_state, snapshot
 from methods.contract.subject import Subject, evaluate
+from methods.core.base import Quantizer
 
 
 @check("gradient")
@@ -71,13 +73,7 @@ def deterministic(subject: Subject) -> None:
 @check("resume")
 def resume(subject: Subject) -> None:
     """State saved and loaded into a new quantizer goes on exactly as if it had never stopped."""
-    original = subject.trained(steps=2)
-    file = io.BytesIO()
-    torch.save(original.state_dict(), file)
-    file.seek(0)
-    resumed = subject.create(seed=7)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    resumed.initialise(subject.batches(subject.latents(seed=99)))
+    original, resumed = _original_and_resumed(subject)
     require_same_state(original.state_dict(), resumed.state_dict(), "after loading and `initialise`, these differ")
     latents = subject.latents()
     story = "after loading, evaluation is another"
@@ -88,9 +84,50 @@ def resume(subject: Subject) -> None:
     require_same_state(original.state_dict(), resumed.state_dict(), story)
 
 
+@check("nothing_outside_state")
+def nothing_outside_state(subject: Subject) -> None:
+    """Nothing that training changes is outside state_dict: after loading and a step every attribute is the same too."""
+    original, resumed = _original_and_resumed(subject)
+    subject.train_step(original, 2)
+    subject.train_step(resumed, 2)
+    story = "after loading and one training step these differ, and are in no state_dict; keep them in buffers"
+    require_same_state(_attributes(original), _attributes(resumed), story)
+
+
 @check("registered_tensors")
 def registered_tensors(subject: Subject) -> None:
     """Every tensor it is built with is a parameter or a buffer, so that it moves to the device and is saved."""
     for path, module in subject.build().named_modules():
         plain = [key for key, value in vars(module).items() if isinstance(value, Tensor)]
         require(not plain, f"plain tensors in `{path or subject.cls.__name__}`: {', '.join(plain)}; register buffers")
+
+
+def _original_and_resumed(subject: Subject) -> tuple[Quantizer, Quantizer]:
+    """A quantizer after two steps, and another one with its state."""
+    original = subject.trained(steps=2)
+    file = io.BytesIO()
+    torch.save(original.state_dict(), file)
+    file.seek(0)
+    resumed = subject.create(seed=7)
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    resumed.initialise(subject.batches(subject.latents(seed=99)))
+    return original, resumed
+
+
+def _attributes(quantizer: Quantizer) -> dict[str, Any]:
+    """What its modules hold beside parameters: buffers that are not saved, numbers, words, and lists of them."""
+    saved, of_torch = set(quantizer.state_dict()), set(vars(nn.Module()))
+    found: dict[str, Any] = {name: value for name, value in quantizer.named_buffers() if name not in saved}
+    for path, module in quantizer.named_modules():
+        held = {name: value for name, value in vars(module).items() if name not in of_torch}
+        for name, value in held.items():
+            found |= _leaves(f"{path}.{name}" if path else name, value)
+    return found
+
+
+def _leaves(name: str, value: Any) -> dict[str, Any]:
+    """The tensors, numbers and words in ``value``, by where they stand in it."""
+    if value is None or isinstance(value, Tensor | bool | int | float | str):
+        return {name: value}
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    return {where: leaf for key, inner in entries for where, leaf in _leaves(f"{name}[{key!r}]", inner).items()}

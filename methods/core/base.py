@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +14,15 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.core.usage import UsageError, check_range
+from methods.core.usage import UsageError, check_range, options_of
 
 HISTORY = (
     *("step", "seconds", "learning_rate", "loss", "reconstruction", "quantizer"),
     *("validation_error", "usage", "perplexity"),
 )
 """Columns of a run's history that are the harness's; no entry of a log bears one of these names."""
+_SUPPLIED = ("codebook_size", "dim")
+"""Arguments of every method that the harness gives."""
 
 
 class Quantized(NamedTuple):
@@ -43,8 +46,11 @@ class Card:
     ``evidence`` lists what it was compared with and the figure that came out; empty means
     *not verified*, and the tables mark the method with a dagger. ``schedule`` says what the method changes over
     a run, in shares of it, and what it counts in steps and why; empty where only the run's learning rate changes.
+    ``distributed`` says how several processes compare with one, once that was tried (`two_processes` of the contract
+    does); empty says nothing.
     """
 
+    SAME_AS_ONE: ClassVar[str] = "two processes with half batches equal one with the whole batch"
     idea: str
     paper: str
     code: str = "none"
@@ -53,7 +59,7 @@ class Card:
     schedule: str = ""
     differences: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
-    distributed: str = "two processes with half batches equal one with the whole batch"
+    distributed: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,22 @@ class Quantizer(nn.Module):
         self.dim = dim
         self.level_sizes: tuple[int, ...] = type(self).resolve_size(codebook_size, **size_params)
         self.codebook_size = math.prod(self.level_sizes)
+
+    # -- what a person may set -----------------------------------------------------------------
+
+    @classmethod
+    def options(cls, given: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
+        """The parameters by name; where one of those that are ``given`` chooses what is built, those that go with it.
+
+        Raises:
+            UsageError: nothing can be built with ``given``.
+        """
+        return options_of(cls.__init__, _SUPPLIED)
+
+    @classmethod
+    def not_promised(cls, **params: Any) -> Mapping[str, str]:
+        """What of the contract it does not promise with ``params``: by the name of the check, what it does instead."""
+        return {}
 
     # -- sizes ---------------------------------------------------------------------------------
 

@@ -36,7 +36,8 @@ def _section(name: str) -> str:
     sizes = "; ".join(f"{words} {limit:,} codes" for words, limit in limits.items() if limit is not None)
     if sizes:
         lines.append(f"Declared sizes: {sizes}.\n")
-    lines.append(f"Several processes: {card.distributed}.\n")
+    if card.distributed:
+        lines.append(f"Several processes: {card.distributed}.\n")
     if card.schedule:
         lines.append(f"Over a run: {card.schedule}.\n")
     for title, entries, empty in (

@@ -32,12 +32,12 @@ class Registry(Generic[T]):
 
     Args:
         kind: in words.
-        package: every module at its top is imported to find what is there.
+        packages: every module at the top of one is imported to find what is there.
         group: of the entry points of installed plug-ins.
     """
 
-    def __init__(self, kind: str, package: str, group: str) -> None:
-        self.kind, self.group, self._package = kind, group, package
+    def __init__(self, kind: str, *packages: str, group: str) -> None:
+        self.kind, self.group, self._packages = kind, group, packages
         self._things: dict[str, T] = {}
         self._makers: dict[str, Any] = {}
         self._sources: dict[str, str] = {}
@@ -87,17 +87,17 @@ class Registry(Generic[T]):
         return dict(self._things)
 
     def discover(self) -> None:
-        """Import every module at the top of the package, then every installed plug-in; once.
+        """Import every module at the top of the packages, then every installed plug-in; once.
 
         Raises:
             UsageError: an installed plug-in fails to import, or registers nothing.
         """
         if self._complete:
             return
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
-            if not module.ispkg:
-                importlib.import_module(module.name)
+        for package in self._packages:
+            for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+                if not module.ispkg:
+                    importlib.import_module(module.name)
         for plugin, loaded in load_installed(self.group).items():
             made = [maker for other in _registries if other.group == self.group for maker in other._makers.values()]
             if (inspect.isclass(loaded) or inspect.isfunction(loaded)) and loaded not in made:

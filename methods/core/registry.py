@@ -5,11 +5,13 @@ from typing import Any, TypeVar
 
 from methods.core.base import Card, Quantizer
 from methods.core.plugins import Registry
-from methods.core.usage import UsageError, resolve_options
+from methods.core.usage import UsageError, check_options
 
 Q = TypeVar("Q", bound=type)
-_SUPPLIED = ("codebook_size", "dim")
-METHODS: Registry[type[Quantizer]] = Registry("method", __name__.split(".")[0], "codebook_bench.methods")
+_PACKAGE = __name__.split(".")[0]
+METHODS: Registry[type[Quantizer]] = Registry(
+    "method", _PACKAGE, f"{_PACKAGE}.adapters", group="codebook_bench.methods"
+)
 
 
 def register(name: str) -> Callable[[Q], Q]:
@@ -68,7 +70,7 @@ def sources(name: str, params: dict[str, Any]) -> dict[str, str]:
 
 def resolve_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
     """All parameters of a method with their values, the given ones over the defaults."""
-    return resolve_options(f"`{name}`", get(name).__init__, params, _SUPPLIED)
+    return check_options(f"`{name}`", get(name).options(params), params)
 
 
 def create(name: str, codebook_size: int, dim: int, **params: Any) -> Quantizer:

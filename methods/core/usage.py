@@ -64,13 +64,6 @@ def options_of(build: Callable[..., Any], supplied: Iterable[str] = ()) -> dict[
     return {p.name: p for p in parameters if p.name not in hidden and p.kind in kinds}
 
 
-def resolve_options(
-    what: str, build: Callable[..., Any], given: Mapping[str, Any], supplied: Iterable[str] = ()
-) -> dict[str, Any]:
-    """All options of ``build`` with their values, as `check_options`."""
-    return check_options(what, options_of(build, supplied), given)
-
-
 def check_options(what: str, options: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """All ``options`` with their values: the given ones over the defaults.
 

@@ -202,6 +202,8 @@ def test_the_plug_ins_in_contributing_work_on_the_first_try(
         (tmp_path / f"mine{number}.py").write_text(block)
         arguments += ["--plugin", str(tmp_path / f"mine{number}.py")]
     assert _call("check", "mine", "--plugin", str(tmp_path / "mine0.py")) == 0
+    seen = "seen: two processes end where one with the whole batch does; its card says nothing of it"
+    assert seen in capsys.readouterr().out
     suite = {**tiny, "evaluation": {**tiny["evaluation"], "extra": ["clipped"]}, "plots": ["clipping"]}
     assert _call("run", write_suite(suite), "--methods", "mine", *arguments) == 0
     results = tmp_path / "results" / "tiny"

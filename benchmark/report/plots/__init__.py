@@ -19,7 +19,7 @@ from methods.core.usage import UsageError
 
 Builder = TypeVar("Builder", bound=Callable[[], Plot])
 
-PLOTS: Registry[Plot] = Registry("plot", __name__, "codebook_bench.plots")
+PLOTS: Registry[Plot] = Registry("plot", __name__, group="codebook_bench.plots")
 for _plot in (
     BySize("usage", grouped(USAGE)),
     BySize("distortion", distortion_columns),

@@ -11,7 +11,7 @@ from methods.contract import CHECKS, check_quantizer
 
 
 def broken_promises(method, **sizes) -> dict[str, str]:
-    return {result.name: result.message for result in check_quantizer(method, **sizes) if not result.passed}
+    return {result.name: result.message for result in check_quantizer(method, **sizes) if result.broken}
 
 
 class Sound(Quantizer):

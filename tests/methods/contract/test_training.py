@@ -28,6 +28,19 @@ class StartsFromDataTwice(Sound):
             self.codebook.copy_(next(latents).reshape(-1, self.dim)[: self.codebook_size])
 
 
+@FAULTS.planted("nothing_outside_state", "`seen`, `history[0]`")
+class CountsOutsideItsState(Sound):
+    """A counter of steps and a list that it keeps, which the next replacement may wait for."""
+
+    def __init__(self, codebook_size: int, dim: int):
+        super().__init__(codebook_size, dim)
+        self.seen, self.history = 0, []
+
+    def after_step(self):
+        self.seen += 1
+        self.history = [self.mean.clone() * self.seen]
+
+
 @FAULTS.planted("registered_tensors", "scale")
 class PlainTensor(Sound):
     def __init__(self, codebook_size: int, dim: int):

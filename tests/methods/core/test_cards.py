@@ -6,7 +6,6 @@ import pytest
 
 from methods import available, get
 from methods.core.cards import cards_markdown
-from methods.core.usage import options_of
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -34,7 +33,7 @@ def test_it_says_what_changes_over_a_run_where_something_does() -> None:
 @pytest.mark.parametrize("name", available())
 def test_a_method_that_counts_in_steps_says_why(name) -> None:
     """A moving average's decay counts in them too."""
-    options = options_of(get(name).__init__, ("codebook_size", "dim"))
+    options = get(name).options({})
     counted = [option for option in options if option == "decay" or option.endswith(("_steps", "_every", "_after"))]
     schedule = get(name).card.schedule
     assert not counted or ("steps" in schedule and "however long the run" in schedule), counted

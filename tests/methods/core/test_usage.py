@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from methods.core.usage import UsageError, check_choice, check_count, check_range, resolve_options
+from methods.core.usage import UsageError, check_choice, check_count, check_options, check_range, options_of
 
 
 def message_of(function, *args, **kwargs) -> str:
@@ -18,12 +18,12 @@ def test_option_without_default_must_be_given():
     def build(depth: int, width: int = 2):
         return depth * width
 
-    assert message_of(resolve_options, "`build`", build, {}) == "`build` needs the parameter `depth`"
-    assert resolve_options("`build`", build, {"depth": 3}) == {"depth": 3, "width": 2}
+    assert message_of(check_options, "`build`", options_of(build), {}) == "`build` needs the parameter `depth`"
+    assert check_options("`build`", options_of(build), {"depth": 3}) == {"depth": 3, "width": 2}
 
 
 def test_whole_number_too_large_for_a_float_is_one_sentence():
-    sentence = message_of(resolve_options, "`build`", lambda rate=0.1: rate, {"rate": 10**400})
+    sentence = message_of(check_options, "`build`", options_of(lambda rate=0.1: rate), {"rate": 10**400})
     assert sentence == "`build`: `rate` is an integer too large for a float"
 
 
