@@ -69,9 +69,9 @@ def test_every_exception_is_a_record(write_suite: Write, tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
-def test_sixty_unruly_processes(write_suite: Write, tmp_path: Path) -> None:
-    """Some three minutes on two idle cores."""
-    suite = write_suite(suite_of(range(60), quiet=False))
+def test_thirty_unruly_processes(write_suite: Write, tmp_path: Path) -> None:
+    """Two minutes on two idle cores."""
+    suite = write_suite(suite_of(range(30), quiet=False))
     results = tmp_path / "results"
     command = [sys.executable, "-m", "benchmark", "run", suite, "--results", str(results), "--plugin", str(PLUGIN)]
     environment = {**os.environ, "UNRULY": "yes", "OMP_NUM_THREADS": "1"}
