@@ -38,6 +38,13 @@ COMMANDS = {
     "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
 }
 """By name: where a command is found, so that none waits for what another needs (torch), and what it does."""
+EXTRAS = {
+    **dict.fromkeys(("PIL", "lpips", "skimage", "sklearn", "torch_fidelity", "torchvision"), "images"),
+    **dict.fromkeys(("av", "onnxruntime", "pesq", "pystoi", "soundfile", "torchaudio"), "speech"),
+    **dict.fromkeys(("fontTools", "matplotlib", "pandas", "scipy", "seaborn", "tabulate"), "reports"),
+    "torchmetrics": "all",
+}
+"""The extra with which a package comes that is not there, by the name of its module."""
 PLUGIN = "Python file that registers methods, data sets, models, objectives, metrics or plots"
 LAUNCHERS = ("local", "ray")
 
@@ -52,6 +59,13 @@ def main(arguments: list[str] | None = None) -> None:
         code = resolve_name(f"benchmark.{COMMANDS[options.command][0]}")(options)
     except UsageError as error:
         print(printable(f"error: {error}"), file=sys.stderr)
+        code = 2
+    except ModuleNotFoundError as error:
+        module = (error.name or "").split(".")[0]
+        if module not in EXTRAS:
+            raise
+        extra = f"pip install 'codebook-bench[{EXTRAS[module]}]'"
+        print(f"error: this needs the package of `{module}`, which is not installed: {extra}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130

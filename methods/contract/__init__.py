@@ -66,7 +66,7 @@ def check_quantizer(
     """
     cls = get(method) if isinstance(method, str) else method
     params = params or {}
-    subject = Subject(cls, codebook_size or _size_of(cls, params), dim, params)
+    subject = Subject(cls, codebook_size or size_of(cls, params), dim, params)
     declared = cls.not_promised(**subject.params)
     results: list[CheckResult] = []
     for name, check in CHECKS.items():
@@ -80,7 +80,8 @@ def check_quantizer(
     return results
 
 
-def _size_of(cls: type[Quantizer], params: Mapping[str, Any]) -> int:
+def size_of(cls: type[Quantizer], params: Mapping[str, Any]) -> int:
+    """The codebook size at which `check_quantizer` checks a method."""
     can_be_had = [size for size in _SIZES if is_accepted(partial(cls.resolve_size, size, **params))]
     return can_be_had[0] if can_be_had else _SIZES[0]
 

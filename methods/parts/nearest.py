@@ -56,11 +56,28 @@ def nearest_codes(
     assert codewords.shape[0] > 0, "a codebook without codewords"
     assert latents.shape[1] == codewords.shape[1], (latents.shape, codewords.shape)
     latents, codewords = latents.detach(), codewords.detach()
+    if torch.compiler.is_compiling():
+        return _nearest_codes_in_a_graph(latents, codewords, metric)
+    return _nearest_codes(latents, codewords, metric, memory)
+
+
+def _nearest_codes(latents: Tensor, codewords: Tensor, metric: str, memory: SearchMemory | None = None) -> Tensor:
     if latents.device.type == "cpu":
         codes = search_bounded(latents, codewords, partial(_dense, metric=metric), memory)
         if codes is not None:
             return codes
     return compare_all(latents, codewords, metric)
+
+
+@torch.library.custom_op("codebook_bench::nearest_codes", mutates_args=())
+def _nearest_codes_in_a_graph(latents: Tensor, codewords: Tensor, metric: str) -> Tensor:
+    """The search as one operator of a graph, into which `torch.compile` and `torch.export` do not look."""
+    return _nearest_codes(latents, codewords, metric)
+
+
+@_nearest_codes_in_a_graph.register_fake
+def _(latents: Tensor, codewords: Tensor, metric: str) -> Tensor:
+    return latents.new_empty(latents.shape[0], dtype=torch.int64)
 
 
 @torch.no_grad()

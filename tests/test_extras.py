@@ -1,0 +1,78 @@
+"""By default is installed what `methods` and the harness need; the rest are extras, and what lacks one says so."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli import EXTRAS, main
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "faiss": "faiss-cpu",
+    "fontTools": "matplotlib",
+    "llvmlite": "numba",
+    "ot": "pot",
+    "pydantic_core": "pydantic",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "triton": "torch",
+    "yaml": "pyyaml",
+}
+"""Those that bear another name than their module, or come with another one."""
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[>=<!~]", requirement)[0].replace("_", "-") for requirement in requirements}
+
+
+BASE = names(PROJECT["project"]["dependencies"])
+OPTIONAL = {extra: names(needs) for extra, needs in PROJECT["project"]["optional-dependencies"].items()}
+WEIGHTS = names(PROJECT["dependency-groups"]["weights"])
+
+
+def imported(folder: str) -> set[str]:
+    """Distributions that a folder's code imports."""
+    found = set()
+    for file in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    modules = {name.split(".")[0] for name in found} - sys.stdlib_module_names - {"benchmark", "methods"}
+    return {DISTRIBUTIONS.get(module, module.replace("_", "-")) for module in modules}
+
+
+def test_methods_need_nothing_but_the_default() -> None:
+    assert imported("methods") <= BASE | OPTIONAL["libraries"]
+
+
+def test_everything_else_is_in_an_extra() -> None:
+    assert imported("benchmark") <= BASE | WEIGHTS | set().union(*OPTIONAL.values())
+
+
+@pytest.mark.parametrize("module", EXTRAS)
+def test_a_package_is_in_the_extra_that_is_named(module: str) -> None:
+    parts = ("images", "speech", "reports") if EXTRAS[module] == "all" else (EXTRAS[module],)
+    distribution = DISTRIBUTIONS.get(module, module.replace("_", "-"))
+    assert any(distribution in OPTIONAL[part] for part in parts)
+
+
+def test_a_package_that_is_not_there_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+    monkeypatch.setattr("benchmark.cli.resolve_name", missing)
+    with pytest.raises(SystemExit) as ended:
+        main(["list"])
+    assert ended.value.code == 2
+    told = "error: this needs the package of `pandas`, which is not installed: pip install 'codebook-bench[reports]'\n"
+    assert capsys.readouterr().err == told
