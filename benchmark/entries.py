@@ -10,15 +10,18 @@ from pydantic_core import PydanticUndefined
 
 from benchmark.components import Components
 from benchmark.data import datasets
+from benchmark.document import Document
 from benchmark.metrics import extra_metrics, metrics
 from benchmark.metrics.catalogue import METRICS, Metric
 from benchmark.metrics.parts.speech import measures
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
+from benchmark.report.declarations import PaperTable, PlotOf, Style, TableOf
+from benchmark.report.paper import PaperFile
 from benchmark.report.plots import PLOTS
 from benchmark.report.tables import TABLES
-from benchmark.suite.file import Document, available_suites, find_suite, validate
+from benchmark.suite.file import available_suites, find_suite, validate
 from benchmark.suite.schema import Arm, Grid, SuiteFile, Tuning, Variant
 from methods import available, get
 from methods.core.registry import card_of
@@ -164,12 +167,24 @@ dataset: photos
 training: {steps: 1000}
 grid: {codebook_size: [256]}
 methods: [vq_vae, simvq]"""
+_PAPER = """\
+suite: remedies
+style: {column: single}
+footnotes: short
+tables:
+  - {name: headline, title: At eight bits, suites: [quickstart, remedies], columns: [usage, psnr], sizes: [256]}
+plots:
+  - {name: some, of: usage, arms: [simvq, vq_vae]}"""
 _SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
     "suite": (SuiteFile, _SUITE),
     "training": (Training, "training: {steps: 16000, batch_size: 32, learning_rate: 3.0e-3, schedule: cosine}"),
     "grid": (Grid, "grid: {codebook_size: [256, 1024], training.steps: [1000, 4000]}"),
     "methods": (Arm, "methods: [simvq, {arm: vq_vae_kmeans, method: vq_vae, params: {init: kmeans}}]"),
     "at": (Variant, "methods: [{method: vq_vae, at: [{dataset.shift: 4, params: {init: normal}}]}]"),
+    "table": (PaperTable, "tables: [{name: mine, title: Usage, columns: [usage, perplexity], arms: [simvq, vq_vae]}]"),
+    "table_of": (TableOf, "tables: [{name: mine, of: main, arms: [simvq, vq_vae], footnotes: short}]"),
+    "plot_of": (PlotOf, "plots: [{name: mine, of: usage, arms: [simvq, vq_vae], style: {column: single}}]"),
+    "style": (Style, "plots: [{name: mine, of: usage, style: {width: 3.25, font_size: 7}}]"),
     "tuning": (Tuning, "tuning: {codebook_sizes: [1024], steps: [500, 4000]}"),
 }
 
@@ -179,6 +194,10 @@ def _keys(kind: str) -> list[Entry]:
         Entry(kind, name, inspect.getdoc(model) or "", tuple(_fields(model)), example)
         for name, (model, example) in _SECTIONS.items()
     ]
+
+
+def _paper(kind: str) -> list[Entry]:
+    return [Entry(kind, "paper", inspect.getdoc(PaperFile) or "", tuple(_fields(PaperFile)), _PAPER)]
 
 
 def _fields(model: type[BaseModel]) -> Iterable[Option]:
@@ -235,6 +254,7 @@ def _written(value: Any) -> str:
 
 KINDS: dict[str, Callable[[str], list[Entry]]] = {
     "keys of a suite": _keys,
+    "a file for a paper": _paper,
     "suites": _suites,
     "methods": _methods,
     "data sets": _components("dataset: {choice}", datasets),

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmark.document import Document
 from benchmark.records.plain import printable
 from benchmark.records.store import folder_of_suite
 from benchmark.report.write import write_reports
@@ -13,6 +14,8 @@ from methods.core.usage import UsageError
 def tables(options: argparse.Namespace) -> int:
     """Write tables and plots from the records, training nothing."""
     root = Path(options.results)
+    if options.suite is not None and (paper := _paper(options.suite)) is not None:
+        return _write_paper(paper, root)
     if options.suite is not None:
         folders = [folder_of_suite(root, _name(options.suite))]
     else:
@@ -26,11 +29,26 @@ def tables(options: argparse.Namespace) -> int:
 
 def _name(suite: str) -> str:
     """Of the folder of a suite, which may be named by its file."""
-    if not suite.endswith((".yaml", ".yml")):
-        return suite
-    from benchmark.suite.file import find_suite  # and torch with it, which a name alone does not need
+    return Path(suite).stem if suite.endswith((".yaml", ".yml")) else suite
 
-    return find_suite(suite).stem
+
+def _paper(name: str) -> Document | None:
+    """The file with tables and plots alone that ``name`` is; None for a suite, or its file."""
+    if not name.endswith((".yaml", ".yml")):
+        return None
+    document = Document(Path(name).expanduser())
+    if not isinstance(document.data, dict) or not {"methods", "tables", "plots"} & set(document.data):
+        raise UsageError(f"{name}: a suite has the key `methods`, and a file for a paper `tables` or `plots`")
+    return None if "methods" in document.data else document
+
+
+def _write_paper(document: Document, root: Path) -> int:
+    from benchmark.report.paper import write_paper  # and pandas and the plots
+
+    for path in write_paper(document, root):
+        if path.suffix in (".md", ".tex", ".png"):
+            print(path)
+    return 0
 
 
 def thin(options: argparse.Namespace) -> int:

@@ -14,8 +14,11 @@ from benchmark.report.declarations import (
     Declaration,
     PaperTable,
     PlotDeclaration,
+    PlotOf,
     PlotOfTable,
+    Style,
     TableDeclaration,
+    TableOf,
     check_arms,
     plots_of,
     tables_of,
@@ -25,8 +28,10 @@ from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.pdf_fonts import shared_subsets
 from benchmark.report.plots import PLOTS, AgainstPublished, BySize, Plot
+from benchmark.report.plots.page import page, set_figure
 from benchmark.report.published import check_published
 from benchmark.report.quantities import named
+from benchmark.report.selection import selected
 from benchmark.report.still_axes import hold_still
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
@@ -49,18 +54,33 @@ def build(results: Results) -> list[Path]:
     folder = results.folder
     tables = tables_of(results.plan["tables"], TABLES)
     plots = plots_of(results.plan["plots"], PLOTS.all(), tables)
-    grid = Grid(results)
+    grids = Grids(results)
     written = [_write(folder / "summary.csv", summary_csv(results))]
     for declaration in tables or TABLES:
-        table = table_of(declaration, grid)
+        table = table_of(declaration, grids)
         written += write_table(table, folder / "tables") if table else []
-    styles = arm_styles(results.plan["arms"], grid.size_free)
-    with matplotlib.rc_context(RC), shared_subsets():
-        for shown in plots or PLOTS.all():
-            plot = _plot(shown, tables)
-            figure = plot.draw(grid, styles)
-            written += _write_figure(plot.name, figure, folder / "plots") if figure else []
+    for shown in plots or PLOTS.all():
+        written += write_plot(shown, grids, tables, folder / "plots")
     return written
+
+
+class Grids:
+    """The grids of one results folder: whole, and of what single tables and plots show of it."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self._made: dict[str, Grid] = {}
+
+    def of(self, arms: Sequence[str] | None = None, sizes: Sequence[int] | None = None) -> Grid:
+        """The grid of some arms and codebook sizes; of all where None."""
+        key = repr((arms, sizes))
+        if key not in self._made:
+            self._made[key] = Grid(selected(self.results, arms, sizes))
+        return self._made[key]
+
+    def shown_by(self, declaration: TableDeclaration | PlotDeclaration) -> Grid:
+        """The grid of what a table or a plot shows."""
+        return self.of() if isinstance(declaration, str) else self.of(declaration.arms, declaration.sizes)
 
 
 def check_tables(tables: Sequence[Declaration], arms: Collection[str], coordinates: Mapping[str, Any]) -> None:
@@ -70,19 +90,19 @@ def check_tables(tables: Sequence[Declaration], arms: Collection[str], coordinat
         UsageError: one sentence about the first that can't be built.
     """
     for table in tables_of(tables, TABLES):
-        if isinstance(table, PaperTable):
-            check_arms(table, arms)
-            if table.published is not None:
-                check_published(table.published, coordinates)
+        check_arms(table, arms)
+        if isinstance(table, PaperTable) and table.published is not None:
+            check_published(table.published, coordinates)
 
 
-def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration]) -> None:
-    """Check what a suite lists as plots, some of which may be of its ``tables``.
+def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration], arms: Collection[str]) -> None:
+    """Check what a suite with these ``arms`` lists as plots, some of which may be of its ``tables``.
 
     Raises:
         UsageError: one sentence about the first that can't be built.
     """
-    plots_of(plots, PLOTS.all(), tables_of(tables, TABLES))
+    for plot in plots_of(plots, PLOTS.all(), tables_of(tables, TABLES)):
+        check_arms(plot, arms)
 
 
 def summary_csv(results: Results) -> str:
@@ -107,18 +127,54 @@ def _setting(config: Any, name: str) -> Any:
     return config
 
 
-def table_of(declaration: TableDeclaration, grid: Grid) -> Table | None:
-    """The table that is declared; None where it does not apply."""
+def table_of(declaration: TableDeclaration, *grids: Grids) -> Table | None:
+    """The table that is declared, of several suites where it can be; None where it does not apply."""
     if isinstance(declaration, str):
-        return TABLES[declaration](grid)
+        [whole] = grids
+        return TABLES[declaration](whole.of())
+    shown = [grid for own in grids if (grid := own.shown_by(declaration)).places]
+    if not shown:
+        return None
     if isinstance(declaration, PaperTable):
-        return paper_table(declaration, grid)
-    return metrics_by_size(declaration.name, declaration.metrics, grid)
+        table = paper_table(declaration, *shown)
+    elif isinstance(declaration, TableOf):
+        table = TABLES[declaration.of](shown[0])
+    else:
+        table = metrics_by_size(declaration.name, declaration.metrics, shown[0])
+    title = declaration.title if isinstance(declaration, TableOf) else None
+    return table.set_as(declaration.name, title, declaration.footnotes, declaration.style) if table else None
+
+
+def write_plot(
+    declaration: PlotDeclaration, grids: Grids, tables: Sequence[TableDeclaration], folder: Path
+) -> list[Path]:
+    """Draw the plot that is declared and write it as PNG and PDF; nothing where it does not apply."""
+    name, style = (declaration, Style()) if isinstance(declaration, str) else (declaration.name, declaration.style)
+    grid = grids.shown_by(_with_arms(declaration, tables))
+    if not grid.places:
+        return []
+    with matplotlib.rc_context(RC), shared_subsets(), page(style):
+        figure = _plot(declaration, tables).draw(grid, arm_styles(grid.results.plan["arms"], grid.size_free))
+        if figure is None:
+            return []
+        set_figure(figure, style)
+        return _write_figure(name, figure, folder)
+
+
+def _with_arms(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> PlotDeclaration:
+    """A plot of a table has the arms and sizes of the table where it names none."""
+    if not isinstance(declaration, PlotOfTable):
+        return declaration
+    [table] = [t for t in tables if isinstance(t, PaperTable) and t.name == declaration.table]
+    update = {"arms": declaration.arms or table.arms, "sizes": declaration.sizes or table.sizes}
+    return declaration.model_copy(update=update)
 
 
 def _plot(declaration: PlotDeclaration, tables: Sequence[TableDeclaration]) -> Plot:
     if isinstance(declaration, str):
         return PLOTS.find(declaration)
+    if isinstance(declaration, PlotOf):
+        return PLOTS.find(declaration.of)
     if isinstance(declaration, PlotOfTable):
         [table] = [t for t in tables if isinstance(t, PaperTable) and t.name == declaration.table]
         return AgainstPublished(declaration.name, table)

@@ -42,6 +42,7 @@ class Results:
     ``records``: the whole records by key. ``histories``: their curves, None where they can't be read.
     ``problems``: one sentence for each record that is there but can't be used.
     ``timed_on``: the device whose times and memory ``cells`` hold, where the runs were made on several.
+    ``in_order``: whether the arms stand in the order in which somebody named them.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Results:
     axes: list[Axis] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     timed_on: str | None = None
+    in_order: bool = False
 
     @cached_property
     def ok(self) -> pd.DataFrame:
@@ -62,9 +64,9 @@ class Results:
 
     @property
     def arms(self) -> list[str]:
-        """Arms in the order of the plan, references last."""
+        """Arms in the order of the plan, references last unless somebody named an order."""
         arms = [arm["arm"] for arm in self.plan["arms"]]
-        return sorted(arms, key=lambda arm: self.is_reference(arm))
+        return arms if self.in_order else sorted(arms, key=lambda arm: self.is_reference(arm))
 
     def arm(self, name: str) -> dict[str, Any]:
         """The plan's entry of an arm."""

@@ -64,6 +64,13 @@ def mark_notes(grid: Grid) -> list[str]:
     return notes
 
 
+def selection_note(grid: Grid) -> list[str]:
+    """How many arms of the suite somebody left out: what is best here is best of these."""
+    left_out = grid.results.plan.get("left_out", 0)
+    arms = "arm" if left_out == 1 else "arms"
+    return [f"Left out: {left_out} more {arms} of the suite; what is compared is what is shown."] if left_out else []
+
+
 def progress_note() -> str:
     """What a gain is, and is not."""
     return (

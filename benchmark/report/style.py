@@ -9,6 +9,8 @@ from typing import Any
 import matplotlib
 from matplotlib.colors import to_hex, to_rgb
 
+from benchmark.report.families import COLOURS, family_of
+
 RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -87,13 +89,19 @@ _KNOWN = (
 _SHADES = (("black", 0.0), ("black", 0.45), ("white", 0.45), ("black", 0.7))
 
 
+MOST_IN_LEGEND = 10
+"""Arms that a legend can tell apart; where there are more, each has its name beside it."""
+_FEWEST_FAMILIES = 3
+
+
 @dataclass(frozen=True)
 class Style:
-    """Colour, marker and line of one arm."""
+    """Colour, marker and line of one arm; ``family``: what its colour stands for, where that is not the arm itself."""
 
     colour: str
     marker: str
     line: Any
+    family: str | None = None
 
     def curve(self) -> dict[str, Any]:
         """Arguments of a line with markers."""
@@ -128,6 +136,8 @@ def arm_styles(arms: list[dict[str, Any]], size_free: Collection[str]) -> dict[s
     takes one that no method of the plan has, while there is one. Where arms share a method, the one named like it
     (else the first) does, and up to three others are shades of its colour with markers of their own; a larger family
     is an ablation and is coloured along one map of rising lightness, in the order of the plan.
+
+    More arms than a legend can tell apart have the colours of their methods' families, where there are several.
     """
     families: dict[str, list[str]] = {}
     for arm in arms:
@@ -142,7 +152,26 @@ def arm_styles(arms: list[dict[str, Any]], size_free: Collection[str]) -> dict[s
     for method, names in families.items():
         own_first = [method] * (method in names) + [name for name in names if name != method]
         styles |= _family(own[method], own_first)
-    return styles
+    return _by_family(arms, styles) if is_crowded(styles) else styles
+
+
+def is_crowded(styles: Mapping[str, Style]) -> bool:
+    """Whether there are more arms than a legend can tell apart."""
+    return len(styles) > MOST_IN_LEGEND
+
+
+def _by_family(arms: list[dict[str, Any]], styles: dict[str, Style]) -> dict[str, Style]:
+    """In the colours of families, of which each has no marker twice while there are enough."""
+    families = {arm["arm"]: family_of(arm["method"]) for arm in arms}
+    if len(set(families.values())) < _FEWEST_FAMILIES:
+        return styles
+    found: dict[str, Style] = {}
+    for arm, family in families.items():
+        taken = [look.marker for look in found.values() if look.family == family]
+        own = styles[arm]
+        marker = own.marker if own.marker not in taken else next((m for m in _MARKERS if m not in taken), own.marker)
+        found[arm] = Style(COLOURS[family], marker, own.line, family)
+    return found
 
 
 def _without_clashes(own: Mapping[str, Style]) -> dict[str, Style]:

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
+from benchmark.document import Document
 from benchmark.records.files import write_atomic
-from benchmark.suite.file import Document
 from benchmark.suite.schema import Arm, Strict
 from methods import UsageError, get
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.components import Components, sources_of
 from benchmark.data import datasets
+from benchmark.document import Document
 from benchmark.metrics.parts.extra import sources as metric_sources
 from benchmark.models import models
 from benchmark.objectives import objectives
@@ -14,7 +15,7 @@ from benchmark.records.run import Run, run_key
 from benchmark.records.settings import Training
 from benchmark.suite.arms import arm_at, resolve_arm
 from benchmark.suite.choices import Choice, apply_choice, read_choices
-from benchmark.suite.file import Document, find_suite, resolve_evaluation, validate
+from benchmark.suite.file import find_suite, resolve_evaluation, validate
 from benchmark.suite.grid import Point, check_axis, check_number, options_at, points
 from benchmark.suite.memory import sizes
 from benchmark.suite.released import checkpoint_of, content, untrained
@@ -212,10 +213,11 @@ class Suite:
             str(entry.get("arm", entry.get("method"))) if isinstance(entry, dict) else str(entry) for entry in written
         }
         first = {"codebook_size": self.file.grid.codebook_size[0], **self.points[0]}
+        names |= {arm.arm for arm in self.file.methods}
         with self.document.at("tables"):
-            check_tables(self.file.tables, names | {arm.arm for arm in self.file.methods}, first)
+            check_tables(self.file.tables, names, first)
         with self.document.at("plots"):
-            check_plots(self.file.plots, self.file.tables)
+            check_plots(self.file.plots, self.file.tables, names)
 
 
 def suite_name(path: Path, overrides: dict[str, Any]) -> str:

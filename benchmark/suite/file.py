@@ -1,19 +1,18 @@
 """Finds and reads a suite's YAML file, and turns every mistake in it into one sentence with the line."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from benchmark.data import datasets
+from benchmark.document import Document
 from benchmark.metrics import metrics
 from benchmark.metrics.parts.extra import evaluation_options
 from benchmark.records.settings import Training
 from benchmark.suite.released import all_released
 from benchmark.suite.schema import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Tuning
-from benchmark.values import BadValueError, Key, Values
+from benchmark.values import Key
 from methods.core.usage import UsageError, did_you_mean
 
 SUITES = (Path(__file__).parents[1] / "shipped" / "suites").resolve()
@@ -38,43 +37,6 @@ def find_suite(name: str) -> Path:
 def available_suites() -> list[str]:
     """Names of the suites in ``suites/``."""
     return sorted(file.stem for file in SUITES.glob("*.yaml"))
-
-
-class Document:
-    """The content of a YAML file with the line of every key."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        values = Values()
-        try:
-            self.data: Any = values.read(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file} can't be read: {error}") from error
-        except BadValueError as error:
-            raise UsageError(f"{file}:{error.line}: {error}") from error
-        self.lines = values.lines
-
-    def where(self, key: Key) -> str:
-        """``file:line`` of a key, or of the nearest key above it that is in the file."""
-        for length in range(len(key), 0, -1):
-            if key[:length] in self.lines:
-                return f"{self.file}:{self.lines[key[:length]]}"
-        return str(self.file)
-
-    @contextmanager
-    def at(self, *key: str | int) -> Iterator[None]:
-        """Puts the place of ``key`` before what turns out to be wrong with it."""
-        try:
-            yield
-        except UsageError as error:
-            raise UsageError(f"{self.where(key)}: {error}") from error
-
-    def listed(self, *key: str) -> list[Any]:
-        """The list that stands at ``key``, empty where there is none."""
-        value = self.data
-        for part in key:
-            value = value.get(part) if isinstance(value, dict) else None
-        return value if isinstance(value, list) else []
 
 
 def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:

@@ -10,9 +10,11 @@ import yaml
 
 from benchmark import files_page
 from benchmark.cli import main
+from benchmark.document import Document
 from benchmark.entries import KINDS, REQUIRED, entries
+from benchmark.report.paper import PaperFile
 from benchmark.showing import reference_page
-from benchmark.suite.file import Document, validate
+from benchmark.suite.file import validate
 
 Write = Callable[[dict[str, object] | str], str]
 SECTIONS = ("dataset", "model", "objective", "training", "grid", "methods", "tuning", "evaluation", "tables", "plots")
@@ -50,6 +52,9 @@ def test_every_entry_says_what_it_is(kind: str, tiny: dict[str, object], write_s
         if kind == "suites":
             continue
         example = yaml.safe_load(entry.example)
+        if kind == "a file for a paper":
+            PaperFile.model_validate(example)
+            continue
         assert set(example) <= {"question", *SECTIONS}
         if kind != "tables" and "..." not in entry.example:
             validate(Document(Path(write_suite({**tiny, **example}))), {})

@@ -15,12 +15,19 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from benchmark.report.columns import Column
 from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Axis, Place, text
+from benchmark.report.plots.page import page_width
 from benchmark.report.style import CEILING, Style
 
 BAND_ALPHA = 0.13
+LEAST_RUNS = 3
+"""Runs from which an interval is drawn; that of two is 13 times as wide as they are apart, and would hide all else."""
+RUN: dict[str, Any] = {"linestyle": "none", "marker": ".", "markersize": 4, "alpha": 0.5}
+"""A single run beside the mean over several."""
 PANELS_A_ROW = 4
 LETTER = 0.09
 """Inches of a panel that a letter of its title takes, margins counted."""
+LEAST_PANEL = 1.6
+"""Inches of a panel that a paper's column must have for each."""
 LOG_SPREAD = 15.0
 """Largest over smallest value from which an axis is logarithmic."""
 NARROW = 200.0
@@ -48,13 +55,18 @@ def last_runs(grid: Grid) -> Iterator[tuple[str, str, str]]:
 
 def wrapped(count: int, at_most: int) -> tuple[int, int]:
     """Rows and columns for ``count`` panels, no more than ``at_most`` in a row and the last row well filled."""
+    if width := page_width():
+        at_most = max(1, min(at_most, int(width / LEAST_PANEL)))
     rows = -(-count // at_most)
     return rows, -(-count // rows)
 
 
 def panels(rows: int, columns: int, *, width: float, height: float, **sharing: Any) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of ``rows`` × ``columns`` axes of ``width`` × ``height`` inches, laid out without overlap."""
-    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    """A figure of ``rows`` × ``columns`` axes of ``width`` × ``height`` inches, laid out without overlap.
+
+    In a paper its columns share the width that there is.
+    """
+    figure = Figure(figsize=(page_width() or columns * width, rows * height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **sharing)
     return figure, [list(row) for row in axes]
 
@@ -69,11 +81,27 @@ def set_title(axes: Axes, title: str) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
-    """One legend right of all axes; the figure grows by its width, so that the axes keep theirs."""
+    """One legend right of all axes; the figure grows by its width, so that the axes keep theirs. In a paper, below."""
+    if page_width():
+        legend_outside(figure, handles)
+        return
     longest = max(len(str(handle.get_label())) for handle in handles)
     width, height = figure.get_size_inches()
     figure.set_size_inches(width + 0.62 + 0.078 * longest, max(height, 0.35 + 0.19 * len(handles)))
     figure.legend(handles=list(handles), loc="outside right upper", handlelength=2.6)
+
+
+def legend_outside(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """One legend below all axes, above them where their common label is below; the figure grows by its height."""
+    width, height = figure.get_size_inches()
+    columns = max(1, min(len(handles), int(width / (0.5 + 0.078 * max(len(str(h.get_label())) for h in handles)))))
+    figure.set_size_inches(width, height + 0.15 + 0.19 * -(-len(handles) // columns))
+    figure.legend(
+        handles=list(handles),
+        loc="outside upper center" if figure.get_supxlabel() else "outside lower center",
+        ncols=columns,
+        handlelength=1.6,
+    )
 
 
 def arm_handles(arms: Sequence[str], styles: dict[str, Style], *, rules: Sequence[str] = ()) -> list[Line2D]:
@@ -90,6 +118,11 @@ def point_handles(arms: Sequence[str], styles: dict[str, Style]) -> list[Line2D]
 def ceiling_handle(label: str) -> Line2D:
     """Legend entry of a ceiling or bound."""
     return Line2D([], [], label=label, **CEILING)
+
+
+def run_handle() -> Line2D:
+    """Legend entry of single runs."""
+    return Line2D([], [], label="single runs", color="#444444", **RUN)
 
 
 def size_label(size: float) -> str:

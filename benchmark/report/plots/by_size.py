@@ -12,7 +12,9 @@ from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Place
 from benchmark.report.plots.base import (
     BAND_ALPHA,
+    LEAST_RUNS,
     PANELS_A_ROW,
+    RUN,
     Plot,
     arm_handles,
     ceiling,
@@ -20,13 +22,14 @@ from benchmark.report.plots.base import (
     clipped,
     dodged,
     grid_axis,
-    legend,
     panels,
     position,
+    run_handle,
     scale,
     set_title,
     wrapped,
 )
+from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.plots.dots import dots
 from benchmark.report.quantities import Choice
 from benchmark.report.style import CEILING, Style
@@ -36,7 +39,10 @@ DODGE = 0.035
 
 
 class BySize(Plot):
-    """One panel a quantity, one line an arm, bands of Student-t intervals."""
+    """One panel a quantity, one line an arm; Student-t intervals as bands, or as bars where some places have none.
+
+    Of two runs both are shown, as dots.
+    """
 
     def __init__(self, name: str, choose: Choice) -> None:
         self.name = name
@@ -69,22 +75,31 @@ def lines(
     """
     along = grid.lines()
     shape = wrapped(len(columns), PANELS_A_ROW) if len(along) == 1 else (len(along), len(columns))
-    figure, rows = panels(*shape, width=3.3, height=2.8)
+    figure, rows = panels(*shape, width=3.3, height=tall_enough(2.8, styles))
     axes = [axis for row in rows for axis in row]
-    shown: set[str] = set()
+    ends: dict[Axes, dict[str, Point]] = {}
     bounded = False
     for number, (line, places) in enumerate(along):
         for axis, column in zip(axes[number * len(columns) :], columns, strict=False):
-            shown |= _curves(axis, column, grid, places, styles)
+            ends[axis] = _curves(axis, column, grid, places, styles)
             bounded |= _ceiling(axis, column, grid, places)
             overlay(axis, column, places)
             grid_axis(axis, grid.x)
             set_title(axis, " · ".join(filter(None, [column.heading, line])))
     for axis in axes[len(columns) * len(along) :]:
         axis.remove()
+    shown = {arm for points in ends.values() for arm in points}
     arms = arm_handles([arm for arm in grid.arms if arm in shown], styles, rules=_rules(grid))
-    legend(figure, [*arms, *([ceiling_handle("ceiling")] if bounded else []), *handles])
+    pairs = [run_handle()] if any(_pairs(grid, column, places) for column in columns for _, places in along) else []
+    others = [*([ceiling_handle("ceiling")] if bounded else []), *pairs, *handles]
+    name_curves(figure, ends, arms, styles, others)
     return figure
+
+
+def _pairs(grid: Grid, column: Column, places: list[Place]) -> bool:
+    """Whether any cell has several runs, but too few for an interval."""
+    found = (grid.interval(arm, place, column.name) for arm in grid.arms for place in places)
+    return any(1 < interval.n < LEAST_RUNS for interval in found if interval)
 
 
 def _rules(grid: Grid) -> list[str]:
@@ -92,28 +107,36 @@ def _rules(grid: Grid) -> list[str]:
     return grid.size_free if grid.x.name == CODEBOOK_SIZE else []
 
 
-def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> set[str]:
-    """Draw one panel; the arms that are in it. A line breaks at a place where its arm has no run."""
-    shown, everything = set(), []
+def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> dict[str, Point]:
+    """Draw one panel; where the curves of its arms end. A line breaks at a place where its arm has no run."""
+    ends: dict[str, Point] = {}
+    everything = []
     for arm in grid.arms:
         intervals = [grid.interval(arm, place, column.name) for place in places]
         means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
         found = means[np.isfinite(means)]
         if not len(found):
             continue
-        shown.add(arm)
         everything += found.tolist()
         style = styles[arm]
+        x = np.array([place_of(grid, arm, place) for place in places])
+        ends[arm] = (float(x[np.isfinite(means)][-1]), float(found[-1]))
         if arm in _rules(grid):
             axis.axhline(found[0], color=style.colour, linestyle=style.line, linewidth=1.4)
             continue
-        half = np.array([(i.half_width if i else None) or 0.0 for i in intervals]) * column.scale
-        band = clipped(column, means - half, means + half, means)
-        x = [place_of(grid, arm, place) for place in places]
+        half = np.array([i.half_width if i and i.n >= LEAST_RUNS else np.nan for i in intervals], dtype=float)
+        band = clipped(column, means - half * column.scale, means + half * column.scale, means)
         axis.plot(x, means, **style.curve())
-        axis.fill_between(x, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
+        if np.isfinite(half[np.isfinite(means)]).all():
+            axis.fill_between(x, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
+        else:  # a band would narrow towards places where nothing is known
+            axis.vlines(x, *band, color=style.colour, alpha=4 * BAND_ALPHA, linewidth=1.2)
+        for at, place, interval in zip(x, places, intervals, strict=True):
+            if interval and 1 < interval.n < LEAST_RUNS:
+                runs = grid.values(arm, place, column.name).to_numpy() * column.scale
+                axis.plot([at] * len(runs), runs, color=style.colour, **RUN)
     _scale(axis, column, everything)
-    return shown
+    return ends
 
 
 def place_of(grid: Grid, arm: str, place: Place) -> float:

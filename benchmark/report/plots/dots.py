@@ -5,15 +5,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.report.columns import Column
+from benchmark.report.families import place_of
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import PANELS_A_ROW, ceiling, clipped, panels, scale, set_title, wrapped
+from benchmark.report.plots.base import (
+    LEAST_RUNS,
+    PANELS_A_ROW,
+    RUN,
+    ceiling,
+    clipped,
+    panels,
+    scale,
+    set_title,
+    wrapped,
+)
+from benchmark.report.plots.direct import family_legend
+from benchmark.report.plots.page import page_width
 from benchmark.report.style import CEILING, Style
 
 
 def dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
-    """A panel a quantity; where there are several places, a row of panels a quantity and a column a place."""
+    """A panel a quantity; where there are several places, a row of panels a quantity and a column a place.
+
+    Arms in the colours of families stand by family.
+    """
     arms = [arm for arm in grid.arms if any(len(grid.ok(arm, place)) for place in grid.places)]
+    arms = sorted(arms, key=lambda arm: place_of(family) if (family := styles[arm].family) else 0)
     single = len(grid.places) == 1
     shape = wrapped(len(columns), PANELS_A_ROW) if single else (len(columns), len(grid.places))
     height = 0.8 + (0.26 if len(arms) < 16 else 0.2) * len(arms)
@@ -30,9 +47,15 @@ def dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
         axis.remove()
     axes[0].set_yticks(range(len(arms)), arms)
     axes[0].set_ylim(len(arms) - 0.5, -0.5)
+    for left, *_ in rows:
+        for label, arm in zip(left.get_yticklabels(), arms, strict=True):
+            label.set_color(styles[arm].colour if styles[arm].family else "black")
     size = [f"Codebook size {grid.sizes[0]:,}"] if len(grid.sizes) == 1 else []
     several = ["small dots are single runs"] if grid.most_seeds > 1 else []
-    figure.suptitle("; ".join([*size, *several, *(["dotted: ceiling"] if bounded else [])]), fontsize=9)
+    figure.suptitle(
+        ("\n" if page_width() else "; ").join([*size, *several, *(["dotted: ceiling"] if bounded else [])]), fontsize=9
+    )
+    family_legend(figure, arms, styles)
     return figure
 
 
@@ -43,11 +66,12 @@ def _panel(axis: Axes, column: Column, grid: Grid, place: Place, arms: list[str]
             axis.text(0.5, row, "–", transform=axis.get_yaxis_transform(), ha="center", va="center", color="#666666")
             continue
         values = grid.values(arm, place, column.name).to_numpy() * column.scale
-        if interval.half_width is not None:
+        if interval.half_width is not None and interval.n >= LEAST_RUNS:
             mean, half = np.array([interval.mean * column.scale]), np.array([interval.half_width * column.scale])
             low, high = clipped(column, mean - half, mean + half, mean)
             axis.plot([low[0], high[0]], [row, row], color=styles[arm].colour, linewidth=1.6, solid_capstyle="butt")
-            axis.plot(values, [row] * len(values), ".", color=styles[arm].colour, markersize=4, alpha=0.5)
+        if interval.n > 1:
+            axis.plot(values, [row] * len(values), color=styles[arm].colour, **RUN)
         axis.plot(interval.mean * column.scale, row, linestyle="none", **styles[arm].point())
     bound = ceiling(column, grid, place)
     if bound is not None:

@@ -1,12 +1,14 @@
 """Rank–frequency of the codes: how evenly the codebook is used, code by code."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, legend, panels, set_title, wrapped
+from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, panels, set_title, wrapped
+from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.style import CEILING, Style
 
 PANELS_A_ROW = 3
@@ -41,12 +43,15 @@ class RankFrequency(Plot):
         if not places:
             return None
         width = 3.0 if len(places) > 1 else 4.4
-        figure, rows = panels(*wrapped(len(places), PANELS_A_ROW), width=width, height=2.7, sharey=True)
+        height = tall_enough(2.7, styles)
+        figure, rows = panels(*wrapped(len(places), PANELS_A_ROW), width=width, height=height, sharey=True)
         axes = [axis for row in rows for axis in row]
+        ends: dict[Axes, dict[str, Point]] = {axis: {} for axis, _ in zip(axes, places, strict=False)}
         for axis, place in zip(axes, places, strict=False):
             for arm, (rank, frequency) in curves[place].items():
                 axis.loglog(rank, frequency, color=styles[arm].colour, linestyle=styles[arm].line)
                 axis.plot(rank[-1:], frequency[-1:], linestyle="none", **styles[arm].point())
+                ends[axis][arm] = (float(rank[-1]), float(frequency[-1]))
             axis.axhline(1.0, **CEILING)
             set_title(axis, grid.title(place))
             axis.set_xlim(0.8 / place.size, 1.4)
@@ -60,7 +65,7 @@ class RankFrequency(Plot):
         for handle in handles:
             if handle.get_label() in leveled:
                 handle.set_label(f"{handle.get_label()}, level 1")
-        legend(figure, [*handles, ceiling_handle("uniform source")])
+        name_curves(figure, ends, handles, styles, [ceiling_handle("uniform source")])
         return figure
 
 

@@ -9,7 +9,8 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmark.report.columns import column
 from benchmark.report.grid import Grid
-from benchmark.report.plots.base import Plot, arm_handles, legend, panels, point_handles, scale, size_label
+from benchmark.report.plots.base import LEAST_RUNS, Plot, arm_handles, panels, point_handles, scale, size_label
+from benchmark.report.plots.direct import Point, name_points, tall_enough
 from benchmark.report.statistics import Interval
 from benchmark.report.style import Style
 
@@ -25,11 +26,14 @@ class CollapseInDisguise(Plot):
             return None
         runs = grid.results.ok.dropna(subset=["usage", "perplexity_ratio"])
         runs = runs[(runs["usage"] > 0) & (runs["perplexity_ratio"] > 0)]
-        figure, [[axis]] = panels(1, 1, width=4.6, height=4.2)
+        figure, [[axis]] = panels(1, 1, width=4.6, height=tall_enough(4.2, styles))
         areas = {size: 22 + 70 * index / max(1, len(grid.sizes) - 1) for index, size in enumerate(grid.sizes)}
         arms = [arm for arm in grid.arms if (runs["arm"] == arm).any()]
+        middles: dict[str, Point] = {}
         for arm in arms:
             own = runs[runs["arm"] == arm]
+            usage, ratio = (100 * float(np.exp(np.log(own[name]).mean())) for name in ("usage", "perplexity_ratio"))
+            middles[arm] = (usage, ratio)
             axis.scatter(
                 own["usage"] * 100,
                 own["perplexity_ratio"] * 100,
@@ -72,7 +76,10 @@ class CollapseInDisguise(Plot):
             )
             for size, area in areas.items()
         ]
-        legend(figure, [*point_handles(arms, styles), *(sizes if len(sizes) > 1 else [])])
+        everyone = [(100 * usage, 100 * ratio) for usage, ratio in runs[["usage", "perplexity_ratio"]].to_numpy()]
+        others = sizes if len(sizes) > 1 else []
+        everyone += [(low * (140 / low) ** (x / 10), low * (140 / low) ** y) for x in (7, 8, 9) for y in (0.05, 0.1)]
+        name_points(figure, axis, middles, point_handles(arms, styles), styles, others, everyone)
         return figure
 
 
@@ -86,23 +93,25 @@ class RateDistortion(Plot):
         error = next((name for name in ("mse", "squared_error", "quantization_error") if grid.results.has(name)), None)
         if error is None or not grid.results.has("entropy_bits"):
             return None
-        figure, [[axis]] = panels(1, 1, width=4.8, height=3.8)
-        shown, floors, errors = [], [], []
+        figure, [[axis]] = panels(1, 1, width=4.8, height=tall_enough(3.8, styles))
+        floors, errors = [], []
+        ends: dict[str, Point] = {}
+        points: list[Point] = []
         for arm, (_, places) in itertools.product(grid.arms, grid.lines()):
-            points = [
+            found = [
                 (rate, grid.interval(arm, place, error))
                 for place in places
                 if (rate := grid.interval(arm, place, "entropy_bits"))
             ]
-            pairs = [(rate, distortion) for rate, distortion in points if distortion is not None]
+            pairs = [(rate, distortion) for rate, distortion in found if distortion is not None]
             floor = None if pairs else next((i for place in places if (i := grid.interval(arm, place, error))), None)
             if not pairs and floor is None:
                 continue
-            shown += [arm] if arm not in shown else []
             if floor is not None:
                 floors.append(arm)
                 errors.append(floor.mean)
                 axis.axhline(floor.mean, color=styles[arm].colour, linestyle=styles[arm].line)
+                ends.setdefault(arm, (np.inf, floor.mean))
                 continue
             errors += [distortion.mean for _, distortion in pairs]
             x, y = [rate.mean for rate, _ in pairs], [distortion.mean for _, distortion in pairs]
@@ -110,16 +119,21 @@ class RateDistortion(Plot):
                 x, y, _bars(pairs, 1), _bars(pairs, 0), fmt="none", ecolor=styles[arm].colour, elinewidth=0.8, alpha=0.5
             )
             axis.plot(x, y, **styles[arm].curve())
+            points += zip(x, y, strict=True)
+            ends[arm] = points[-1]
         scale(axis.yaxis, errors)
         axis.set(xlabel="Entropy of the codes, bits per position", ylabel=column(error).heading)
         if len(grid.sizes) > 1:
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
         elif len(grid.x.values) > 1:
             axis.set_title(f"Along a line: {grid.x.label}", fontsize=8.5)
-        legend(figure, arm_handles(shown, styles, rules=floors))
+        right = axis.get_xlim()[1]
+        named = {arm: (min(x, right), y) for arm, (x, y) in ends.items()}
+        name_points(figure, axis, named, arm_handles(list(ends), styles, rules=floors), styles, obstacles=points)
         return figure
 
 
 def _bars(pairs: list[tuple[Interval, Interval]], index: int) -> list[float]:
-    """Half-widths of the error bars, short of zero so that a logarithmic axis can hold them."""
-    return [min(pair[index].half_width or 0.0, 0.95 * abs(pair[index].mean)) for pair in pairs]
+    """Half-widths of the error bars, short of zero so that a logarithmic axis can hold them; none of two runs."""
+    halves = [pair[index].half_width if pair[index].n >= LEAST_RUNS else None for pair in pairs]
+    return [min(half or 0.0, 0.95 * abs(pair[index].mean)) for half, pair in zip(halves, pairs, strict=True)]

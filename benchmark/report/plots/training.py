@@ -6,22 +6,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.plots.base import (
     BAND_ALPHA,
+    LEAST_RUNS,
     NARROW,
     PANELS_A_ROW,
     Plot,
     arm_handles,
-    legend,
     make_logarithmic,
     panels,
     set_title,
     wrapped,
 )
-from benchmark.report.statistics import t_interval
+from benchmark.report.plots.direct import Point, name_curves, tall_enough
+from benchmark.report.statistics import Interval, t_interval
 from benchmark.report.style import Style
 
 _ROWS = (("usage", "Usage of the probe set, %", 100.0), ("perplexity", "Perplexity of the probe set", 1.0))
@@ -46,19 +48,25 @@ class OverTraining(Plot):
         if not curves:
             return None
         figure, rows = panels(
-            2, len(places), width=2.5 if len(places) > 1 else 4.2, height=2.4, sharex=True, sharey="row"
+            2,
+            len(places),
+            width=2.5 if len(places) > 1 else 4.2,
+            height=tall_enough(2.4, styles),
+            sharex=True,
+            sharey="row",
         )
+        ends: dict[Axes, dict[str, Point]] = {}
         for axes, (name, label, scale) in zip(rows, _ROWS, strict=True):
             axes[0].set_ylabel(label)
             for axis, place in zip(axes, places, strict=True):
-                _panel(axis, curves, grid, place, name, scale, styles)
+                ends[axis] = _panel(axis, curves, grid, place, name, scale, styles)
         for axis, place in zip(rows[0], places, strict=True):
             set_title(axis, grid.title(place))
             axis.set_ylim(-3, 104)
         for axis in rows[1]:
             make_logarithmic(axis.yaxis)
             axis.set_xlabel("Step")
-        legend(figure, arm_handles(_arms(grid, curves), styles))
+        name_curves(figure, ends, arm_handles(_arms(grid, curves), styles), styles, _others(grid, curves))
         return figure
 
 
@@ -78,10 +86,12 @@ class ErrorOverTraining(Plot):
         if not curves:
             return None
         shape = wrapped(len(places), PANELS_A_ROW)
-        figure, rows = panels(*shape, width=3.0 if len(places) > 1 else 4.8, height=2.8, sharex=True, sharey=True)
+        width, height = 3.0 if len(places) > 1 else 4.8, tall_enough(2.8, styles)
+        figure, rows = panels(*shape, width=width, height=height, sharex=True, sharey=True)
         axes = [axis for row in rows for axis in row]
+        ends: dict[Axes, dict[str, Point]] = {}
         for axis, place in zip(axes, places, strict=False):
-            _panel(axis, curves, grid, place, "validation_error", 1.0, styles)
+            ends[axis] = _panel(axis, curves, grid, place, "validation_error", 1.0, styles)
             make_logarithmic(axis.xaxis, narrow=_spread(curves) < NARROW)
             set_title(axis, grid.title(place))
         for axis in axes[len(places) :]:
@@ -92,7 +102,7 @@ class ErrorOverTraining(Plot):
         for row in rows:
             row[0].set_ylabel("Validation error, dB")
         _fit_height(axes[: len(places)], [curve for (arm, _), curve in curves.items() if arm in grid.remedies])
-        legend(figure, arm_handles(_arms(grid, curves), styles))
+        name_curves(figure, ends, arm_handles(_arms(grid, curves), styles), styles, _others(grid, curves))
         return figure
 
 
@@ -143,23 +153,41 @@ def _arms(grid: Grid, curves: Curves) -> list[str]:
 
 def _panel(
     axis: Axes, curves: Curves, grid: Grid, place: Place, name: str, scale: float, styles: dict[str, Style]
-) -> None:
-    for arm in grid.arms:
-        if (arm, place) in curves:
-            _draw(axis, curves[arm, place], name, scale, styles[arm], bands=len(grid.arms) <= MOST_BANDS)
+) -> dict[str, Point]:
+    """Draw the arms that have curves; where these end."""
+    return {
+        arm: _draw(axis, curves[arm, place], name, scale, styles[arm], bands=len(grid.arms) <= MOST_BANDS)
+        for arm in grid.arms
+        if (arm, place) in curves
+    }
 
 
-def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style, *, bands: bool) -> None:
-    found = [(step, interval) for step, values in _by_step(curve, name) if (interval := t_interval(values))]
-    steps = np.array([step for step, _ in found], dtype=float)
-    mean = scale * np.array([interval.mean for _, interval in found])
+def _draw(axis: Axes, curve: pd.DataFrame, name: str, scale: float, style: Style, *, bands: bool) -> Point:
+    found = [(step, values, interval) for step, values in _by_step(curve, name) if (interval := t_interval(values))]
+    steps = np.array([step for step, _, _ in found], dtype=float)
+    mean = scale * np.array([interval.mean for _, _, interval in found])
     axis.plot(steps, mean, color=style.colour, linestyle=style.line)
     axis.plot(steps[-1:], mean[-1:], linestyle="none", clip_on=False, **style.point())
     if bands:
-        half = scale * np.array([interval.half_width or 0.0 for _, interval in found])
         low, high = _BOUNDS.get(name, (-np.inf, np.inf))
-        band = (mean - half).clip(low, high), (mean + half).clip(low, high)
-        axis.fill_between(steps, *band, color=style.colour, alpha=BAND_ALPHA, lw=0)
+        ends = scale * np.array([_band(values, interval) for _, values, interval in found])
+        axis.fill_between(steps, *ends.clip(low, high).T, color=style.colour, alpha=BAND_ALPHA, lw=0)
+    return float(steps[-1]), float(mean[-1])
+
+
+def _band(values: np.ndarray, interval: Interval) -> Point:
+    """The interval; of too few runs for one, from the lowest to the highest."""
+    if interval.half_width is None or interval.n < LEAST_RUNS:
+        return float(np.nanmin(values)), float(np.nanmax(values))
+    return interval.mean - interval.half_width, interval.mean + interval.half_width
+
+
+def _others(grid: Grid, curves: Curves) -> list[Line2D]:
+    """Legend entries of what is no arm: what a band of two runs is, where there is one."""
+    pairs = any(1 < len(grid.ok(arm, place)) < LEAST_RUNS for arm, place in curves)
+    if not pairs or len(grid.arms) > MOST_BANDS:
+        return []
+    return [Line2D([], [], label="of two runs: their range", color="#444444", linewidth=7, alpha=2 * BAND_ALPHA)]
 
 
 def _by_step(curve: pd.DataFrame, name: str) -> Iterator[tuple[float, np.ndarray]]:

@@ -5,10 +5,18 @@ import pandas as pd
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
-from benchmark.report.notes import best_note, definition_note, interval_note, mark_notes, titled, tuning_note
+from benchmark.report.notes import (
+    best_note,
+    definition_note,
+    interval_note,
+    mark_notes,
+    selection_note,
+    titled,
+    tuning_note,
+)
 from benchmark.report.places import Place
 from benchmark.report.quantities import TRAINING_USAGE, USAGE, distortion_columns, grouped, named
-from benchmark.report.table import Block, Cell, Footnotes, Table
+from benchmark.report.table import Block, Cell, Letters, Table
 from benchmark.report.tables.main import arm_cell, best_arms, level_notes
 
 
@@ -42,7 +50,7 @@ def metrics_by_size(name: str, metrics: list[str], grid: Grid) -> Table | None:
 
 def _table(name: str, title: str, grid: Grid, groups: list[list[Column]]) -> Table:
     """One block a group of columns and line of places; the columns of a group share each cell, with a slash between."""
-    footnotes = Footnotes()
+    footnotes = Letters()
     lines = grid.lines()
     blocks = [
         Block(_heading(group if len(groups) > 1 else [], line), _rows(grid, places, group, footnotes))
@@ -53,10 +61,17 @@ def _table(name: str, title: str, grid: Grid, groups: list[list[Column]]) -> Tab
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     headings = ["Arm", *(grid.x.at(value) for value in grid.x.values)]
     in_training = [column for column in grouped(TRAINING_USAGE)(grid.results) if column in columns]
-    notes += [definition_note(in_training)] if in_training else []
-    notes += [*filter(None, [length_note(grid)]), tuning_note(grid.results)]
+    background = [definition_note(in_training)] if in_training else []
+    background += [*filter(None, [length_note(grid)]), tuning_note(grid.results)]
     return Table(
-        grid.results.plan["suite"], name, titled(grid.results, title), headings, blocks, _data(grid, columns), notes
+        grid.results.plan["suite"],
+        name,
+        titled(grid.results, title),
+        headings,
+        blocks,
+        _data(grid, columns),
+        [*notes, *selection_note(grid)],
+        background,
     )
 
 
@@ -64,7 +79,7 @@ def _heading(group: list[Column], line: str) -> str:
     return " · ".join(filter(None, [" / ".join(column.heading for column in group), line]))
 
 
-def _rows(grid: Grid, places: list[Place], group: list[Column], footnotes: Footnotes) -> list[list[Cell]]:
+def _rows(grid: Grid, places: list[Place], group: list[Column], footnotes: Letters) -> list[list[Cell]]:
     best = {place: best_arms(grid, group, [place]) for place in places}
     at = {grid.coordinate(place): place for place in places}
     arms = [arm for arm in grid.arms if any(grid.planned(arm, place) for place in places)]
@@ -82,7 +97,7 @@ def _cell(
     arm: str,
     place: Place | None,
     group: list[Column],
-    footnotes: Footnotes,
+    footnotes: Letters,
     best: dict[Place, dict[str, str]],
 ) -> Cell:
     if place is None or not grid.planned(arm, place):

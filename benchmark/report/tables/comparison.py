@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import STEPS, length_axis, longest
-from benchmark.report.notes import mark_notes, tuning_note
+from benchmark.report.notes import mark_notes, selection_note, tuning_note
 from benchmark.report.places import Place
 from benchmark.report.quantities import USAGE, distortion_columns, grouped
 from benchmark.report.statistics import LEVEL, Comparison, Difference
@@ -51,8 +51,9 @@ def comparison_table(grid: Grid) -> Table | None:
             "Holm-corrected over all pairs of arms of a metric, since the same runs choose the arm compared with.",
             *_bold(grid, compared),
             *mark_notes(grid),
-            tuning_note(grid.results),
+            *selection_note(grid),
         ],
+        [tuning_note(grid.results)],
     )
 
 

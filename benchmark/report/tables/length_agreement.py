@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.report.columns import NO_VALUE
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import STEPS, Neighbours, length_metric, length_note, neighbours, tau_text
-from benchmark.report.notes import mark_notes, tuning_note
+from benchmark.report.notes import mark_notes, selection_note, tuning_note
 from benchmark.report.statistics import LEVEL
 from benchmark.report.table import Block, Cell, Table
 
@@ -34,8 +34,9 @@ def length_agreement_table(grid: Grid) -> Table | None:
             "pairs).",
             *filter(None, [length_note(grid)]),
             *mark_notes(grid),
-            tuning_note(grid.results),
+            *selection_note(grid),
         ],
+        [tuning_note(grid.results)],
     )
 
 

@@ -17,6 +17,7 @@ from benchmark.report.notes import (
     measurement_notes,
     progress_note,
     protocol_note,
+    selection_note,
     settings_note,
     titled,
     tuning_note,
@@ -24,7 +25,7 @@ from benchmark.report.notes import (
 from benchmark.report.places import Place
 from benchmark.report.progress import GAIN
 from benchmark.report.quantities import code_columns, quality_columns, summary_only
-from benchmark.report.table import Block, Cell, Footnotes, Table
+from benchmark.report.table import Block, Cell, Letters, Table
 
 Shown = Column | Listed
 
@@ -35,7 +36,7 @@ def main_table(grid: Grid) -> Table | None:
     codes, quality = code_columns(results), quality_columns(results)
     columns: list[Shown] = [*codes, *level_columns(grid), *quality, *rate_columns(grid)]
     measured = [*codes, *quality]
-    footnotes = Footnotes()
+    footnotes = Letters()
     sized = [arm for arm in grid.arms if arm not in grid.size_free]
     blocks = []
     for place in grid.places:
@@ -45,11 +46,11 @@ def main_table(grid: Grid) -> Table | None:
         blocks.append(Block(place_heading(grid, place), rows))
     blocks += _size_free_blocks(grid, columns, footnotes)
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, measured), *mark_notes(grid), *level_notes(grid)]
-    notes += [progress_note()] if results.has(GAIN) else []
-    notes += [*filter(None, [length_note(grid)])]
-    notes += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
-    notes += [definition_note(columns), *measurement_notes(results), *left_out_note(summary_only(results))]
-    notes += [*filter(None, [machine_note(results)])]
+    background = [progress_note()] if results.has(GAIN) else []
+    background += [*filter(None, [length_note(grid)])]
+    background += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
+    background += [definition_note(columns), *measurement_notes(results), *left_out_note(summary_only(results))]
+    background += [*filter(None, [machine_note(results)])]
     return Table(
         results.plan["suite"],
         "main",
@@ -57,11 +58,12 @@ def main_table(grid: Grid) -> Table | None:
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),
-        notes,
+        [*notes, *selection_note(grid)],
+        background,
     )
 
 
-def _size_free_blocks(grid: Grid, columns: list[Shown], footnotes: Footnotes) -> list[Block]:
+def _size_free_blocks(grid: Grid, columns: list[Shown], footnotes: Letters) -> list[Block]:
     blocks: dict[str, list[list[Cell]]] = {}
     for arm in grid.size_free:
         for place in grid.size_free_places(arm):
@@ -114,7 +116,7 @@ def level_notes(grid: Grid) -> list[str]:
 
 
 def _row(
-    grid: Grid, arm: str, place: Place, columns: list[Shown], footnotes: Footnotes, best: dict[str, str]
+    grid: Grid, arm: str, place: Place, columns: list[Shown], footnotes: Letters, best: dict[str, str]
 ) -> list[Cell]:
     explanation = grid.explanation(arm, place)
     name = arm_cell(grid, arm, [place], [footnotes.mark(explanation)] if explanation else [])

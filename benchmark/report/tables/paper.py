@@ -1,6 +1,7 @@
 """Tables as papers print them: arms by chosen metrics, published figures beside ours."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,46 +10,64 @@ import pandas as pd
 from benchmark.report.columns import NO_VALUE, Column, column
 from benchmark.report.declarations import PaperTable
 from benchmark.report.grid import Grid
-from benchmark.report.notes import best_note, interval_note, mark_notes, settings_note, tuning_note
+from benchmark.report.notes import best_note, interval_note, mark_notes, selection_note, settings_note, tuning_note
 from benchmark.report.places import Place
 from benchmark.report.published import Figure, find
 from benchmark.report.statistics import LEVEL, Interval
-from benchmark.report.table import Block, Cell, Footnotes, Table
+from benchmark.report.table import Block, Cell, Letters, Table
 from benchmark.report.tables.main import arm_cell, best_arms, level_notes, place_heading
 
 OUTSIDE = "*"
 
 
-def paper_table(declaration: PaperTable, grid: Grid) -> Table | None:
-    """One block a place of the grid; None where no run has any of the metrics."""
+def paper_table(declaration: PaperTable, *grids: Grid) -> Table | None:
+    """One block a place of the grid, of one suite after another; None where no run has any of the metrics."""
     columns = [_formatted(name, declaration) for name in declaration.columns]
-    if not any(grid.results.has(name) for name in declaration.columns):
+    grids = tuple(grid for grid in grids if any(grid.results.has(name) for name in declaration.columns))
+    if not grids:
         return None
-    arms = [arm for arm in grid.arms if declaration.rows is None or arm in declaration.rows]
-    footnotes = Footnotes()
-    blocks = []
-    for place in grid.places:
-        best = best_arms(grid, columns, [place])
-        rows = [
-            _row(declaration, grid, arm, place, columns, best, footnotes) for arm in arms if grid.planned(arm, place)
-        ]
-        if not all(cell.text in ("", NO_VALUE) for row in rows for cell in row[1:]):
-            blocks.append(Block(place_heading(grid, place), rows))
+    footnotes = Letters()
+    suites = [grid.results.plan["suite"] for grid in grids]
     return Table(
-        grid.results.plan["suite"],
+        suites[0] if len(grids) == 1 else "",
         declaration.name,
         declaration.title,
         ["Arm", *(heading for own in columns for heading in _headings(own, declaration))],
-        blocks,
+        [
+            Block(place_heading(grid, place) if len(grids) == 1 else f"{suite} · {place_heading(grid, place)}", rows)
+            for suite, grid in zip(suites, grids, strict=True)
+            for place, rows in _blocks(declaration, grid, columns, footnotes)
+        ],
         pd.DataFrame(
-            _data(declaration, grid, arm, place, own)
+            {**({"suite": suite} if len(grids) > 1 else {}), **_data(declaration, grid, arm, place, own)}
+            for suite, grid in zip(suites, grids, strict=True)
             for place in grid.places
-            for arm in arms
+            for arm in grid.arms
             for own in columns
             if grid.planned(arm, place)
         ),
-        [*footnotes.notes(), *_notes(declaration, grid, columns)],
+        [*footnotes.notes(), *_of_all(suites, [_notes(declaration, grid, columns) for grid in grids])],
+        _of_all(suites, [_background(grid) for grid in grids]),
     )
+
+
+def _blocks(
+    declaration: PaperTable, grid: Grid, columns: list[Column], footnotes: Letters
+) -> Iterator[tuple[Place, list[list[Cell]]]]:
+    """The places of a suite at which anything was measured, and their rows."""
+    for place in grid.places:
+        best = best_arms(grid, columns, [place])
+        arms = [arm for arm in grid.arms if grid.planned(arm, place)]
+        rows = [_row(declaration, grid, arm, place, columns, best, footnotes) for arm in arms]
+        if not all(cell.text in ("", NO_VALUE) for row in rows for cell in row[1:]):
+            yield place, rows
+
+
+def _of_all(suites: list[str], notes: list[list[str]]) -> list[str]:
+    """The notes of several suites: once what is said of all, else with the name of its suite."""
+    common = [note for note in notes[0] if all(note in others for others in notes)]
+    own = [f"{suite}: {note}" for suite, found in zip(suites, notes, strict=True) for note in found]
+    return [*common, *(note for note in own if note.partition(": ")[2] not in common)]
 
 
 def difference(own: Column, ours: float, theirs: float) -> str:
@@ -104,7 +123,7 @@ def _row(
     place: Place,
     columns: list[Column],
     best: dict[str, str],
-    footnotes: Footnotes,
+    footnotes: Letters,
 ) -> list[Cell]:
     explanation = grid.explanation(arm, place)
     cells = [arm_cell(grid, arm, [place], [footnotes.mark(explanation)] if explanation else [])]
@@ -160,4 +179,10 @@ def _notes(declaration: PaperTable, grid: Grid, columns: list[Column]) -> list[s
     if declaration.relative_to is not None:
         notes.append(f"Over `{declaration.relative_to}`: mean over its mean, less one.")
     notes += [declaration.footnote] if declaration.footnote else []
-    return [*notes, tuning_note(grid.results), *filter(None, [settings_note(grid)])]
+    # That nothing was tuned is in the title of other tables.
+    return [*notes, *selection_note(grid), *([tuning_note(grid.results)] if grid.results.is_untuned else [])]
+
+
+def _background(grid: Grid) -> list[str]:
+    tuned = [] if grid.results.is_untuned else [tuning_note(grid.results)]
+    return [*tuned, *filter(None, [settings_note(grid)])]

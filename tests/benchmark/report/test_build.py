@@ -91,16 +91,16 @@ PUBLISHED = {"paper": "CVQ-VAE (ICCV 2023)", "methods": {"vq_vae": "VQ"}, "metri
     ("declaration", "sentence"),
     [
         ("mian", "unknown table `mian` (did you mean `main`?)"),
-        ({"name": "x"}, "a table is a name or {name: ..., metrics: [...]}"),
+        ({"name": "x"}, "a table is a name or {name: ..., of: ...} or {name: ..., columns: ...} or {"),
         ({"name": "x", "metrics": []}, "a table is a name or"),
         ({"name": "../x", "metrics": ["mse"]}, "the name of a table must be a word, not `../x`"),
         ({"name": "main", "metrics": ["mse"]}, "the table `main` is there already"),
-        ({"name": "x", "columns": ["mse"]}, "a table is a name or {name: ..., metrics: [...]} or {name: ..., columns"),
+        ({"name": "x", "columns": ["mse"]}, "{name: ..., metrics: ...}: `title` field required, in"),
         ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"mse": "x"}}, "the format `x` is not like `.3f`"),
         ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"ssim": ".1f"}}, "which is no column of it"),
         (
-            {"name": "x", "title": "t", "columns": ["mse"], "rows": ["vq_vea"]},
-            "`rows` names no arm: `vq_vea` (did you mean `vq_vae`?)",
+            {"name": "x", "title": "t", "columns": ["mse"], "arms": ["vq_vea"]},
+            "`arms` names no arm: `vq_vea` (did you mean `vq_vae`?)",
         ),
         (
             {"name": "x", "title": "t", "columns": ["mse"], "relative_to": "simvq"},
@@ -137,7 +137,7 @@ def test_a_wrong_declaration_is_one_sentence(declaration, sentence: str):
 
 def test_a_plot_that_is_not_there_is_told_as_such():
     with pytest.raises(UsageError, match="unknown plot `usages`"):
-        check_plots(["usages"], [])
+        check_plots(["usages"], [], [])
 
 
 def test_a_bad_record_changes_nothing_but_its_own_cell(synthetic: Make):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark.report import build, check_plots, published
+from benchmark.report.build import Grids, table_of
 from benchmark.report.declarations import PaperTable, tables_of
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
@@ -27,7 +28,7 @@ PAPER = "Invented et al."
 DECLARATION: dict[str, Any] = {
     "name": "paper",
     "title": "beside the paper",
-    "rows": ["vq_vae", "simvq"],
+    "arms": ["vq_vae", "simvq"],
     "columns": ["usage", "mse"],
     "formats": {"mse": ".2f"},
     "published": {
@@ -70,8 +71,7 @@ def with_usage(made: Any, values: list[float]) -> None:
 def test_ours_theirs_and_the_difference(synthetic: Make) -> None:
     made = synthetic(("vq_vae", "simvq", "sq_vae"), sizes=(256,), artefacts=False)
     with_usage(made, [0.05, 0.055, 0.06])
-    results = read(made.folder)
-    table = paper_table(PaperTable.model_validate(DECLARATION), Grid(results))
+    table = table_of(PaperTable.model_validate(DECLARATION), Grids(read(made.folder)))
     assert table is not None
     assert table.columns == ["Arm", "Usage, %", "published", "difference", "MSE ↓", "published", "difference"]
     [[_, *plain], [name, *other]] = table.blocks[0].rows
@@ -136,7 +136,7 @@ def test_a_declaration_that_fits_nothing_is_one_sentence(synthetic: Make, change
 
 def test_a_plot_needs_its_table() -> None:
     with pytest.raises(UsageError, match="the plot `p` is of a table `q` that is not declared"):
-        check_plots([{"name": "p", "table": "q"}], ["main", DECLARATION])
+        check_plots([{"name": "p", "table": "q"}], ["main", DECLARATION], ["vq_vae", "simvq"])
 
 
 def test_the_published_mean_shift_figures_are_found() -> None:

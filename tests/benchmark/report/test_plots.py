@@ -16,6 +16,7 @@ from benchmark.report.grid import Grid
 from benchmark.report.places import Axis
 from benchmark.report.plots import PLOTS
 from benchmark.report.plots.base import is_logarithmic, is_wide, size_label, wrapped
+from benchmark.report.plots.direct import spread
 from benchmark.report.plots.rank_frequency import relative_curve
 from benchmark.report.style import RC, arm_styles
 
@@ -106,12 +107,13 @@ def test_every_plot_stays_away_without_runs(synthetic: Make):
 def test_usage_against_size(synthetic: Make):
     made = synthetic(ARMS, sizes=(256, 4096), seeds=2, artefacts=False)
     figure = draw(made.folder, "usage")
-    assert names(figure) == ["vq_vae", "residual_vq", "simvq", "ceiling"]
+    assert names(figure) == ["vq_vae", "residual_vq", "simvq", "ceiling", "single runs"]
     assert figure is not None
     results = read(made.folder)
     wanted = [100 * results.ok.query("arm == 'simvq' and codebook_size == @k")["usage"].mean() for k in (256, 4096)]
     lines = figure.axes[0].get_lines()
-    np.testing.assert_allclose(lines[2].get_ydata(), wanted)
+    curves = [line for line in lines if line.get_marker() == "X"]
+    np.testing.assert_allclose(curves[0].get_ydata(), wanted)
     ceilings = [100 * (1 - (1 - 1 / size) ** 25_600) for size in (256, 4096)]
     np.testing.assert_allclose(lines[-1].get_ydata(), ceilings)
     np.testing.assert_allclose(figure.axes[1].get_lines()[-1].get_ydata(), [256, 4096])
@@ -126,8 +128,8 @@ def test_a_line_breaks_where_a_run_is_missing(synthetic: Make):
 
 
 def test_a_band_is_the_interval_within_what_is_possible(synthetic: Make):
-    made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=2, artefacts=False)
-    for seed, usage in enumerate((0.1, 0.9)):
+    made = synthetic(("vq_vae",), sizes=(256, 1024), seeds=3, artefacts=False)
+    for seed, usage in enumerate((0.1, 0.9, 0.5)):
         for size in (256, 1024):
             metrics = {"usage": usage, "perplexity": 50.0 + seed}
             made.edit("vq_vae", size, seed, metrics=metrics)
@@ -137,9 +139,71 @@ def test_a_band_is_the_interval_within_what_is_possible(synthetic: Make):
     y = usage_band.get_paths()[0].vertices[:, 1]
     assert (y.min(), y.max()) == (0, 100)
     [band] = figure.axes[1].collections
-    # Two values one apart: half-width 12.706 · (1 / sqrt 2) / sqrt 2, the table's quantile for one degree of freedom.
-    half_width = 12.7062 / 2
-    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(50.5 + half_width, abs=1e-3)
+    # Three values one apart: half-width 4.3027 · 1 / sqrt 3, the table's quantile for two degrees of freedom.
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(51 + 4.3027 / 3**0.5, abs=1e-3)
+
+
+def test_two_runs_are_shown_themselves(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256, 1024, 4096), seeds=3, artefacts=False)
+    for seed, usage in enumerate((0.1, 0.3, 0.2)):
+        made.edit("vq_vae", 1024, seed, metrics={"usage": usage, "perplexity": 50.0})
+    made.record_path("vq_vae", 1024, 2).unlink()
+    figure = draw(made.folder, "usage")
+    assert names(figure) == ["vq_vae", "ceiling", "single runs"]
+    assert figure is not None
+    curve, runs, _ = figure.axes[0].get_lines()
+    assert runs.get_ydata().tolist() == pytest.approx([10, 30])
+    assert curve.get_ydata()[1] == pytest.approx(20)
+    [bars] = figure.axes[0].collections
+    heights = [segment[1, 1] - segment[0, 1] for segment in bars.get_segments()]
+    assert heights[0] > 0
+    assert heights[2] > 0
+    assert np.isnan(heights[1]), "and no interval of 13 times their distance"
+
+
+def test_a_band_of_two_curves_is_their_range(synthetic: Make):
+    made = synthetic(("simvq",), sizes=(256,), seeds=2, artefacts=False)
+    for seed, error in enumerate((0.1, 0.01)):
+        made.write_history("simvq", 256, seed, [1.0, error])
+    figure = draw(made.folder, "error_over_training")
+    assert names(figure) == ["simvq", "of two runs: their range"]
+    assert figure is not None
+    [band] = figure.axes[0].collections
+    assert band.get_paths()[0].vertices[:, 1].min() == pytest.approx(-20)
+
+
+CROWD = (*(f"arm_{number}" for number in range(7)), *("vq_vae", "fsq", "residual_vq", "sq_vae", "no_quantization"))
+
+
+@pytest.mark.parametrize("name", ["usage", "training", "rank_frequency", "disguise", "rate_distortion"])
+def test_each_of_many_arms_has_its_name_beside_it(shared_synthetic: Make, name: str):
+    results = read_once(shared_synthetic(CROWD, sizes=(256, 1024), seeds=1).folder)
+    figure = draw_results(results, name)
+    assert_apart(figure, within=4)
+    assert figure is not None
+    named = [text for text in figure.axes[0].texts if text.get_text() in CROWD]
+    assert len(named) == len({text.get_text() for text in named}) >= len(CROWD) - 1
+    boxes = [text.get_window_extent() for text in named]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations([b.padded(-1) for b in boxes], 2))
+    legend = names(figure)
+    assert legend[:3] == ["plain codebook", "soft assignment", "fixed grid"]
+    assert not set(legend) & set(CROWD)
+
+
+def test_many_arms_stand_by_family(shared_synthetic: Make):
+    results = read_once(shared_synthetic(CROWD, sizes=(256,), seeds=1).folder)
+    figure = draw_results(results, "usage")
+    assert figure is not None
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == ["vq_vae", "sq_vae", "fsq", "residual_vq", *CROWD[:7], "no_quantization"]
+    assert names(figure)[-2:] == ["methods of your own", "others"]
+
+
+def test_names_keep_their_distance_and_stay_near():
+    assert spread([0.1, 0.5, 0.9], 0.2).tolist() == pytest.approx([0.1, 0.5, 0.9])
+    assert spread([0.5, 0.5, 0.5], 0.2).tolist() == pytest.approx([0.3, 0.5, 0.7])
+    assert spread([1.0, 1.0], 0.3).tolist() == pytest.approx([0.7, 1.0])
+    assert spread([0.0] * 5, 0.25).tolist() == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0])
 
 
 def test_the_floor_is_a_line_across(synthetic: Make):

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.report.build import table_of
+from benchmark.report.build import Grids, table_of
 from benchmark.report.declarations import tables_of
 from benchmark.report.frame import read
-from benchmark.report.grid import Grid
 from benchmark.report.tables import TABLES
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference"
@@ -19,8 +18,8 @@ def test_tables_are_those_of_the_records(name: str) -> None:
     folder = REFERENCE / name
     results = read(folder)
     assert not results.problems
-    grid = Grid(results)
-    built = [table_of(declaration, grid) for declaration in tables_of(results.plan["tables"], TABLES) or TABLES]
+    grids = Grids(results)
+    built = [table_of(declaration, grids) for declaration in tables_of(results.plan["tables"], TABLES) or TABLES]
     tables = [table for table in built if table is not None]
     assert {path.name for path in (folder / "tables").iterdir()} == {
         f"{table.name}.{suffix}" for table in tables for suffix in ("md", "csv", "tex")

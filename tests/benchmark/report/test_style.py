@@ -3,6 +3,7 @@
 import pytest
 from matplotlib.colors import to_rgb
 
+from benchmark.report.families import COLOURS, OWN, family_of
 from benchmark.report.style import _COLOURS, _KNOWN, _SPARE, arm_styles, method_style
 
 
@@ -46,11 +47,6 @@ def test_every_colour_can_be_a_spare_one():
     assert sorted(_SPARE) == sorted(_COLOURS)
 
 
-def test_more_methods_than_colours_keep_theirs():
-    styles = arm_styles(arms(*((name, name) for name in _KNOWN)), [])
-    assert styles == {name: method_style(name) for name in _KNOWN}
-
-
 def test_a_plug_in_has_a_look_of_its_own_that_stays():
     style = method_style("somebody_elses_method")
     assert style == method_style("somebody_elses_method")
@@ -79,3 +75,24 @@ def test_references_are_grey_and_one_without_a_size_is_told_from_one_with_sizes(
         assert red == green == blue
     assert len({(style.colour, style.marker, style.line) for style in styles.values()}) == 2
     assert arm_styles(plan[::-1], ["floor"]) == styles
+
+
+def test_more_arms_than_a_legend_bears_have_the_colours_of_their_families():
+    styles = arm_styles(arms(*((name, name) for name in (*_KNOWN, "somebody_elses_method"))), [])
+    assert styles["simvq"].family == styles["fvq"].family == "codewords behind a map"
+    assert styles["somebody_elses_method"].family == OWN
+    assert {style.colour for style in styles.values()} == {COLOURS[style.family] for style in styles.values()}
+    assert len({(style.colour, style.marker) for style in styles.values()}) == len(styles)
+
+
+def test_an_ablation_of_one_method_keeps_its_map_however_many_arms_it_has():
+    styles = arm_styles(arms(("vq_vae", "vq_vae"), *((f"arm_{index}", "simvq") for index in range(11))), [])
+    assert len({style.colour for style in styles.values()}) == 12
+    assert {style.family for style in styles.values()} == {None}
+
+
+def test_every_method_of_ours_has_a_family():
+    from methods import available
+
+    assert {name: family_of(name) for name in available() if family_of(name) == OWN} == {}
+    assert set(map(family_of, available())) == set(COLOURS) - {OWN}

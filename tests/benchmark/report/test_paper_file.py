@@ -1,0 +1,191 @@
+"""A file with tables and plots for a paper: chosen arms and sizes, set as wanted, of several suites."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import pandas as pd
+import pytest
+import yaml
+
+from benchmark.cli import main
+from benchmark.document import Document
+from benchmark.report.frame import read
+from benchmark.report.grid import Grid
+from benchmark.report.paper import write_paper
+from benchmark.report.selection import selected
+from methods.core.usage import UsageError
+
+Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
+ARMS = ("vq_vae", "sq_vae", "simvq", "no_quantization")
+
+
+@pytest.fixture
+def root(synthetic: Make, tmp_path: Path) -> Path:
+    """Results of two suites: at two sizes, and with fewer arms at one."""
+    synthetic(ARMS, sizes=(256, 1024), artefacts=False, name="first").edit_plan(suite="first")
+    synthetic(("vq_vae", "residual_vq"), sizes=(256,), artefacts=False, name="second").edit_plan(suite="second")
+    return tmp_path
+
+
+def paper(root: Path, **content: Any) -> Document:
+    file = root / "mine.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return Document(file)
+
+
+def test_what_is_named_is_shown_in_that_order(root: Path) -> None:
+    results = selected(read(root / "first"), ["no_quantization", "simvq"], [1024])
+    grid = Grid(results)
+    assert grid.arms == ["no_quantization", "simvq"]
+    assert [place.size for place in grid.places] == [1024]
+    assert set(results.cells["arm"]) == set(grid.arms)
+    assert selected(read(root / "first"), ["simvq", "no_such_arm"], None).arms == ["simvq"]
+
+
+def test_an_arm_that_is_left_out_is_in_no_note_and_no_comparison(root: Path) -> None:
+    table = {"name": "some", "of": "main", "arms": ["simvq", "vq_vae"], "sizes": [256], "title": "two of them"}
+    written = write_paper(paper(root, suite="first", tables=[table]), root)
+    assert [path.relative_to(root).as_posix() for path in written] == [
+        f"mine/tables/some.{suffix}" for suffix in ("md", "csv", "tex")
+    ]
+    text = written[0].read_text()
+    assert "sq_vae" not in text
+    assert "1,024" not in text
+    assert text.index("`simvq`") < text.index("`vq_vae`")
+    assert "Left out: 2 more arms of the suite" in text
+    assert pd.read_csv(written[1])["arm"].tolist() == ["simvq", "vq_vae"]
+    assert r"\caption{first: two of them}" in written[2].read_text()
+
+
+def test_several_suites_stand_in_one_table(root: Path) -> None:
+    table = {"name": "both", "title": "side by side", "suites": ["first", "second"], "columns": ["usage", "psnr"]}
+    written = write_paper(paper(root, tables=[{**table, "arms": ["residual_vq", "vq_vae"], "sizes": [256]}]), root)
+    data = pd.read_csv(written[1])
+    assert data.groupby("suite", sort=False)["arm"].unique().map(list).to_dict() == {
+        "first": ["vq_vae"],
+        "second": ["residual_vq", "vq_vae"],
+    }
+    text = written[0].read_text()
+    assert "**first · Codebook size 256" in text
+    assert "**second · Codebook size 256" in text
+    assert text.startswith("### side by side\n")
+    assert text.count("Mean ± half-width") == 1
+    assert r"\label{tab:both}" in written[2].read_text()
+
+
+@pytest.mark.parametrize(("footnotes", "kept"), [("long", True), ("short", False)])
+def test_footnotes_of_latex_belong_to_the_table(root: Path, footnotes: str, kept: bool) -> None:
+    table = {"name": "noted", "of": "main", "arms": ["sq_vae", "vq_vae"], "footnotes": footnotes}
+    _, _, latex = write_paper(paper(root, suite="first", tables=[table]), root)
+    text = latex.read_text()
+    assert text.startswith(r"% Needs \usepackage{booktabs,graphicx,threeparttable}.")
+    inner = text[text.index(r"\begin{threeparttable}") : text.index(r"\end{threeparttable}")]
+    assert r"\begin{tablenotes}[flushleft]\footnotesize" in inner
+    assert r"\item[] Mean" in inner
+    assert ("Protocol: dataset" in inner) == kept
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\begin{") == text.count(r"\end{")
+
+
+def test_without_footnotes_cells_bear_no_marks(root: Path) -> None:
+    table = {"name": "bare", "of": "main", "arms": ["sq_vae", "vq_vae"], "footnotes": "none"}
+    markdown, _, latex = write_paper(paper(root, suite="first", tables=[table]), root)
+    assert "†" not in markdown.read_text()
+    assert "\n- " not in markdown.read_text()
+    assert "tablenotes" not in latex.read_text()
+
+
+def test_letters_of_a_size_are_not_shrunk(root: Path) -> None:
+    table = {"name": "small", "of": "usage_by_size", "style": {"font_size": 7.5}}
+    _, _, latex = write_paper(paper(root, suite="first", style={"column": "double"}, tables=[table]), root)
+    text = latex.read_text()
+    assert r"\begin{table*}[htbp]" in text
+    assert r"{\fontsize{7.5}{9}\selectfont" in text
+    assert "resizebox" not in text
+    narrow = {"name": "narrow", "of": "main", "style": {"width": 3}}
+    _, _, latex = write_paper(paper(root, suite="first", tables=[narrow]), root)
+    assert r"\resizebox{\ifdim\width>3in3in\else\width\fi}{!}{%" in latex.read_text()
+
+
+@pytest.mark.parametrize(("style", "inches"), [({"column": "single"}, 3.35), ({"width": 5.0, "font_size": 6}, 5.0)])
+def test_a_plot_is_as_wide_as_its_place(root: Path, style: dict[str, Any], inches: float) -> None:
+    plot = {"name": "narrow", "of": "usage", "arms": ["vq_vae", "simvq"], "style": style}
+    png, pdf = write_paper(paper(root, suite="first", plots=[plot]), root)
+    assert (png.name, pdf.name) == ("narrow.png", "narrow.pdf")
+    assert matplotlib.image.imread(png).shape[1] == pytest.approx(160 * inches, abs=1)
+
+
+def test_the_command_changes_no_plan_and_no_record(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in root.glob("*/**/*.json")}
+    document = paper(root, tables=[{"suite": "second", "name": "t", "of": "main"}], plots=[])
+    with pytest.raises(SystemExit) as ended:
+        main(["tables", str(document.file), "--results", str(root)])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines() == [str(root / "mine" / "tables" / f"t.{s}") for s in ("md", "tex")]
+    assert {path: path.read_bytes() for path in root.glob("*/**/*.json")} == before
+
+
+OF = {"name": "t", "of": "main"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"tables": [OF]}, "mine.yaml:2: each needs `suite: NAME`"),
+        ({"suite": "frist", "tables": [OF]}, "there are no results of `frist` in"),
+        (
+            {"suite": "first", "tables": [{**OF, "arms": ["simqv"]}]},
+            "`arms` names no arm: `simqv` (did you mean `simvq`",
+        ),
+        ({"suite": "first", "tables": [{**OF, "sizes": [512]}]}, "`t`: `sizes` has 512, but there are: 256, 1,024"),
+        (
+            {"suite": "first", "tables": [{**OF, "of": "mian"}]},
+            "`t` is of an unknown table `mian` (did you mean `main`?)",
+        ),
+        ({"suite": "first", "tables": [OF, OF]}, "two tables are called `t`"),
+        ({"suite": "first", "tables": [{**OF, "footnotes": "some"}]}, "`footnotes` input should be 'long', 'short'"),
+        ({"suite": "first", "tables": [{**OF, "style": {"font_size": 90}}]}, "`style.font_size` input should be less"),
+        (
+            {"suite": "first", "tables": [{**OF, "style": {"font_size": 9, "width": 3}}]},
+            "letters of no given size; leave out `width` or `font_size`",
+        ),
+        ({"suites": ["first"], "tables": [OF]}, "mine.yaml:1: unknown key `suites` (did you mean `suite`?)"),
+        (
+            {"tables": [{**OF, "suites": ["first", "second"]}]},
+            "only a table with a title and columns can be of several",
+        ),
+        ({"plots": [{"name": "p", "of": "usage", "suites": ["first", "second"]}]}, "a plot is of one suite"),
+        (
+            {"suite": "first", "style": {"colour": 1}, "tables": []},
+            "unknown key `style.colour` (did you mean `column`?)",
+        ),
+        (
+            {
+                "suite": "first",
+                "tables": [{"name": "t", "title": "t", "columns": ["mse"], "arms": ["vq_vae"], "relative_to": "simvq"}],
+            },
+            "table `t`: `arms` leaves out `simvq`, which `relative_to` needs",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(root: Path, content: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        write_paper(paper(root, **content), root)
+
+
+def test_a_paper_is_not_written_among_the_results_of_a_suite(root: Path) -> None:
+    document = paper(root, suite="first", tables=[OF])
+    file = document.file.rename(root / "first.yaml")
+    with pytest.raises(UsageError, match=r"first holds the results of a suite; give .*first\.yaml another name"):
+        write_paper(Document(file), root)
+
+
+def test_a_file_that_is_neither_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = paper(root, question="?")
+    with pytest.raises(SystemExit) as ended:
+        main(["tables", str(document.file), "--results", str(root)])
+    assert ended.value.code == 2
+    assert "a suite has the key `methods`, and a file for a paper `tables` or `plots`" in capsys.readouterr().err
