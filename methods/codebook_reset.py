@@ -47,6 +47,7 @@ class CodebookReset(VQVAE):
         ),
     )
     knob = Knob("beta", (0.02, 0.25, 1.0), below=(0.005,), above=(3.0, 10.0))
+    own_upkeep = "reset"
 
     def __init__(
         self,
@@ -65,4 +66,4 @@ class CodebookReset(VQVAE):
             "absolute_threshold": absolute_threshold,
             "keep_statistics": keep_statistics,
         }
-        super().__init__(codebook_size, dim, beta=beta, init="latents", upkeep="reset", upkeep_params=redraws)
+        super().__init__(codebook_size, dim, beta=beta, init="latents", upkeep=self.own_upkeep, upkeep_params=redraws)

@@ -60,6 +60,7 @@ class CVQVAE(VQVAE):
         ),
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
+    own_upkeep = "cvq"
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class CVQVAE(VQVAE):
         init: str = "uniform",
     ) -> None:
         anchors = {"anchor": anchor, "decay": decay, "first_batch": first_batch, "after_step": anchor_after_step}
-        super().__init__(codebook_size, dim, beta=beta, init=init, upkeep="cvq", upkeep_params=anchors)
+        super().__init__(codebook_size, dim, beta=beta, init=init, upkeep=self.own_upkeep, upkeep_params=anchors)
         check_choice("metric", metric, ("cosine", "euclidean"))
         self.metric = metric
         self.contrastive = contrastive

@@ -55,6 +55,7 @@ class DiVeQ(VQVAE):
     )
     knob = Knob("noise", (1e-4, 1e-3, 1e-2), below=(1e-5, 1e-6), above=(3e-2, 1e-1))
     version = 3
+    own_upkeep = "copies"
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class DiVeQ(VQVAE):
             "perturbation": 1e-9,
         }
         super().__init__(
-            codebook_size, dim, beta=0.0, init=init, estimator="diveq", upkeep="copies", upkeep_params=copies
+            codebook_size, dim, beta=0.0, init=init, estimator="diveq", upkeep=self.own_upkeep, upkeep_params=copies
         )
         check_range("noise", noise, 0)
         self.noise = noise

@@ -49,14 +49,15 @@ class EMAExpiry(VQVAE):
         evidence=(
             "vector-quantize-pytorch 1.32 (threshold_ema_dead_code=2; decay 0.99, and 0.8 with straight-through and "
             "with the rotation), the same start and draws, 200 steps of 512 latents, K = 64, D = 16: the same codes, "
-            "counts and 16 to 26 replacements; output within 9.5e-7 (rotation: 3.3e-6), loss 1.8e-7, gradient of the latents "
-            "2.4e-7 (1.7e-6), codebook 7.2e-7",
+            "counts and 16 to 26 replacements; output within 9.5e-7 (rotation: 3.3e-6), loss 1.8e-7, gradient of the "
+            "latents 2.4e-7 (1.7e-6), codebook 7.2e-7",
             "EnCodec's VectorQuantization (commit 0e2d0ae), `undone`, the same start, 200 such steps: the same codes; "
             "output and codebook within 3.3e-6, loss 1.8e-7, gradient 2.4e-7; of 1,656 codewords that expired none is "
             "replaced",
         ),
     )
     knob = Knob("decay", (0.8, 0.95, 0.99), below=(0.5,), above=(0.999,))
+    own_upkeep = "expiry"
 
     def __init__(
         self,
@@ -71,4 +72,4 @@ class EMAExpiry(VQVAE):
         init: str = "kmeans",
     ) -> None:
         expiry = {"decay": decay, "threshold": threshold, "epsilon": epsilon, "undone": undone}
-        super().__init__(codebook_size, dim, beta=beta, init=init, upkeep="expiry", upkeep_params=expiry)
+        super().__init__(codebook_size, dim, beta=beta, init=init, upkeep=self.own_upkeep, upkeep_params=expiry)

@@ -49,6 +49,7 @@ class NSVQ(VQVAE):
     )
     knob = Knob("replace_every", (100, 300, 1000), below=(30, 10), above=(3000,))
     version = 2
+    own_upkeep = "copies"
 
     def __init__(
         self,
@@ -68,5 +69,5 @@ class NSVQ(VQVAE):
             "perturbation": 1e-12,
         }
         super().__init__(
-            codebook_size, dim, beta=0.0, init=init, estimator="nsvq", upkeep="copies", upkeep_params=copies
+            codebook_size, dim, beta=0.0, init=init, estimator="nsvq", upkeep=self.own_upkeep, upkeep_params=copies
         )

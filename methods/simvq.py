@@ -34,6 +34,8 @@ class SimVQ(KeptCodebook):
             choose by the effective codewords, and put the row of C there that the map takes to the latent; ``copies``
             copies rows of C. Their uses alone are averaged.
         upkeep_params: parameters of the upkeep, over its defaults.
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
     """
 
     card = Card(
@@ -61,7 +63,7 @@ class SimVQ(KeptCodebook):
         ),
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
-    added = ("estimator", "upkeep", "upkeep_params")
+    added = ("estimator", "upkeep", "upkeep_params", "entropy_weight", "entropy_temperature")
     mapped = True
 
     def __init__(
@@ -79,6 +81,8 @@ class SimVQ(KeptCodebook):
         estimator: str = "straight_through",
         upkeep: str = "none",
         upkeep_params: Mapping[str, Any] | None = None,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
     ) -> None:
         check_range("layers", layers, 0)
         check_range("init_scale", init_scale, 0)
@@ -96,6 +100,8 @@ class SimVQ(KeptCodebook):
             estimator=estimator,
             upkeep=upkeep,
             upkeep_params=upkeep_params,
+            entropy_weight=entropy_weight,
+            entropy_temperature=entropy_temperature,
             train_codebook=train_codebook,
         )
         modules: list[nn.Module] = []

@@ -28,6 +28,9 @@ class VQVAE(KeptCodebook):
             ``ema``, ``reset`` and ``expiry`` codewords are moving averages of their latents, but where the estimator
             trains them: then their uses alone are averaged, and ``ema`` is refused.
         upkeep_params: parameters of the upkeep, over its defaults: those of `methods/parts/upkeep.py`.
+        entropy_weight: weight of the mean entropy of a latent's soft assignment minus the entropy of the mean
+            assignment (0.05 to 0.1 in public code), by which latents get sure of their code and the batch diverse.
+        entropy_temperature: the soft assignment is the softmax of -|z - e|² / temperature over all codewords e.
     """
 
     card = Card(
@@ -55,7 +58,7 @@ class VQVAE(KeptCodebook):
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 
-    added: ClassVar[tuple[str, ...]] = ("estimator", "upkeep", "upkeep_params")
+    added: ClassVar[tuple[str, ...]] = ("estimator", "upkeep", "upkeep_params", "entropy_weight", "entropy_temperature")
 
     def __init__(
         self,
@@ -67,6 +70,8 @@ class VQVAE(KeptCodebook):
         estimator: str = "straight_through",
         upkeep: str = "none",
         upkeep_params: Mapping[str, Any] | None = None,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
     ) -> None:
         super().__init__(
             codebook_size,
@@ -76,6 +81,8 @@ class VQVAE(KeptCodebook):
             estimator=estimator,
             upkeep=upkeep,
             upkeep_params=upkeep_params,
+            entropy_weight=entropy_weight,
+            entropy_temperature=entropy_temperature,
         )
 
     def draw_codebook(self, init: str) -> Tensor:

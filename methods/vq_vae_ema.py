@@ -55,6 +55,7 @@ class VQVAEEMA(VQVAE):
     knob = Knob("decay", (0.9, 0.99, 0.999), below=(0.8, 0.5), above=(0.9999,))
     added = ("init",)
     preset_estimator = "straight_through"
+    own_upkeep = "ema"
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class VQVAEEMA(VQVAE):
             beta=beta,
             init=init,
             estimator=self.preset_estimator,
-            upkeep="ema",
+            upkeep=self.own_upkeep,
             upkeep_params=averages,
         )
 

@@ -13,6 +13,7 @@ from methods.parts.activity import ActivityWindow
 from methods.parts.anchors import FeaturePool
 from methods.parts.codebook import CodebookQuantizer, vq_loss
 from methods.parts.ema import EMAStatistics
+from methods.parts.entropy import EntropyRegularised
 from methods.parts.estimators import ESTIMATORS, SUBSTITUTING
 from methods.parts.statistics import candidate_rows
 from methods.parts.upkeep import resolve_upkeep
@@ -20,7 +21,7 @@ from methods.parts.upkeep import resolve_upkeep
 _FROM_DATA = ("kmeans", "latents")
 
 
-class KeptCodebook(CodebookQuantizer):
+class KeptCodebook(EntropyRegularised, CodebookQuantizer):
     """Nearest codeword; the gradient passes by ``estimator``, and ``upkeep`` sees to the codewords.
 
     A subclass says how the codebook starts (`draw_codebook`), and what its effective codewords are. Codewords are
@@ -29,6 +30,8 @@ class KeptCodebook(CodebookQuantizer):
 
     mapped: ClassVar[bool] = False
     """Whether the effective codewords are a trained map's."""
+    own_upkeep: ClassVar[str] = "none"
+    """The upkeep of a method that can be asked for no other."""
     statistics: EMAStatistics
     frequencies: Tensor
     anchored: Tensor
@@ -46,8 +49,11 @@ class KeptCodebook(CodebookQuantizer):
         upkeep: str = "none",
         upkeep_params: Mapping[str, Any] | None = None,
         train_codebook: bool = True,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
     ) -> None:
-        super().__init__(codebook_size, dim)
+        super().__init__(codebook_size, dim, entropy_weight=entropy_weight)
+        self.set_entropy(entropy_weight, entropy_temperature)
         check_range("beta", beta, 0)
         check_choice("estimator", estimator, tuple(ESTIMATORS))
         kind, params = resolve_upkeep(upkeep, upkeep_params)
@@ -79,10 +85,10 @@ class KeptCodebook(CodebookQuantizer):
 
     @classmethod
     def can_be_shared(
-        cls, *, upkeep: str = "none", upkeep_params: Mapping[str, Any] | None = None, **params: Any
+        cls, *, upkeep: str | None = None, upkeep_params: Mapping[str, Any] | None = None, **params: Any
     ) -> bool:
         """What the upkeep says."""
-        kind, options = resolve_upkeep(upkeep, upkeep_params)
+        kind, options = resolve_upkeep(upkeep or cls.own_upkeep, upkeep_params)
         return kind.can_be_shared(**options)
 
     def initialise(self, latents: Iterator[Tensor]) -> None:
@@ -105,6 +111,10 @@ class KeptCodebook(CodebookQuantizer):
         loss, log = self.losses(latents, quantized)
         output = quantized
         if self.training:
+            if self.entropy_weight:
+                # The codebook changes before the backward pass; the copy does not.
+                loss, entropies = self.regularise(loss, latents, self.effective_codebook().clone())
+                log = {**log, **entropies}
             output = self.estimate(latents, quantized)
             with torch.no_grad():
                 log = {**log, **self.upkeep.observe(rows, codes.reshape(-1))}
