@@ -97,21 +97,18 @@ def test_a_frozen_encoder_stays_as_it_is_when_quantization_starts(
     assert not torch.equal(_weights(trainer, "map"), start["map"])
 
 
-@pytest.mark.parametrize(("unit", "axes"), [("items", 1), ("positions", 3)])
-def test_a_share_of_a_training_batch_passes_by_the_quantizer(unit: str, axes: int, dataset: Dataset) -> None:
+@pytest.mark.parametrize("unit", ["items", "positions"])
+def test_a_share_of_a_training_batch_passes_by_the_quantizer(unit: str, dataset: Dataset) -> None:
     system = _trainer(dataset, unquantized_share=0.5, unquantized_unit=unit).system
     items = torch.randn(200, *dataset.item_shape, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     found = system.train()(items)
-    passed = (found.quantized.latents == found.latents).all(-1)
-    assert torch.equal(passed, passed.flatten(axes).all(-1).reshape(*passed.shape[:axes], *[1] * (3 - axes)) & passed)
-    assert passed.flatten(axes).float().mean().item() == pytest.approx(0.5, abs=0.1)
-    if unit == "items":
-        assert set(passed.flatten(1).sum(1).tolist()) == {0, passed[0].numel()}
-    else:
-        assert passed.flatten(1).sum(1).float().std() > 1
+    passed = (found.quantized.latents == found.latents).all(-1).flatten(1)
+    shares = passed.float().mean(1)
+    assert shares.mean().item() == pytest.approx(0.5, abs=0.1)
+    assert set(shares.tolist()) <= {0.0, 1.0} if unit == "items" else bool(((0 < shares) & (shares < 1)).any())
     assert found.quantized.codes is not None
-    assert found.quantized.codes.shape[:-1] == passed.shape, "it learns of all"
+    assert found.quantized.codes.shape[:-1] == found.latents.shape[:-1], "it learns of all"
     assert not (system.eval()(items).quantized.latents == found.latents).all(-1).any()
 
 
