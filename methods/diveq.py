@@ -1,16 +1,17 @@
 """DiVeQ: in training the quantization error is added along its own, slightly disturbed direction."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from methods.core.base import Card, Knob
 from methods.core.registry import register
 from methods.core.usage import check_choice, check_range
-from methods.parts.error_substitution import ErrorSubstitution
+from methods.parts.estimators import divert
+from methods.vq_vae import VQVAE
 
 
 @register("diveq")
-class DiVeQ(ErrorSubstitution):
+class DiVeQ(VQVAE):
     """Training output z + |q - z| · v / |v| with v = q - z + noise: nearly the codeword, and differentiable.
 
     Vali, Bäckström, Solin, "DiVeQ: Differentiable Vector Quantization Using the Reparameterization Trick",
@@ -53,8 +54,8 @@ class DiVeQ(ErrorSubstitution):
         "process, so half batches equal the whole in distribution only (exactly with noise=0)",
     )
     knob = Knob("noise", (1e-4, 1e-3, 1e-2), below=(1e-5, 1e-6), above=(3e-2, 1e-1))
-    weighted = True
     version = 3
+    own_upkeep = "copies"
 
     def __init__(
         self,
@@ -67,23 +68,27 @@ class DiVeQ(ErrorSubstitution):
         threshold: float = 0.01,
         init: str = "uniform",
     ) -> None:
+        copies = {
+            "every": replace_every,
+            "share": replace_share,
+            "threshold": threshold,
+            "weighted": True,
+            "perturbation": 1e-9,
+        }
         super().__init__(
-            codebook_size,
-            dim,
-            kmeans=init == "kmeans",
-            replace_every=replace_every,
-            replace_share=replace_share,
-            threshold=threshold,
-            perturbation=1e-9,
+            codebook_size, dim, beta=0.0, init=init, estimator="diveq", upkeep=self.own_upkeep, upkeep_params=copies
         )
         check_range("noise", noise, 0)
-        check_choice("init", init, ("uniform", "normal", "kmeans"))
         self.noise = noise
-        if init == "normal":
-            nn.init.normal_(self.codebook, std=1 / self.codebook_size)
-        else:
-            nn.init.uniform_(self.codebook, 0, 1 / self.codebook_size)
 
-    def direction(self, error: Tensor) -> Tensor:
+    def draw_codebook(self, init: str) -> Tensor:
+        """The authors' starts, U(0, 1/K) or N(0, 1/K²)."""
+        check_choice("init", init, ("uniform", "normal", "kmeans"))
+        codebook = torch.empty(self.codebook_size, self.dim)
+        if init == "normal":
+            return codebook.normal_(std=1 / self.codebook_size)
+        return codebook.uniform_(0, 1 / self.codebook_size)
+
+    def estimate(self, latents: Tensor, quantized: Tensor) -> Tensor:
         """The error itself plus Gaussian noise."""
-        return error + self.noise * torch.randn_like(error) if self.noise else error
+        return divert(latents, quantized, self.noise)

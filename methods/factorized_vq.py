@@ -8,13 +8,14 @@ from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
 from methods.core.usage import check_range
 from methods.parts.codebook import vq_loss
+from methods.parts.entropy import EntropyRegularised
 from methods.parts.estimators import straight_through
 from methods.parts.nearest import nearest_codes
 from methods.parts.projection import ProjectedQuantizer
 
 
 @register("factorized_vq")
-class FactorizedVQ(ProjectedQuantizer):
+class FactorizedVQ(EntropyRegularised, ProjectedQuantizer):
     """Codes are looked up in a space of few dimensions, with latents and codewords of norm 1.
 
     Yu et al., "Vector-quantized Image Modeling with Improved VQGAN", ICLR 2022, arXiv 2110.04627,
@@ -25,6 +26,10 @@ class FactorizedVQ(ProjectedQuantizer):
         code_dim: dimensions of the codebook; 8 in SimVQ's and LlamaGen's baseline, 32 in the public
             ViT-VQGAN.
         beta: weight of the commitment loss; the codebook loss has weight 1, both on unit vectors.
+        entropy_weight: weight of the mean entropy of a latent's soft assignment minus the entropy of the mean
+            assignment, as LlamaGen's and XQ-GAN's code has it (0 in their configurations with a codebook, 0.1 in those
+            of XQ-GAN without one), in training.
+        entropy_temperature: the soft assignment is the softmax of -|u - q|² / temperature over all unit codewords q.
     """
 
     card = Card(
@@ -42,6 +47,8 @@ class FactorizedVQ(ProjectedQuantizer):
         evidence=(
             "LlamaGen's code (the authors' is not public), without its entropy loss, on 128 latents, K = 512, d = 8 "
             "and K = 8,192, d = 32: output, loss and codes equal, gradients within 6e-8 of 0.5",
+            "the same with its entropy loss at 0.1, 256 latents and K = 64, 512 and 1,024, 300 and 8,192: loss within "
+            "6e-8 of 0.55, gradients of latents within 5.2e-8 of 0.017, of the codebook within 6.6e-8 of 0.009",
             "enhancing-transformers' code on the same: loss, codes and the codebook's gradient equal, output within "
             "5e-7; the gradient of latents differs, as said under differences",
         ),
@@ -49,10 +56,22 @@ class FactorizedVQ(ProjectedQuantizer):
     )
     knob = Knob("code_dim", (8, 16, 32), below=(4, 2), above=(64,))
 
-    def __init__(self, codebook_size: int, dim: int, *, code_dim: int = 8, beta: float = 0.25) -> None:
+    added = ("entropy_weight", "entropy_temperature")
+
+    def __init__(
+        self,
+        codebook_size: int,
+        dim: int,
+        *,
+        code_dim: int = 8,
+        beta: float = 0.25,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+    ) -> None:
         check_range("code_dim", code_dim, 1)
         check_range("beta", beta, 0)
-        super().__init__(codebook_size, dim, code_dim)
+        super().__init__(codebook_size, dim, code_dim, entropy_weight=entropy_weight)
+        self.set_entropy(entropy_weight, entropy_temperature)
         self.beta = beta
         self.codebook = nn.Parameter(torch.randn(self.codebook_size, code_dim))
 
@@ -70,5 +89,7 @@ class FactorizedVQ(ProjectedQuantizer):
         codes = self.assign(unit)
         quantized = self.look_up(codes)
         loss, log = vq_loss(unit, quantized, self.beta)
+        loss, entropies = self.regularise(loss, unit, normalize(self.codebook, dim=-1))
+        log |= entropies
         output = straight_through(unit, quantized) if self.training else quantized
         return Quantized(self.project_out(output), codes.unsqueeze(-1), loss, log)

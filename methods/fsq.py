@@ -69,7 +69,7 @@ class FSQ(ProjectedQuantizer):
     scale: Tensor
 
     def __init__(self, codebook_size: int, dim: int) -> None:
-        levels = choose_levels(codebook_size)
+        levels = self.channel_levels(codebook_size)
         super().__init__(codebook_size, dim, len(levels))
         scale = [(level - 1) * (1 - _EPSILON) / 2 for level in levels]
         offset = [0.0 if level % 2 else 0.5 for level in levels]
@@ -87,7 +87,14 @@ class FSQ(ProjectedQuantizer):
     @classmethod
     def resolve_size(cls, codebook_size: int, **params: Any) -> tuple[int, ...]:
         """One level of the product of the channels' levels, which may differ from ``codebook_size``."""
-        return (math.prod(choose_levels(codebook_size)),)
+        return (math.prod(cls.channel_levels(codebook_size)),)
+
+    @classmethod
+    def channel_levels(cls, codebook_size: int) -> tuple[int, ...]:
+        """Levels of each channel for a wanted size: the published ones, else the nearest product of 5 to 8."""
+        check_range("codebook_size", codebook_size, 1)
+        published = PUBLISHED_LEVELS.get(codebook_size)
+        return published or choose_levels(codebook_size, (8, 7, 6, 5), cls.name)
 
     def bound(self, inner: Tensor) -> Tensor:
         """Projected latents squashed so that rounding gives the digits minus ⌊L/2⌋ (paper, App. A.1)."""
@@ -116,27 +123,25 @@ class FSQ(ProjectedQuantizer):
         return Quantized(output, codes, latents.new_zeros(()))
 
 
-def choose_levels(codebook_size: int) -> tuple[int, ...]:
-    """Levels a channel for a wanted size: the published row, else the nearest product of levels 5 to 8.
+def choose_levels(codebook_size: int, choices: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """Levels a channel, each of the descending ``choices``, with the product nearest to ``codebook_size``.
 
     Raises:
         UsageError: no product is within 7 % of ``codebook_size``; the message names the nearest.
     """
-    check_range("codebook_size", codebook_size, 1)
-    if codebook_size in PUBLISHED_LEVELS:
-        return PUBLISHED_LEVELS[codebook_size]
-    most_channels = max(1, math.ceil(math.log(codebook_size, 5)))
-    choices = [
+    most_channels = max(1, math.ceil(math.log(codebook_size, choices[-1])))
+    products = [
         levels
         for channels in range(1, most_channels + 1)
-        for levels in itertools.combinations_with_replacement((8, 7, 6, 5), channels)
+        for levels in itertools.combinations_with_replacement(choices, channels)
     ]
-    nearest = min(choices, key=lambda levels: abs(math.log(math.prod(levels) / codebook_size)))
+    nearest = min(products, key=lambda levels: abs(math.log(math.prod(levels) / codebook_size)))
     if abs(math.prod(nearest) / codebook_size - 1) > TOLERANCE:
-        sizes = sorted({math.prod(levels) for levels in choices})
+        sizes = sorted({math.prod(levels) for levels in products})
         around = [max((s for s in sizes if s < codebook_size), default=0), min(s for s in sizes if s > codebook_size)]
         named = " and ".join(f"{size:,}" for size in around if size)
         raise UsageError(
-            f"`fsq` has no product of levels from 5 to 8 within 7 % of {codebook_size:,} codes; nearest: {named}"
+            f"`{name}` has no product of levels from {choices[-1]} to {choices[0]} within 7 % of {codebook_size:,} "
+            f"codes; nearest: {named}"
         )
     return nearest

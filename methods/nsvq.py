@@ -1,16 +1,12 @@
 """NSVQ: in training the quantization error is replaced by noise of the same length."""
 
-import torch
-from torch import Tensor, nn
-
 from methods.core.base import Card, Knob
 from methods.core.registry import register
-from methods.parts.codebook import new_codebook
-from methods.parts.error_substitution import ErrorSubstitution
+from methods.vq_vae import VQVAE
 
 
 @register("nsvq")
-class NSVQ(ErrorSubstitution):
+class NSVQ(VQVAE):
     """Training output z + |q - z| · v / |v| with v ~ N(0, I): differentiable in z and in the codeword, no loss.
 
     Vali and Bäckström, "NSVQ: Noise Substitution in Vector Quantization for Machine Learning", IEEE Access 10,
@@ -52,8 +48,8 @@ class NSVQ(ErrorSubstitution):
         "process, so half batches equal the whole in distribution only",
     )
     knob = Knob("replace_every", (100, 300, 1000), below=(30, 10), above=(3000,))
-    weighted = False
     version = 2
+    own_upkeep = "copies"
 
     def __init__(
         self,
@@ -65,17 +61,13 @@ class NSVQ(ErrorSubstitution):
         threshold: float = 0.01,
         init: str = "normal",
     ) -> None:
+        copies = {
+            "every": replace_every,
+            "share": replace_share,
+            "threshold": threshold,
+            "weighted": False,
+            "perturbation": 1e-12,
+        }
         super().__init__(
-            codebook_size,
-            dim,
-            kmeans=init == "kmeans",
-            replace_every=replace_every,
-            replace_share=replace_share,
-            threshold=threshold,
-            perturbation=1e-12,
+            codebook_size, dim, beta=0.0, init=init, estimator="nsvq", upkeep=self.own_upkeep, upkeep_params=copies
         )
-        self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, init))
-
-    def direction(self, error: Tensor) -> Tensor:
-        """Gaussian noise, whatever the error."""
-        return torch.randn_like(error)

@@ -1,6 +1,6 @@
 """Residual quantization: a stack of quantizers, each for what the ones before it left over."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from methods.core.base import Card, Knob, Quantized, Quantizer
 from methods.core.registry import create, get, register, resolve_params
 from methods.core.usage import UsageError, check_range
+from methods.parts.composite import CompositeQuantizer, replay
 from methods.parts.estimators import scale_gradient
 from methods.parts.levels import split_size
 from methods.parts.processes import broadcast
@@ -19,7 +20,7 @@ _RQ_VAE: Mapping[str, Any] = {"beta": 0.25, "keep_statistics": False}
 
 
 @register("residual_vq")
-class ResidualVQ(Quantizer):
+class ResidualVQ(CompositeQuantizer):
     """Level j quantizes r_j = z - Σ_{i<j} sg q_i; the output is Σ_j q_j.
 
     Lee et al., "Autoregressive Image Generation using Residual Quantization" (RQ-VAE), CVPR 2022, arXiv
@@ -171,39 +172,12 @@ class ResidualVQ(Quantizer):
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """Start level after level from what the levels before it leave over of the same batches."""
         seen: list[Tensor] = []
-        for index, level in enumerate(self._levels()):
-            level.initialise(self._left_over(batch, index) for batch in _replay(seen, latents))
-
-    def use_pretrained(self, features: Callable[[int], Tensor]) -> None:
-        """Offer the features to every level."""
-        for level in self._levels():
-            level.use_pretrained(features)
-
-    def anneal(self, step: int, total_steps: int) -> None:
-        """Schedules of the levels."""
-        for level in self._levels():
-            level.anneal(step, total_steps)
-
-    def after_step(self) -> None:
-        """Inner updates of the levels."""
-        for level in self._levels():
-            level.after_step()
-
-    def reconstruction_loss(self, errors: Tensor, numel: int) -> Tensor:
-        """That of the first level."""
-        return self._levels()[0].reconstruction_loss(errors, numel)
-
-    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        """The groups of all levels."""
-        return [group for level in self._levels() for group in level.parameter_groups(lr)]
-
-    def _levels(self) -> list[Quantizer]:
-        """The distinct quantizers: one where all levels share it."""
-        return [level for level in self.levels if isinstance(level, Quantizer)]
+        for index, level in enumerate(self.parts()):
+            level.initialise(self._left_over(batch, index) for batch in replay(seen, latents))
 
     def _stack(self) -> list[Quantizer]:
         """The quantizer of each level."""
-        return self._levels() if len(self.levels) == self.depth else self._levels() * self.depth
+        return self.parts() if len(self.levels) == self.depth else self.parts() * self.depth
 
     def _active_levels(self, device: torch.device) -> int:
         """How many levels this forward pass uses, the same on every process."""
@@ -215,18 +189,10 @@ class ResidualVQ(Quantizer):
     @torch.no_grad()
     def _left_over(self, latents: Tensor, index: int) -> Tensor:
         """Residual of ``latents`` after the first ``index`` levels."""
-        for level in self._levels()[:index]:
+        for level in self.parts()[:index]:
             latents = latents - level.decode(level.encode(latents))
         return latents
 
 
 def _level_params(level: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**(_RQ_VAE if level == _DEFAULT_LEVEL else {}), **(given or {})}
-
-
-def _replay(seen: list[Tensor], source: Iterator[Tensor]) -> Iterator[Tensor]:
-    """The batches already drawn, then further ones, which join them."""
-    yield from seen
-    for batch in source:
-        seen.append(batch)
-        yield batch

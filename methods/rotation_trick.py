@@ -2,7 +2,6 @@
 
 from methods.core.base import Card, Knob
 from methods.core.registry import register
-from methods.parts.estimators import rotate
 from methods.vq_vae_ema import VQVAEEMA
 
 
@@ -44,7 +43,7 @@ class RotationTrick(VQVAEEMA):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("decay", (0.8, 0.9, 0.99), below=(0.5,), above=(0.999,))
-    estimate = staticmethod(rotate)
+    preset_estimator = "rotation"
 
     def __init__(
         self,

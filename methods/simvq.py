@@ -1,19 +1,20 @@
 """SimVQ: a learned linear map over a frozen random codebook."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from methods.core.base import Card, Knob, Quantized
+from methods.core.base import Card, Knob
 from methods.core.registry import register
-from methods.core.usage import check_choice, check_range
-from methods.parts.codebook import CodebookQuantizer, vq_loss
-from methods.parts.estimators import straight_through
+from methods.core.usage import UsageError, check_choice, check_range
+from methods.parts.kept_codebook import KeptCodebook
+from methods.parts.upkeep import resolve_upkeep
 
 
 @register("simvq")
-class SimVQ(CodebookQuantizer):
+class SimVQ(KeptCodebook):
     """Codewords C·Wᵀ + b with C frozen: one step on W moves every codeword, chosen or not.
 
     Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear
@@ -28,6 +29,13 @@ class SimVQ(CodebookQuantizer):
         init: start of C: ``gaussian`` N(0, 1/D), ``uniform`` of the same variance, or ``kmeans`` of
             the first batches' latents.
         init_scale: factor on the Gaussian or uniform start.
+        estimator: how the gradient passes, as in `vq_vae`.
+        upkeep: what happens to rows of C beside the optimiser's step, as in `vq_vae`: ``reset``, ``cvq`` and ``expiry``
+            choose by the effective codewords, and put the row of C there that the map takes to the latent; ``copies``
+            copies rows of C. Their uses alone are averaged.
+        upkeep_params: parameters of the upkeep, over its defaults.
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
     """
 
     card = Card(
@@ -37,6 +45,7 @@ class SimVQ(CodebookQuantizer):
         code="youngsheen/SimVQ, taming/modules/vqvae/quantize.py, SimVQ",
         trains="map (D x D and bias); the codebook C (K x D) is frozen",
         memory="N·D + K·D",
+        schedule="nothing by default; see `vq_vae` for the upkeep's",
         differences=(
             "decode looks up the mapped codebook; the authors' get_codebook_entry returns the rows of C",
             "beta weighs the commitment term (the authors' configurations, legacy=False; not their class default)",
@@ -55,6 +64,8 @@ class SimVQ(CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
+    added = ("estimator", "upkeep", "upkeep_params", "entropy_weight", "entropy_temperature")
+    mapped = True
 
     def __init__(
         self,
@@ -68,29 +79,45 @@ class SimVQ(CodebookQuantizer):
         train_codebook: bool = False,
         init: str = "gaussian",
         init_scale: float = 1.0,
+        estimator: str = "straight_through",
+        upkeep: str = "none",
+        upkeep_params: Mapping[str, Any] | None = None,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
     ) -> None:
-        super().__init__(codebook_size, dim)
-        check_range("beta", beta, 0)
         check_range("layers", layers, 0)
         check_range("init_scale", init_scale, 0)
-        check_choice("init", init, ("gaussian", "uniform", "kmeans"))
-        self.beta = beta
-        std = init_scale * dim**-0.5
-        codebook = torch.empty(self.codebook_size, dim)
-        if init == "uniform":
-            codebook.uniform_(-(3**0.5) * std, 3**0.5 * std)
-        else:
-            codebook.normal_(std=std)
-        self.codebook = nn.Parameter(codebook, requires_grad=train_codebook)
+        self.init_scale = init_scale
+        if layers > 1 and resolve_upkeep(upkeep, upkeep_params)[0].sets_codewords:
+            raise UsageError(
+                f"upkeep `{upkeep}` puts latents in the place of codewords, for which the map is inverted, and a map "
+                f"of {layers} layers has no inverse; use one layer, or upkeep `copies`"
+            )
+        super().__init__(
+            codebook_size,
+            dim,
+            beta=beta,
+            init=init,
+            estimator=estimator,
+            upkeep=upkeep,
+            upkeep_params=upkeep_params,
+            entropy_weight=entropy_weight,
+            entropy_temperature=entropy_temperature,
+            train_codebook=train_codebook,
+        )
         modules: list[nn.Module] = []
         for layer in range(layers):
             modules += [nn.ReLU()] * (layer > 0) + [nn.Linear(dim, dim, bias=bias)]
         self.map = nn.Sequential(*modules).requires_grad_(train_map)
-        self.register_buffer("initialised", torch.tensor(init != "kmeans"))
 
-    def initialise(self, latents: Iterator[Tensor]) -> None:
-        """k-means of the first batches as C, for ``init="kmeans"``."""
-        self.start_from_kmeans(latents)
+    def draw_codebook(self, init: str) -> Tensor:
+        """C."""
+        check_choice("init", init, ("gaussian", "uniform", "kmeans"))
+        std = self.init_scale * self.dim**-0.5
+        codebook = torch.empty(self.codebook_size, self.dim)
+        if init == "uniform":
+            return codebook.uniform_(-(3**0.5) * std, 3**0.5 * std)
+        return codebook.normal_(std=std)
 
     def unmapped_codewords(self) -> Tensor:
         """The rows of C."""
@@ -100,14 +127,22 @@ class SimVQ(CodebookQuantizer):
         """C mapped: ``C Wᵀ + b``."""
         return self.map(self.codebook)
 
-    def forward(self, latents: Tensor) -> Quantized:
-        """Loss: mean |q - sg z|² + beta · mean |sg q - z|², on the q before straight-through."""
+    def quantize(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes of the mapped codebook, and its rows."""
         with torch.no_grad():
             effective = self.effective_codebook()
         codes = self.nearest(latents, effective)
         indices = codes.squeeze(-1)
         # Gather before mapping: gradients need the map of the N chosen rows only, not of all K.
-        quantized = self.map(self.codebook[indices]) if self.training else effective[indices]
-        loss, log = vq_loss(latents, quantized, self.beta)
-        output = straight_through(latents, quantized) if self.training else quantized
-        return Quantized(output, codes, loss, log)
+        return codes, self.map(self.codebook[indices]) if self.training else effective[indices]
+
+    def set_codewords(self, places: Tensor, rows: Tensor) -> None:
+        """Rows of C that the map takes to ``rows``; a row that it can't reach stays."""
+        if len(self.map):
+            linear = self.map[0]
+            assert isinstance(linear, nn.Linear)
+            shifted = rows if linear.bias is None else rows - linear.bias
+            solved, _ = torch.linalg.solve_ex(linear.weight.double(), shifted.double().T)
+            rows = solved.T.float()
+            rows = torch.where(rows.isfinite().all(1, keepdim=True), rows, self.codebook[places])
+        self.codebook[places] = rows

@@ -1,27 +1,36 @@
 """VQ-VAE with a codebook trained by gradient."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from methods.core.base import Card, Knob, Quantized
+from methods.core.base import Card, Knob
 from methods.core.registry import register
-from methods.core.usage import check_range
-from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.parts.estimators import straight_through
+from methods.parts.codebook import new_codebook
+from methods.parts.kept_codebook import KeptCodebook
 
 
 @register("vq_vae")
-class VQVAE(CodebookQuantizer):
-    """Nearest codeword, straight-through gradient, codebook loss and commitment loss.
+class VQVAE(KeptCodebook):
+    """Nearest codeword, straight-through gradient, codebook loss and commitment loss; others by name.
 
     van den Oord et al., "Neural Discrete Representation Learning", NeurIPS 2017, arXiv 1711.00937.
 
     Args:
         beta: weight of the commitment loss; the codebook loss has weight 1 (Eq. 3; never swapped).
-        init: start of the codebook: ``uniform`` U(-1/K, 1/K), ``unit_uniform`` U(-1, 1), ``normal`` N(0, 1), or
-            ``kmeans`` of the first batches' latents.
+        init: start of the codebook: ``uniform`` U(-1/K, 1/K), ``unit_uniform`` U(-1, 1), ``normal`` N(0, 1),
+            ``kmeans`` of the first batches' latents, or random ``latents`` of the first batch.
+        estimator: how the gradient passes: ``straight_through``, ``rotation`` (arXiv 2410.06424), ``nsvq`` (IEEE
+            Access 10, 2022) or ``diveq`` (arXiv 2509.26469); the latter two have no loss, and ``beta`` no effect.
+        upkeep: what happens to codewords beside the optimiser's step: ``none``, ``ema`` (moving averages), ``reset``
+            (Jukebox's redraws), ``cvq`` (anchors), ``expiry`` (EnCodec's) or ``copies`` (NSVQ's and DiVeQ's). With
+            ``ema``, ``reset`` and ``expiry`` codewords are moving averages of their latents, but where the estimator
+            trains them: then their uses alone are averaged, and ``ema`` is refused.
+        upkeep_params: parameters of the upkeep, over its defaults: those of `methods/parts/upkeep.py`.
+        entropy_weight: weight of the mean entropy of a latent's soft assignment minus the entropy of the mean
+            assignment (0.05 to 0.1 in public code), by which latents get sure of their code and the batch diverse.
+        entropy_temperature: the soft assignment is the softmax of -|z - e|² / temperature over all codewords e.
     """
 
     card = Card(
@@ -31,6 +40,8 @@ class VQVAE(CodebookQuantizer):
         code="google-deepmind/sonnet, sonnet/src/nets/vqvae.py, VectorQuantizer",
         trains="codebook (K x D), by the run's optimiser; a codeword no latent chose gets no gradient",
         memory="N + K·D",
+        schedule="nothing by default; upkeep `copies` replaces codewords in the first 90 % of the run; moving averages "
+        "and the windows of `copies` are in steps, as a codeword is known by a number of latents, however long the run",
         differences=(
             "the codebook starts at U(-1/K, 1/K), as most public code does; sonnet starts at U(-sqrt(3/D), sqrt(3/D))",
         ),
@@ -48,22 +59,33 @@ class VQVAE(CodebookQuantizer):
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 
-    def __init__(self, codebook_size: int, dim: int, *, beta: float = 0.25, init: str = "uniform") -> None:
-        super().__init__(codebook_size, dim)
-        check_range("beta", beta, 0)
-        self.beta = beta
-        self.init = init
-        self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, init))
-        self.register_buffer("initialised", torch.tensor(init != "kmeans"))
+    added: ClassVar[tuple[str, ...]] = ("estimator", "upkeep", "upkeep_params", "entropy_weight", "entropy_temperature")
 
-    def initialise(self, latents: Iterator[Tensor]) -> None:
-        """k-means of the first batches, for ``init="kmeans"``."""
-        self.start_from_kmeans(latents)
+    def __init__(
+        self,
+        codebook_size: int,
+        dim: int,
+        *,
+        beta: float = 0.25,
+        init: str = "uniform",
+        estimator: str = "straight_through",
+        upkeep: str = "none",
+        upkeep_params: Mapping[str, Any] | None = None,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+    ) -> None:
+        super().__init__(
+            codebook_size,
+            dim,
+            beta=beta,
+            init=init,
+            estimator=estimator,
+            upkeep=upkeep,
+            upkeep_params=upkeep_params,
+            entropy_weight=entropy_weight,
+            entropy_temperature=entropy_temperature,
+        )
 
-    def forward(self, latents: Tensor) -> Quantized:
-        """Loss: mean |q - sg z|² + beta · mean |sg q - z|² (Eq. 3), on the q before straight-through."""
-        codes = self.encode(latents)
-        quantized = self.decode(codes)
-        loss, log = vq_loss(latents, quantized, self.beta)
-        output = straight_through(latents, quantized) if self.training else quantized
-        return Quantized(output, codes, loss, log)
+    def draw_codebook(self, init: str) -> Tensor:
+        """As `new_codebook`; for ``latents`` random numbers that are to be replaced."""
+        return new_codebook(self.codebook_size, self.dim, "normal" if init == "latents" else init)

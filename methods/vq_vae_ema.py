@@ -4,21 +4,15 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
-from methods.core.base import Card, Knob, Quantized
+from methods.core.base import Card, Knob
 from methods.core.registry import register
-from methods.core.usage import check_choice, check_range
-from methods.parts.codebook import CodebookQuantizer, new_codebook
-from methods.parts.ema import EMAStatistics
-from methods.parts.estimators import straight_through
-
-_MAX_DECAY = 0.999999
-"""At 1 nothing would ever be averaged in, and the correction would divide by zero."""
+from methods.core.usage import check_choice
+from methods.vq_vae import VQVAE
 
 
 @register("vq_vae_ema")
-class VQVAEEMA(CodebookQuantizer):
+class VQVAEEMA(VQVAE):
     """Each codeword is the moving average of the latents assigned to it; no codebook gradient.
 
     van den Oord et al., arXiv 1711.00937, Appendix A.1. The output uses the codebook before the
@@ -61,7 +55,8 @@ class VQVAEEMA(CodebookQuantizer):
     )
     knob = Knob("decay", (0.9, 0.99, 0.999), below=(0.8, 0.5), above=(0.9999,))
     added = ("init",)
-    estimate = staticmethod(straight_through)
+    preset_estimator = "straight_through"
+    own_upkeep = "ema"
 
     def __init__(
         self,
@@ -74,28 +69,21 @@ class VQVAEEMA(CodebookQuantizer):
         debias: bool = True,
         init: str = "uniform",
     ) -> None:
-        super().__init__(codebook_size, dim)
-        check_range("beta", beta, 0)
-        check_range("decay", decay, 0, _MAX_DECAY)
-        check_range("epsilon", epsilon, 1e-12)
-        self.beta = beta
-        check_choice("init", init, ("uniform", "unit_uniform", "normal"))
-        if init == "uniform":
-            bound = math.sqrt(3 / dim)
-            codebook = torch.empty(self.codebook_size, dim).uniform_(-bound, bound)
-        else:
-            codebook = new_codebook(self.codebook_size, dim, init)
-        self.register_buffer("codebook", codebook)
-        self.statistics = EMAStatistics(self.codebook, decay=decay, epsilon=epsilon, debias=debias)
+        averages = {"decay": decay, "epsilon": epsilon, "debias": debias}
+        super().__init__(
+            codebook_size,
+            dim,
+            beta=beta,
+            init=init,
+            estimator=self.preset_estimator,
+            upkeep=self.own_upkeep,
+            upkeep_params=averages,
+        )
 
-    def forward(self, latents: Tensor) -> Quantized:
-        """Loss: beta · mean |sg q - z|²; in training the averages are then updated."""
-        codes = self.encode(latents)
-        quantized = self.decode(codes)
-        commitment = mse_loss(latents, quantized)
-        output = quantized
-        if self.training:
-            output = self.estimate(latents, quantized)
-            self.statistics.update(latents.detach().reshape(-1, self.dim), codes.reshape(-1))
-            self.statistics.means(out=self.codebook)
-        return Quantized(output, codes, self.beta * commitment, {"commitment": commitment.detach()})
+    def draw_codebook(self, init: str) -> Tensor:
+        """``uniform`` is the authors' here, which is wider than that of `vq_vae`."""
+        check_choice("init", init, ("uniform", "unit_uniform", "normal"))
+        if init != "uniform":
+            return super().draw_codebook(init)
+        bound = math.sqrt(3 / self.dim)
+        return torch.empty(self.codebook_size, self.dim).uniform_(-bound, bound)

@@ -20,6 +20,8 @@ class Training(BaseModel):
         "freeze_encoder",
         "quantizer_learning_rate",
         "betas",
+        "unquantized_share",
+        "unquantized_unit",
     )
     """Younger than some records: at their defaults left out of a run's key."""
 
@@ -38,6 +40,8 @@ class Training(BaseModel):
     clip_norm: float | None = Field(None, gt=0, description="largest norm of all gradients together")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="of the evaluated average of weights and codebooks")
     continuous_share: float = Field(0.0, ge=0, lt=1, description="of the steps, the first, that are not quantized")
+    unquantized_share: float = Field(0.0, ge=0, lt=1, description="of a training batch that passes by the quantizer")
+    unquantized_unit: Literal["items", "positions"] = Field("items", description="what is drawn to pass by it")
     freeze_encoder: bool = Field(False, description="as it is when quantization starts")
     quantizer_learning_rate: float | None = Field(None, gt=0, description="the learning rate where left out")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the autoencoder; quantizers run in fp32")
@@ -78,6 +82,12 @@ class Training(BaseModel):
             raise ValueError(
                 f"continuous_share {self.continuous_share:g} of {self.steps:,} steps leaves none quantized"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_unit_for_a_share(self) -> Self:
+        if self.unquantized_unit != "items" and not self.unquantized_share:
+            raise ValueError("unquantized_unit says of what unquantized_share is drawn; set unquantized_share")
         return self
 
     @property

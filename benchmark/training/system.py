@@ -23,14 +23,24 @@ class Reconstruction(NamedTuple):
 class System(nn.Module):
     """Encoder, quantizer and decoder. With ``bf16``, all but the quantizer run under autocast.
 
-    ``continuous``: latents pass by the quantizer, as before quantization starts.
+    ``continuous``: latents pass by the quantizer, as before quantization starts. ``unquantized_share``: so do, in
+    training, those of random items or positions (``unquantized_unit``), of which the quantizer learns all the same.
     """
 
-    def __init__(self, model: Autoencoder, quantizer: Quantizer, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        model: Autoencoder,
+        quantizer: Quantizer,
+        precision: str = "fp32",
+        unquantized_share: float = 0.0,
+        unquantized_unit: str = "items",
+    ) -> None:
         super().__init__()
         self.model = model
         self.quantizer = quantizer
         self.continuous = False
+        self._unquantized_share = unquantized_share
+        self._unquantized_unit = unquantized_unit
         self._bf16 = precision == "bf16"
 
     def encode(self, items: Tensor) -> Tensor:
@@ -51,7 +61,12 @@ class System(nn.Module):
         if self.continuous:
             return Quantized(latents, None, latents.new_zeros(()))
         quantized: Quantized = self.quantizer(latents.clone())
-        return quantized
+        if not self.training or not self._unquantized_share:
+            return quantized
+        axes = 1 if self._unquantized_unit == "items" else latents.ndim - 1
+        drawn = torch.rand(latents.shape[:axes], device=latents.device) < self._unquantized_share
+        passing = drawn.reshape(*drawn.shape, *[1] * (latents.ndim - axes))
+        return quantized._replace(latents=torch.where(passing, latents, quantized.latents))
 
     def codes(self, items: Tensor) -> Tensor:
         """The codes of a batch of inputs, ``[B, *positions, L]``."""
@@ -80,7 +95,9 @@ def build_system(config: dict[str, Any], dataset: Dataset, device: torch.device)
     model = models.create(config["model"]["name"], _options(config["model"]), item_shape=dataset.item_shape)
     torch.manual_seed(derive_seed("quantizer", config["method"], config["seed"]))
     quantizer = create(config["method"], config["codebook_size"] or 1, model.latent_dim, **config["params"])
-    return System(model, quantizer, config["training"]["precision"]).to(device)
+    training = config["training"]
+    unquantized = training.get("unquantized_share", 0.0), training.get("unquantized_unit", "items")
+    return System(model, quantizer, training["precision"], *unquantized).to(device)
 
 
 def build_objective(config: dict[str, Any], dataset: Dataset, device: torch.device) -> Objective:

@@ -12,12 +12,26 @@ its parameters. N: latents of a batch, K: codebook size, D: latent dimension. â€
 | --- | --- | --- | --- | --- |
 """
 
+_MISSING = """
+## Not here
+
+What was looked for and could not be had in full, or is not built yet. Nothing of it was guessed.
+
+- Group-VQ (arXiv 2510.13331): the code that the paper names was not found, and of its text only the opening; how
+  codewords are grouped, mapped and started is not told there.
+- StableVQ (arXiv 2609.26774): the authors' repository (Tt-DAY/StableVQ) holds a project page and no code.
+- TransVQ and NS-VQ, the non-stationary quantizers (arXiv 2602.18896; no kin of `nsvq`): the code is public
+  (CAIR-LAB-WFUSM/NS-VQ-TransVQ) and not built here yet.
+- VP-VAE and FSP (arXiv 2602.17133): the code is public (zhai-lw/vp-vae) and not built here yet. VP-VAE has no codebook
+  while it trains; it is made by k-means of a queue of 16Â·D latents a codeword when the model is evaluated.
+"""
+
 
 def cards_markdown() -> str:
-    """The page: a table of all methods, then paper, deviations and evidence of each."""
+    """The page: a table of all methods, then paper, deviations and evidence of each, and what is missing."""
     names = [name for name in available() if get(name).__module__.startswith("methods.")]
     rows = [_row(name) for name in names]
-    return _HEADING + "\n".join(rows) + "\n" + "".join(_section(name) for name in names)
+    return _HEADING + "\n".join(rows) + "\n" + "".join(_section(name) for name in names) + _MISSING
 
 
 def _row(name: str) -> str:

@@ -58,6 +58,8 @@ class ActivityWindow(nn.Module):
         super().__init__()
         self.interval = interval
         self.threshold = threshold
+        self.replacing = True
+        """Whether what it finds is still to be replaced; a run may be too far gone."""
         self.register_buffer("steps_used", torch.zeros(codebook_size, dtype=torch.int64))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 

@@ -1,9 +1,10 @@
-"""How gradients pass a quantizer: straight through, rotated with the latent, or scaled alone."""
+"""How gradients pass a quantizer: straight through, rotated with the latent, through the error's length, or scaled."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 
 def straight_through(latents: Tensor, quantized: Tensor) -> Tensor:
@@ -39,6 +40,36 @@ def rotate(latents: Tensor, quantized: Tensor) -> Tensor:
     rotated = target_norm / latent_norm.clamp(min=_SHORTEST) * (latents - 2 * across * halfway + 2 * along * end)
     moved = torch.where(latent_norm > _SHORTEST, rotated, latents)
     return target + (moved - moved.detach())
+
+
+_TINY = 1e-12
+
+
+def substitute_error(latents: Tensor, quantized: Tensor, direction: Tensor) -> Tensor:
+    """Latents plus ``|quantized - latents|`` along ``direction`` (detached), all ``[..., D]``.
+
+    Latents and codewords get their gradient through the length of the error.
+    """
+    direction = direction.detach()
+    unit = direction / vector_norm(direction, dim=-1, keepdim=True).clamp_min(_TINY)
+    return latents + vector_norm(quantized - latents, dim=-1, keepdim=True) * unit
+
+
+def substitute_noise(latents: Tensor, quantized: Tensor) -> Tensor:
+    """The error along Gaussian noise, whatever its own direction (NSVQ, IEEE Access 10, 2022)."""
+    return substitute_error(latents, quantized, torch.randn_like(quantized))
+
+
+def divert(latents: Tensor, quantized: Tensor, noise: float = 1e-3) -> Tensor:
+    """The error along its own direction, disturbed by Gaussian noise (DiVeQ, arXiv 2509.26469)."""
+    error = quantized - latents
+    return substitute_error(latents, quantized, error + noise * torch.randn_like(error) if noise else error)
+
+
+ESTIMATORS = {"straight_through": straight_through, "rotation": rotate, "nsvq": substitute_noise, "diveq": divert}
+"""What a method can be asked for by name, each a function of latents and codewords ``[..., D]``."""
+SUBSTITUTING = ("nsvq", "diveq")
+"""Those by which the reconstruction's gradient reaches the codewords too, so that there is no loss beside it."""
 
 
 class _ScaleGradient(torch.autograd.Function):

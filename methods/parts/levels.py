@@ -1,9 +1,9 @@
-"""How a codebook size is split over the levels of a residual quantizer."""
+"""How a codebook size is split over the levels of a residual quantizer, or the groups of a product."""
 
 from methods.core.usage import UsageError, check_range
 
 
-def split_size(size: int, depth: int) -> tuple[int, ...]:
+def split_size(size: int, depth: int, parts: str = "levels") -> tuple[int, ...]:
     """``depth`` level sizes with product ``size``: equal ones, else powers of two, the larger first."""
     if not isinstance(depth, int):
         raise UsageError(f"depth must be a whole number, not {depth!r}")
@@ -14,7 +14,7 @@ def split_size(size: int, depth: int) -> tuple[int, ...]:
     bits = size.bit_length() - 1
     if 2**bits != size or bits < depth:
         raise UsageError(
-            f"{size:,} codes can't be split over {depth} levels: a codebook size must be n^{depth} for a whole n, or "
+            f"{size:,} codes can't be split over {depth} {parts}: a codebook size must be n^{depth} for a whole n, or "
             f"a power of two from {2**depth:,} on"
         )
     share, rest = divmod(bits, depth)

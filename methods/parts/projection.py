@@ -19,8 +19,8 @@ class ProjectedQuantizer(Quantizer):
     the method's. A subclass defines `assign` and `look_up`, both in the inner space, and `forward`.
     """
 
-    def __init__(self, codebook_size: int, dim: int, inner_dim: int) -> None:
-        super().__init__(codebook_size, dim)
+    def __init__(self, codebook_size: int, dim: int, inner_dim: int, **size_params: Any) -> None:
+        super().__init__(codebook_size, dim, **size_params)
         self.inner_dim = inner_dim
         self.project_in = nn.Linear(dim, inner_dim)
         self.project_out = nn.Linear(inner_dim, dim)

@@ -1,5 +1,7 @@
 """Statistics of a batch: counts, sums and random rows, the same on every process of a distributed run."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -48,3 +50,17 @@ def random_rows(latents: Tensor, count: int) -> Tensor:
     rows = latents.new_zeros(count, latents.shape[1])
     rows[own] = latents[indices[own] - first]
     return all_reduce(rows)
+
+
+@torch.no_grad()
+def candidate_rows(latents: Tensor, count: int) -> Tensor:
+    """``count`` random rows of the whole batch ``[N, D]``.
+
+    Where the batch has fewer rows, they are repeated and noise of standard deviation 0.01/√D tells the copies
+    apart (Jukebox, arXiv 2005.00341, `_tile` of the authors' code).
+    """
+    latents = latents.detach().float()
+    rows = random_rows(latents, count)
+    if count > count_rows(latents):
+        rows += broadcast(torch.randn_like(rows)).mul_(0.01 / math.sqrt(rows.shape[1]))
+    return rows

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from methods import UsageError, create
-from methods.codebook_reset import candidate_rows
 from methods.contract import check_quantizer
+from methods.parts.statistics import candidate_rows
 
 BATCH = torch.tensor([[[1.0, 0.0], [-1.0, 2.0], [9.0, 0.0], [11.0, 2.0]]])
 """Two latents each of codewords 0 and 1; none of codeword 2."""

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from methods import UsageError, create
 from methods.contract import check_quantizer
-from methods.cvq_vae import FeaturePool, closest_latents, contrastive_loss, sampled_latents, similarity
+from methods.parts.anchors import FeaturePool, closest_latents, contrastive_loss, sampled_latents, similarity
 
 LATENTS = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))
 CODEWORDS = torch.randn(9, 6, generator=torch.Generator().manual_seed(2))

@@ -14,6 +14,13 @@ OPTIONS = {
     "affine_vq, alternating": ("affine_vq", {"alternate": True, "beta": 1.0, "inner_lr": 1.0, "replace_after": 1}),
     "diveq without noise": ("diveq", {"noise": 0.0, "replace_every": 1, "threshold": 0.5}),
     "sc_vae": ("sc_vae", {}),
+    "vq_vae, rotation, reset, entropies": (
+        "vq_vae",
+        {"estimator": "rotation", "upkeep": "reset", "init": "latents", "entropy_weight": 0.1},
+    ),
+    "simvq, expiry": ("simvq", {"upkeep": "expiry", "upkeep_params": {"decay": 0.5}}),
+    "simvq, anchors": ("simvq", {"upkeep": "cvq"}),
+    "product_vq over residual_vq": ("product_vq", {"level": "residual_vq", "level_params": {"depth": 3}}),
 }
 """Cases beside the defaults."""
 NOISY = ("nsvq", "diveq", "hqa")

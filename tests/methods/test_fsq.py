@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from methods import UsageError, create
-from methods.fsq import FSQ, choose_levels
+from methods.fsq import FSQ
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from methods.fsq import FSQ, choose_levels
     ],
 )
 def test_sizes(wanted, levels, size):
-    assert choose_levels(wanted) == levels
+    assert FSQ.channel_levels(wanted) == levels
     assert FSQ.resolve_size(wanted) == (size,)
 
 

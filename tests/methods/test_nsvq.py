@@ -51,7 +51,7 @@ def test_replacement_ends_where_the_authors_example_ends_it() -> None:
     quantizer, allowed = create("nsvq", K, D, replace_every=1000), []
     for step in range(999, 20_000, 1000):
         quantizer.anneal(step, 20_000)
-        allowed.append(quantizer.replacing)
+        allowed.append(quantizer.activity.replacing)
     assert allowed == [step <= 20_000 - 2 * 1000 for step in range(999, 20_000, 1000)]
 
 

@@ -254,7 +254,7 @@ def test_a_level_that_a_cpu_is_too_slow_for_is_told() -> None:
 
 def test_default_level_has_rq_vaes_settings_under_the_given_ones() -> None:
     level = build(level_params={"decay": 0.9}).levels[0]
-    assert (level.beta, level.keep_statistics, level.statistics.decay) == (0.25, False, 0.9)
+    assert (level.beta, level.upkeep.keep_statistics, level.statistics.decay) == (0.25, False, 0.9)
 
 
 def dropped_levels(rank: int) -> list[int]:

@@ -44,6 +44,8 @@ def test_the_rate_warms_up_and_falls_to_its_final_share(given: dict[str, Any], f
         ({"continuous_share": 1.0}, "less than 1"),
         ({"continuous_share": -0.1}, "greater than or equal to 0"),
         ({"continuous_share": 0.96}, r"continuous_share 0.96 of 10 steps leaves none"),
+        ({"unquantized_share": 1.0}, "less than 1"),
+        ({"unquantized_unit": "positions"}, "set unquantized_share"),
         ({"weight_decay": 0.1}, "weight_decay is for the optimizer adamw, not adam"),
     ],
 )

@@ -97,6 +97,21 @@ def test_a_frozen_encoder_stays_as_it_is_when_quantization_starts(
     assert not torch.equal(_weights(trainer, "map"), start["map"])
 
 
+@pytest.mark.parametrize("unit", ["items", "positions"])
+def test_a_share_of_a_training_batch_passes_by_the_quantizer(unit: str, dataset: Dataset) -> None:
+    system = _trainer(dataset, unquantized_share=0.5, unquantized_unit=unit).system
+    items = torch.randn(200, *dataset.item_shape, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    found = system.train()(items)
+    passed = (found.quantized.latents == found.latents).all(-1).flatten(1)
+    shares = passed.float().mean(1)
+    assert shares.mean().item() == pytest.approx(0.5, abs=0.1)
+    assert set(shares.tolist()) <= {0.0, 1.0} if unit == "items" else bool(((shares > 0) & (shares < 1)).any())
+    assert found.quantized.codes is not None
+    assert found.quantized.codes.shape[:-1] == found.latents.shape[:-1], "it learns of all"
+    assert not (system.eval()(items).quantized.latents == found.latents).all(-1).any()
+
+
 def test_a_quantizer_at_a_rate_of_almost_nothing_hardly_moves(dataset: Dataset) -> None:
     usual, slow = (_trainer(dataset, "simvq", quantizer_learning_rate=rate) for rate in (None, 1e-9))
     before = _weights(usual, "map")

@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from methods.parts.entropy import bit_entropies, entropy, mean_bit_probabilities, mean_code_probabilities
+from methods import UsageError, create, get
+from methods.parts.entropy import (
+    bit_entropies,
+    entropy,
+    mean_bit_probabilities,
+    mean_code_probabilities,
+    soft_assignment_entropies,
+)
 
 N, BITS = 12, 7
 
@@ -72,3 +79,39 @@ def test_two_processes_see_one_distribution(in_two_processes):
         assert torch.allclose(half["codes"], mean.detach(), atol=1e-7)
         assert torch.allclose(half["bits"], mean_bit_probabilities(logits()), atol=1e-7)
     assert torch.allclose(torch.cat([half["gradient"] for half in halves]), whole.grad, atol=1e-7)
+
+
+@pytest.mark.parametrize("rows_at_once", [1 << 20, 64])
+def test_entropies_of_soft_assignments_are_those_of_the_whole_matrix(rows_at_once, monkeypatch):
+    monkeypatch.setattr("methods.parts.entropy.chunk_elements", lambda device: rows_at_once)
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(30, 5, dtype=torch.float64, generator=generator).requires_grad_()
+    codewords = torch.randn(12, 5, dtype=torch.float64, generator=generator).requires_grad_()
+    logits = -(latents[:, None] - codewords).square().sum(2) / 0.7
+    assigned = logits.softmax(1)
+    expected = [entropy(assigned, 0.0).mean(), entropy(assigned.mean(0), 1e-5)]
+    found = soft_assignment_entropies(latents, codewords, 0.7, 1e-5)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+        slopes = [torch.autograd.grad(each, [latents, codewords], retain_graph=True) for each in (one, other)]
+        torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-5, atol=1e-6)
+
+
+def test_entropies_join_the_loss_in_training_alone():
+    torch.manual_seed(0)
+    quantizer, latents = create("vq_vae", 16, 4, init="normal", entropy_weight=0.3).train(), torch.randn(20, 4)
+    sample, codebook = soft_assignment_entropies(latents, quantizer.codebook, 0.01, 1e-5)
+    result, plain = quantizer(latents), quantizer.eval()(latents)
+    torch.testing.assert_close(result.loss, plain.loss + 0.3 * (sample - codebook))
+    assert {"sample_entropy", "codebook_entropy"} <= set(result.log)
+
+
+@pytest.mark.parametrize("name", ["vq_vae", "simvq", "factorized_vq"])
+def test_a_softmax_too_large_is_refused_by_number(name):
+    with pytest.raises(
+        UsageError, match=rf"softmax over all 524,288 codes of `{name}` .* up to 262,144; `lfq` and `bsq`"
+    ):
+        get(name).resolve_size(1 << 19, entropy_weight=0.1)
+    with pytest.raises(UsageError, match="declared up to 16,384 on a CPU"):
+        get(name).check_on_cpu(1 << 16, entropy_weight=0.1)
+    assert get(name).resolve_size(1 << 19) == (1 << 19,)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from methods import create
-from methods.parts.error_substitution import substitute_error
+from methods.parts.estimators import substitute_error
 
 K, D, N = 16, 5, 60
 
