@@ -2,16 +2,38 @@
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.records.plain import printable
 from benchmark.records.store import folder_of_suite
-from benchmark.report.write import write_reports
+from benchmark.report.write import tell, write_reports
 from methods.core.usage import UsageError
 
 
 def tables(options: argparse.Namespace) -> int:
     """Write tables and plots from the records, training nothing."""
+    write_reports(_folders(options))
+    return 0
+
+
+def page(options: argparse.Namespace) -> int:
+    """Write pages to look at, one HTML file a suite and an index, from the records alone."""
+    folders = _folders(options)
+    from benchmark.report.page import charts, write_site  # and torch below, which other commands needn't wait for
+    from methods.core.registry import METHODS, card_of
+
+    out = Path(options.out) if options.out else Path(options.results) / "page"
+    cards = {name: asdict(card_of(name)) for name in METHODS.names()}
+    site = write_site(folders, out, charts(), cards, index=options.suite is None)
+    tell(site.problems)
+    for path in site.written:
+        print(path)
+    return 0
+
+
+def _folders(options: argparse.Namespace) -> list[Path]:
+    """Of results: of the suite that is named, or of all that have some."""
     root = Path(options.results)
     if options.suite is not None:
         folders = [folder_of_suite(root, _name(options.suite))]
@@ -20,8 +42,7 @@ def tables(options: argparse.Namespace) -> int:
     if not folders or not (folders[0] / "plan.json").is_file():
         wanted = folders[0] if folders else root
         raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
-    write_reports(folders)
-    return 0
+    return folders
 
 
 def _name(suite: str) -> str:
