@@ -37,7 +37,8 @@ function drawSamples(node, a, b) {
   }
   const [one, other] = found.keys.map((key) => DATA.samples[key]);
   const where = `${DATA.titles[found.place]}, seed ${found.seed}`;
-  const parts = [title, el("p", { class: "hint" }, `At ${where}.`)];
+  const less = DATA.left_out.filter((sentence) => sentence.includes("samples"));
+  const parts = [title, el("p", { class: "hint" }, `At ${where}. ${less.join(" ")}`)];
   if (one.picture && other.picture && !one.sounds.length) parts.push(wipe(one.picture, other.picture, a, b));
   const clips = one.sounds.filter(([clip]) => other.sounds.some(([theirs]) => theirs === clip));
   parts.push(...clips.map(([clip, original, mine]) => el("div", { class: "clips" }, el("h4", {}, `Clip ${clip}`),
@@ -95,7 +96,7 @@ function publishedTable(node, published) {
     caption: published.title, rows: published.rows,
     columns: [
       { label: "Arm", value: (row) => ARMS[row[1]].name, node: (row) => armNode(ARMS[row[1]]) },
-      { label: "Where", value: (row) => row[0], text: (row) => DATA.titles[row[0]], numeric: true },
+      { label: "Where", value: (row) => row[0], text: (row) => DATA.titles[row[0]], numeric: true, left: true },
       { label: "Metric", value: (row) => metricOf(row)?.label ?? row[2] },
       { label: "Ours", numeric: true, value: (row) => ours(row)?.mean ?? null,
         text: (row) => (ours(row) ? shown(metricOf(row), ours(row).mean) + (ours(row).half == null ? "" : ` ± ${shown(metricOf(row), ours(row).half)}`) : "–") },

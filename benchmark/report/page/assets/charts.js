@@ -8,7 +8,7 @@ const CONFIG = {
   axis: {
     labelColor: "var(--soft)", titleColor: "var(--ink)", gridColor: "var(--grid)", domainColor: "var(--line)",
     tickColor: "var(--line)", labelFontSize: 11, titleFontSize: 12, titleFontWeight: 500, labelFont: SANS,
-    titleFont: SANS, labelFlush: false, titlePadding: 8,
+    titleFont: SANS, labelPadding: 5, labelFlush: false, titlePadding: 8,
   },
 };
 const PLAIN = "abs(datum.value) >= 100000 ? format(datum.value, '~s') : format(datum.value, ',~g')";

@@ -88,7 +88,7 @@ function drawPairs(node, metric, a, b, pairs) {
   table(node, {
     caption: `Paired differences of ${a.name} less ${b.name}`, rows: pairs,
     columns: [
-      { label: "Where", value: (pair) => pair.place, text: (pair) => DATA.titles[pair.place], numeric: true },
+      { label: "Where", value: (pair) => pair.place, text: (pair) => DATA.titles[pair.place], numeric: true, left: true },
       { label: "Seed", value: (pair) => pair.seed, numeric: true },
       { label: a.name, numeric: true, value: (pair) => pair.one, node: (pair) => runButton(DATA.runs.key[pair.run], shown(metric, pair.one)), text: (pair) => shown(metric, pair.one) },
       { label: b.name, numeric: true, value: (pair) => pair.other, node: (pair) => runButton(DATA.runs.key[pair.against], shown(metric, pair.other)), text: (pair) => shown(metric, pair.other) },

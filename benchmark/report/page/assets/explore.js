@@ -49,11 +49,11 @@ function drawMeans(node, metric) {
     rows,
     columns: [
       { label: "Arm", value: (row) => row.arm.name, node: (row) => armNode(row.arm) },
-      { label: "Where", value: (row) => row.place, text: (row) => DATA.titles[row.place], numeric: true },
+      { label: "Where", value: (row) => row.place, text: (row) => DATA.titles[row.place], numeric: true, left: true },
       { label: metric.heading, value: (row) => row.found.mean, text: (row) => shown(metric, row.found.mean), numeric: true },
       { label: "± (95 %)", value: (row) => row.found.half, text: (row) => shown(metric, row.found.half), numeric: true },
       { label: "n", value: (row) => row.found.n, numeric: true },
-      { label: "Runs", value: (row) => row.found.n, text: () => "", node: (row) => el("span", { class: "seeds" },
+      { label: "Runs", value: (row) => row.found.n, text: () => "", left: true, node: (row) => el("span", { class: "seeds" },
         runsAt(row.arm.index, row.place).map(({ run, seed }) => runButton(DATA.runs.key[run], `seed ${seed}`))) },
     ],
   });
@@ -95,7 +95,7 @@ function drawRuns() {
       { label: "Run", value: (row) => (typeof row === "object" ? "–" : runs.key[row]),
         node: (row) => (typeof row === "object" ? "–" : runButton(runs.key[row], runs.key[row])) },
       { label: "Arm", value: name },
-      { label: "Where", value: (row) => place(row) ?? null, text: (row) => DATA.titles[place(row)] ?? "–", numeric: true },
+      { label: "Where", value: (row) => place(row) ?? null, text: (row) => DATA.titles[place(row)] ?? "–", numeric: true, left: true },
       { label: "Seed", value: (row) => (typeof row === "object" ? row.seed : runs.seed[row]), numeric: true },
       { label: "Ended", value: status },
       ...metrics.map((metric) => ({ label: metric.heading, numeric: true,

@@ -47,7 +47,17 @@ function chosenPlaces(along) {
     || String(coordinate(place, axis)) === fixedValue(axis)));
 }
 
-const fixedValue = (axis) => state.fixed[axis.name] ?? String(axis.values[axis.values.length - 1]);
+/** Where most runs ended well, the last of several such values. */
+const USUAL = new Map(DATA.axes.map((axis, i) => {
+  const counts = new Map(axis.values.map((value) => [String(value), 0]));
+  for (const [at, runs] of OK) {
+    const value = String(DATA.places[Number(at.split("/")[1])][i]);
+    counts.set(value, counts.get(value) + runs.length);
+  }
+  return [axis.name, [...counts].reduce((best, next) => (next[1] >= best[1] ? next : best))[0]];
+}));
+
+const fixedValue = (axis) => state.fixed[axis.name] ?? USUAL.get(axis.name);
 
 /** What stands at a mean: value, interval, n, N and protocol. */
 function meanWords(metric, arm, place, found) {

@@ -50,8 +50,9 @@ function thinDots(rows, show) {
 async function alongAxis(node, metric, axis, { scale = "auto", show = "seeds", rings = [] } = {}) {
   const places = chosenPlaces(axis);
   const shift = new Map(ARMS.map((arm, i) => [arm.index, (i - (ARMS.length - 1) / 2) * Math.min(0.035, 0.6 / ARMS.length)]));
-  const span = Math.max(...axis.values) - Math.min(...axis.values) || 1;
-  const move = (value, arm) => (axis.log ? value * 2 ** shift.get(arm.index) : value + shift.get(arm.index) * span * 0.3);
+  const sorted = [...axis.values].sort((a, b) => a - b);
+  const gap = Math.min(...sorted.slice(1).map((value, i) => value - sorted[i]), (sorted[sorted.length - 1] - sorted[0]) / 3);
+  const move = (value, arm) => (axis.log ? value * 2 ** shift.get(arm.index) : value + shift.get(arm.index) * gap);
   const isRule = (arm) => arm.size_free && axis === DATA.axes[0];
   let rows = rowsOf(metric, places, (arm, place) => (isRule(arm) ? null : move(coordinate(place, axis), arm)));
   const ends = places.map((place) => coordinate(place, axis));

@@ -1,9 +1,11 @@
 // A table that is sorted by its headings and filtered by a field, all by keyboard.
 
 const MOST_ROWS = 100;
+const isRight = (column) => column.numeric && !column.left;
 
 /**
- * `columns`: {label, value(row), text(row), numeric, node(row)}; the first is the row's heading.
+ * `columns`: {label, value(row), text(row), numeric, left, node(row)}; the first is the row's heading. Numbers stand to
+ * the right but where `left` says otherwise.
  * What is typed must stand in a row as it is shown.
  */
 function table(node, { caption, columns, rows }) {
@@ -12,7 +14,7 @@ function table(node, { caption, columns, rows }) {
   const text = (column, row) => (column.text ?? column.value)(row) ?? "–";
   const count = el("span", { class: "count", role: "status" });
   const body = el("tbody");
-  const heads = columns.map((column, i) => el("th", { scope: "col", class: column.numeric && "number" },
+  const heads = columns.map((column, i) => el("th", { scope: "col", class: isRight(column) && "number" },
     el("button", { type: "button", click: () => sortBy(i) }, column.label, el("span", { class: "arrow", "aria-hidden": "true" }))));
   const more = el("button", { type: "button", class: "more", click: () => { own.most *= 10; fill(); } }, "Show more rows");
   const field = el("input", { type: "search", value: own.filter, input: (event) => { own.filter = event.target.value; fill(); } });
@@ -46,7 +48,7 @@ function table(node, { caption, columns, rows }) {
       else head.removeAttribute("aria-sort");
     });
     replace(body, kept.slice(0, own.most).map((row) => el("tr", {}, columns.map((column, i) =>
-      el(i ? "td" : "th", { scope: i ? null : "row", class: column.numeric && "number" },
+      el(i ? "td" : "th", { scope: i ? null : "row", class: isRight(column) && "number" },
         column.node ? column.node(row) : coded(text(column, row)))))));
     more.hidden = kept.length <= own.most;
     count.textContent = kept.length === rows.length ? plural(rows.length, "row") : `${kept.length} of ${plural(rows.length, "row")}`;
