@@ -15,6 +15,7 @@ PLUGIN  ?=#             a Python file with methods, data sets, models, objective
 METHOD  ?=#             for `make check`
 RUN     ?=#             for `make verify`: key of a run, or its folder
 FROM    ?=#             for `make merge`: results of another machine, of all suites or of one
+OUT     ?=#             for `make page`: where pages go (default: RESULTS/page)
 FOLDER  ?=#             for `make thin`: results of one suite, e.g. results/quickstart
 PYTHON  ?=#             an existing environment's Python; without it, .venv is made and used
 
@@ -37,8 +38,8 @@ where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(str
          $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables merge thin sensitivity simulate check list perf test test-all test-lowest lint \
-        lock clean
+.PHONY: help setup bench plan tune verify tables page merge thin sensitivity simulate check list perf test test-all test-lowest \
+        lint lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +72,10 @@ verify: $(READY)  ## do RUN=... again and compare every number with its record
 
 tables: $(READY)  ## write tables and plots from the records, training nothing (all suites in RESULTS, or SUITE=...)
 	$(PY) -m benchmark tables $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) --results $(RESULTS)
+
+page: $(READY)  ## write pages to look at (index.html, one file a suite) from the records, for any browser, without a network
+	$(PY) -m benchmark page $(if $(filter command line environment,$(origin SUITE)),$(SUITE)) $(plugin) --results $(RESULTS) \
+	  $(if $(strip $(OUT)),--out $(OUT))
 
 merge: $(READY)  ## take over runs made elsewhere: FROM=... (results of another machine), each checked first
 	$(PY) -m benchmark merge $(FROM) --results $(RESULTS)
@@ -115,8 +120,9 @@ lock: $(READY)  ## pin the dependencies of pyproject.toml anew (requirements/); 
 	$(pins) --extra dev --output-file requirements/dev.txt pyproject.toml >/dev/null
 	$(pins) --group build --constraint requirements/dev.txt --output-file requirements/build.txt >/dev/null
 	$(pins) --group weights --no-deps --output-file requirements/weights.txt >/dev/null
-	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["ray"], sep="\n")' \
-	  | $(pins) --constraint requirements/dev.txt --output-file requirements/ray.txt - >/dev/null
+	for extra in ray browser; do \
+	  $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$$extra'], sep='\n')" \
+	    | $(pins) --constraint requirements/dev.txt --output-file requirements/$$extra.txt - >/dev/null || exit 1; done
 
 clean:  ## remove .venv and caches; results stay
 	rm -rf .venv .lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

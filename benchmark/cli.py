@@ -22,6 +22,10 @@ COMMANDS = {
     "status": ("commands:status", "show every run that did not end well, with its reason"),
     "verify": ("commands:verify", "run a record's configuration again and compare every number"),
     "tables": ("record_commands:tables", "write tables and plots from the records, training nothing"),
+    "page": (
+        "record_commands:page",
+        "write pages to look at: one HTML file a suite and an index, from the records alone",
+    ),
     "measure": ("elsewhere.command:run", "measure codes, reconstructions or latents made elsewhere, training nothing"),
     "thin": ("record_commands:thin", "remove the samples that no plot shows from a folder of results"),
     "merge": ("record_commands:merge", "take over runs that were made elsewhere, each checked first"),
@@ -42,6 +46,7 @@ EXTRAS = {
     **dict.fromkeys(("PIL", "lpips", "skimage", "sklearn", "torch_fidelity", "torchvision"), "images"),
     **dict.fromkeys(("av", "onnxruntime", "pesq", "pystoi", "soundfile", "torchaudio"), "speech"),
     **dict.fromkeys(("fontTools", "matplotlib", "pandas", "scipy", "seaborn", "tabulate"), "reports"),
+    "vl_convert": "page",
     "torchmetrics": "all",
 }
 """The extra with which a package comes that is not there, by the name of its module."""
@@ -96,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
             _add_measure_options(command)
         if name == "features":
             _add_features_options(command)
-        if name == "tables":
+        if name in ("tables", "page"):
             command.add_argument("suite", nargs="?", metavar="SUITE", help="a folder in RESULTS; all, if left out")
         if name == "licences":
             command.add_argument("dataset", metavar="DATASET", help="name of a data set")
@@ -109,8 +114,22 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--device", default="auto", metavar="D", help="default: the kind it was recorded on")
             command.add_argument("--set", action=_Override, default={}, metavar="dataset.KEY=VALUE", help="a path")
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
-        if name in ("run", "plan", "status", "tune", "tables", "merge", "verify", "sensitivity", "simulate", "measure"):
+        if name in (
+            "run",
+            "plan",
+            "status",
+            "tune",
+            "tables",
+            "page",
+            "merge",
+            "verify",
+            "sensitivity",
+            "simulate",
+            "measure",
+        ):
             command.add_argument("--results", default="results", metavar="DIR", help="default: results")
+        if name == "page":
+            command.add_argument("--out", metavar="DIR", help="where pages go (default: page in RESULTS)")
         if name == "sensitivity":
             command.add_argument("--data", metavar="DIR", help="folder with data sets")
         if name in ("run", "tune"):

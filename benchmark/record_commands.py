@@ -2,17 +2,39 @@
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.document import Document
 from benchmark.records.plain import printable
 from benchmark.records.store import folder_of_suite
-from benchmark.report.write import write_reports
+from benchmark.report.write import tell, write_reports
 from methods.core.usage import UsageError
 
 
 def tables(options: argparse.Namespace) -> int:
     """Write tables and plots from the records, training nothing."""
+    write_reports(_folders(options))
+    return 0
+
+
+def page(options: argparse.Namespace) -> int:
+    """Write pages to look at, one HTML file a suite and an index, from the records alone."""
+    folders = _folders(options)
+    from benchmark.report.page import charts, write_site  # and torch below, which other commands needn't wait for
+    from methods.core.registry import METHODS, card_of
+
+    out = Path(options.out) if options.out else Path(options.results) / "page"
+    cards = {name: asdict(card_of(name)) for name in METHODS.names()}
+    site = write_site(folders, out, charts(), cards, index=options.suite is None)
+    tell(site.problems)
+    for path in site.written:
+        print(path)
+    return 0
+
+
+def _folders(options: argparse.Namespace) -> list[Path]:
+    """Of results: of the suite that is named, or of all that have some."""
     root = Path(options.results)
     if options.suite is not None and (paper := _paper(options.suite)) is not None:
         return _write_paper(paper, root)
@@ -23,8 +45,7 @@ def tables(options: argparse.Namespace) -> int:
     if not folders or not (folders[0] / "plan.json").is_file():
         wanted = folders[0] if folders else root
         raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
-    write_reports(folders)
-    return 0
+    return folders
 
 
 def _name(suite: str) -> str:

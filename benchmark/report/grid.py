@@ -8,7 +8,15 @@ import pandas as pd
 from benchmark.report.frame import Results
 from benchmark.report.places import Axis, Place
 from benchmark.report.progress import ABOVE_BEST, ABOVE_BEST_DB
-from benchmark.report.statistics import Comparison, Interval, compare, lacking, t_interval
+from benchmark.report.statistics import (
+    Comparison,
+    Interval,
+    PairDifference,
+    compare,
+    compare_pairs,
+    lacking,
+    t_interval,
+)
 
 _WORDS = {"out_of_memory": "out of memory", "timeout": "timed out"}
 _REASON_LENGTH = 200
@@ -166,6 +174,10 @@ class Grid:
             validation = self._blocks(VALIDATION, places)
             self._comparisons[at] = compare(self._blocks(metric, places), direction, validation)
         return self._comparisons[at]
+
+    def pairs(self, metric: str, places: list[Place]) -> list[PairDifference]:
+        """Every pair of remedies by the tests of `compare`; empty where that is None for want of tuning or blocks."""
+        return compare_pairs(self._blocks(metric, places)) if self.results.plan["tuned"] else []
 
     def lacking(self, metric: str, places: list[Place]) -> dict[str, int]:
         """The remedies that lack blocks of ``places`` × seeds which others have, and how many each."""

@@ -1,7 +1,15 @@
 """Intervals over seeds, comparisons of arms, and how far two orders of arms agree."""
 
 from benchmark.report.statistics.agreement import Agreement, agreement
-from benchmark.report.statistics.comparison import Comparison, Difference, compare, lacking
+from benchmark.report.statistics.comparison import (
+    Comparison,
+    Difference,
+    PairDifference,
+    compare,
+    compare_pairs,
+    is_beyond_chance,
+    lacking,
+)
 from benchmark.report.statistics.intervals import LEVEL, Interval, t_interval
 
 __all__ = [
@@ -10,8 +18,11 @@ __all__ = [
     "Comparison",
     "Difference",
     "Interval",
+    "PairDifference",
     "agreement",
     "compare",
+    "compare_pairs",
+    "is_beyond_chance",
     "lacking",
     "t_interval",
 ]

@@ -1,5 +1,6 @@
 """Arms compared over the blocks that all of them have, with the one that validation chooses."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,16 @@ class Difference(NamedTuple):
     """
 
     arm: str
+    difference: Interval
+    p: float | None
+    p_holm: float | None
+
+
+class PairDifference(NamedTuple):
+    """``first`` less ``second``, as `Difference`."""
+
+    first: str
+    second: str
     difference: Interval
     p: float | None
     p_holm: float | None
@@ -63,8 +74,7 @@ def compare(values: pd.DataFrame, direction: int, validation: pd.DataFrame | Non
     observations: they are averaged first, and seeds alone are counted (`pair_tests`). All averages are over the same
     places, those of the seed that has most; a seed that lacks one is left out.
     """
-    everywhere = values.dropna(axis="columns", how="all").dropna()
-    complete = _of_seeds_with_all_places(everywhere)
+    everywhere, complete = _blocks_of_all(values)
     if complete.shape[1] < 2 or not len(complete):
         return None
     chosen_by, on_validation = complete * -direction, False
@@ -76,8 +86,7 @@ def compare(values: pd.DataFrame, direction: int, validation: pd.DataFrame | Non
         return None
     arms = [str(arm) for arm in complete.columns]
     against = int(lowest_mean_rank(chosen_by.to_numpy(dtype=float)))
-    by_seed = complete.groupby(level="seed").mean().to_numpy(dtype=float)
-    tests = pair_tests(by_seed) if len(by_seed) > 1 else None
+    by_seed, tests = _tested(complete)
     differences = _differences(arms, against, by_seed, tests)
     ranks = rankdata(complete.to_numpy(dtype=float) * -direction, axis=1).mean(axis=0) if direction else ()
     return Comparison(
@@ -91,6 +100,30 @@ def compare(values: pd.DataFrame, direction: int, validation: pd.DataFrame | Non
         bool(direction) and all(_is_worse(difference, direction) for difference in differences),
         float(tests.prior.df) if tests else 0.0,
     )
+
+
+def compare_pairs(values: pd.DataFrame) -> list[PairDifference]:
+    """Every pair of the columns of ``values`` over the blocks and by the tests of `compare`; empty where it is None."""
+    _, complete = _blocks_of_all(values)
+    if complete.shape[1] < 2 or not len(complete):
+        return []
+    arms = [str(arm) for arm in complete.columns]
+    by_seed, tests = _tested(complete)
+    if tests is None:
+        return [
+            PairDifference(arms[i], arms[j], Interval(float(by_seed[0, i] - by_seed[0, j]), None, 1), None, None)
+            for i, j in itertools.combinations(range(len(arms)), 2)
+        ]
+    pairs = zip(tests.first, tests.second, tests.difference, tests.half_width, tests.p, tests.p_holm, strict=True)
+    return [
+        PairDifference(arms[i], arms[j], Interval(float(mean), float(half), len(by_seed)), float(p), float(p_holm))
+        for i, j, mean, half, p, p_holm in pairs
+    ]
+
+
+def is_beyond_chance(p_holm: float | None) -> bool:
+    """Whether a corrected p tells two arms apart; one that is missing does not."""
+    return p_holm is not None and p_holm < 1 - LEVEL
 
 
 def lacking(values: pd.DataFrame) -> dict[str, int]:
@@ -108,6 +141,18 @@ def lowest_mean_rank(errors: np.ndarray) -> np.ndarray:
     ranks, means = rankdata(errors, axis=-1).mean(axis=-2), errors.mean(axis=-2)
     first = np.isclose(ranks, ranks.min(axis=-1, keepdims=True), rtol=0, atol=1e-9)
     return np.argmin(np.where(first, means, np.inf), axis=-1)
+
+
+def _blocks_of_all(values: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The blocks that every arm has, and those of them whose seeds have all places."""
+    everywhere = values.dropna(axis="columns", how="all").dropna()
+    return everywhere, _of_seeds_with_all_places(everywhere)
+
+
+def _tested(complete: pd.DataFrame) -> tuple[np.ndarray, PairTests | None]:
+    """Means by seed ``[n, arms]``, and the tests of all pairs; None where one seed is left."""
+    by_seed = complete.groupby(level="seed").mean().to_numpy(dtype=float)
+    return by_seed, pair_tests(by_seed) if len(by_seed) > 1 else None
 
 
 def _of_seeds_with_all_places(blocks: pd.DataFrame) -> pd.DataFrame:
@@ -136,6 +181,4 @@ def _differences(arms: list[str], against: int, by_seed: np.ndarray, tests: Pair
 
 
 def _is_worse(difference: Difference, direction: int) -> bool:
-    return (
-        difference.p_holm is not None and difference.p_holm < 1 - LEVEL and difference.difference.mean * direction < 0
-    )
+    return is_beyond_chance(difference.p_holm) and difference.difference.mean * direction < 0

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.report.statistics import compare, lacking
+from benchmark.report.statistics import compare, compare_pairs, is_beyond_chance, lacking
 from benchmark.report.statistics.comparison import lowest_mean_rank
 
 NAN = float("nan")
@@ -173,3 +173,26 @@ def test_places_of_a_seed_are_no_independent_observations():
     [difference] = comparison.differences
     assert difference.difference.n == 3
     assert difference.p == pytest.approx(stats.ttest_rel(*values.mean(axis=0).T).pvalue, rel=1e-9)
+
+
+def test_all_pairs_are_tested_as_those_with_the_arm_compared_with():
+    table = seeds(
+        pd.DataFrame(np.random.default_rng(3).normal(0, 1, (6, 5)) + np.arange(5), columns=[*"abcde"]), places=2
+    )
+    table.iloc[0, 1] = NAN  # and the seed that lacks a place is left out of both
+    comparison, pairs = compare(table, direction=-1), compare_pairs(table)
+    assert comparison is not None
+    assert len(pairs) == 10
+    of = {frozenset((pair.first, pair.second)): pair for pair in pairs}
+    for other in comparison.differences:
+        pair = of[frozenset((other.arm, comparison.against))]
+        sign = 1 if pair.first == other.arm else -1
+        assert sign * pair.difference.mean == pytest.approx(other.difference.mean)
+        assert (pair.difference.half_width, pair.p, pair.p_holm) == (other.difference.half_width, other.p, other.p_holm)
+
+
+def test_pairs_of_one_seed_have_no_p():
+    [pair] = compare_pairs(blocks(a=[1.0], b=[3.0]))
+    assert (pair.first, pair.second, pair.difference.mean, pair.p, pair.p_holm) == ("a", "b", -2.0, None, None)
+    assert not is_beyond_chance(pair.p_holm)
+    assert compare_pairs(blocks(a=[1.0, 2.0])) == []

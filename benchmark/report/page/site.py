@@ -1,0 +1,93 @@
+"""Writes pages: one file a suite and an index over all of them, from their records alone."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmark.records.files import check_no_link, write_atomic
+from benchmark.report.frame import read
+from benchmark.report.grid import Grid
+from benchmark.report.page.content import content
+from benchmark.report.page.details import details, media, order
+from benchmark.report.page.document import index_page, page, script
+from benchmark.report.page.plain import script_json
+from methods.core.usage import UsageError
+
+LIMIT = 2_900_000
+"""Characters of a page. Only what can't be left out, the numbers of very many runs, goes beyond."""
+_LEAST_DETAILS, _LEAST_MEDIA = 250_000, 100_000
+_DETAILS_SHARE = 0.45
+
+INDEX = "index.html"
+
+
+class Site(NamedTuple):
+    """The files that were ``written``, the index last, and a sentence for each record that is not counted."""
+
+    written: list[Path]
+    problems: list[str]
+
+
+def write_site(folders: list[Path], out: Path, library: str, cards: dict[str, dict[str, Any]], *, index: bool) -> Site:
+    """Write the page of each folder of results into ``out``, and with ``index`` the index over them.
+
+    Args:
+        library: the script that draws charts (`library.charts`).
+        cards: fields of the cards of the methods that are known here, by name.
+
+    Raises:
+        UsageError: a folder has no plan, or nothing can be written.
+    """
+    linked = index or (out / INDEX).is_file()
+    site = Site([], [])
+    suites = []
+    for folder in folders:
+        data = page_data(folder, cards, room=LIMIT - len(library) - len(script()))
+        name = f"{folder.name}.html"
+        site.written.append(_write(out / name, page(data, library, linked)))
+        site.problems.extend(data["problems"])
+        facts = _facts(data)
+        suites.append({"file": name, "facts": facts, **{key: data[key] for key in ("suite", "question", "answer")}})
+    if index:
+        site.written.append(_write(out / INDEX, index_page(suites)))
+    return site
+
+
+def page_data(folder: Path, cards: dict[str, dict[str, Any]], room: int) -> dict[str, Any]:
+    """All that the page of a folder of results holds, in about ``room`` characters.
+
+    Raises:
+        UsageError: there is no plan in it.
+    """
+    results = read(folder)
+    grid = Grid(results)
+    data, left_out = content(grid)
+    methods = sorted({arm["method"] for arm in data["arms"]})
+    data |= {
+        "cards": {method: cards[method] for method in methods if method in cards},
+        # A path that is not relative would tell where this machine keeps its files.
+        "verify": f"RUN={folder.as_posix()}/runs/" if not folder.is_absolute() else "RUN=",
+    }
+    room -= len(script_json(data))
+    keys = order(grid)
+    own, less = details(results, keys, max(int(_DETAILS_SHARE * room), _LEAST_DETAILS))
+    room -= len(script_json(own))
+    pictures, samples, fewer = media(results, keys, max(room, _LEAST_MEDIA))
+    return {**data, "details": own, "media": pictures, "samples": samples, "left_out": [*left_out, *less, *fewer]}
+
+
+def _facts(data: dict[str, Any]) -> str:
+    """How many arms, places and runs, and how many of them ended well."""
+    runs = data["runs"]
+    planned = {cell[3] for cell in data["cells"] if cell[3] is not None}
+    ended = sum(runs["status"][run] == "ok" for run in planned)
+    return f"{len(data['arms']):,} arms · {len(data['places']):,} places of the grid · {ended:,} runs ended well"
+
+
+def _write(path: Path, content: str) -> Path:
+    check_no_link(path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content)
+    except OSError as error:
+        raise UsageError(f"the page {path} can't be written: {error.strerror}") from error
+    return path
