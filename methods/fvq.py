@@ -125,7 +125,7 @@ class Bridge(nn.Module):
 
     def forward(self, codebook: Tensor) -> Tensor:
         """Codebook row r · side + c is the pixel (r, c) of an image that is cut in patches."""
-        size, dim = codebook.shape
+        size, dim = map(int, codebook.shape)  # tensors, where it is traced
         side = round(size**0.5)
         grid = (side // self.patch, self.patch, side // self.patch, self.patch, dim)
         patches = codebook.reshape(grid).transpose(1, 2).reshape(-1, self.patch * self.patch * dim)
