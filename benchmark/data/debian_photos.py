@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
 from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, evenly
-from benchmark.data.parts.crops import Pyramids, RandomCrops, grid, reduce
+from benchmark.data.parts.crops import Pyramids, RandomCrops, detail, grid, reduce
 from benchmark.data.parts.debian import unpack_package
 from benchmark.data.parts.photo_list import Photograph, chosen, content, listed
 from benchmark.data.parts.qt_resources import ResourceError, Resources
@@ -72,8 +71,7 @@ def debian_photos(*, size: int = 64, licences: str = "all", test_items: int | No
     }
     items = {split: grid(pyramids, indices, size) for split, indices in members.items()}
     test, groups = (evenly(part, test_items, f"{WHAT}: test_items") for part in items["test"])
-    contrast = torch.cat([chunk.float().std((1, 2, 3)) for chunk in test.split(1024)])
-    shown = choose_shown(groups.tolist(), contrast.tolist())
+    shown = choose_shown(groups.tolist(), detail(test).tolist())
     return Dataset(
         train=items["train"][0],
         validation=items["validation"][0],
@@ -91,11 +89,11 @@ def debian_photos(*, size: int = 64, licences: str = "all", test_items: int | No
     )
 
 
-def choose_shown(groups: list[int], contrast: list[float]) -> list[int]:
-    """Test crops that may be committed: of some photographs of each package, the crop with the most contrast."""
+def choose_shown(groups: list[int], details: list[float]) -> list[int]:
+    """Test crops that may be committed: of some photographs of each package, the crop with the most detail."""
     best: dict[int, int] = {}
     for item, group in enumerate(groups):
-        if listed()[group].showable and (group not in best or contrast[item] > contrast[best[group]]):
+        if listed()[group].showable and (group not in best or details[item] > details[best[group]]):
             best[group] = item
     packages: dict[str, list[int]] = {}
     for group, item in sorted(best.items()):

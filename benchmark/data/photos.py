@@ -1,6 +1,7 @@
 """The embedded default: 32x32 colour crops of photographs that scikit-image and scikit-learn bring along."""
 
 import importlib.util
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, evenly
-from methods.core.usage import UsageError
+from benchmark.data.parts.crops import spread
+from methods.core.usage import UsageError, check_choice
 
 SIDE = 32
 LARGEST_SHORTER_SIDE = 512
@@ -37,11 +39,13 @@ SCENES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 # Rows and columns of crops a scene: the same for all scenes of a split, so that no large photograph dominates.
+COLOURS = ("own", "permuted")
+SHOWN = 8  # test crops that samples show
 GRIDS = {"train": (30, 40), "validation": (16, 32), "test": (24, 36)}
 
 
-@datasets.register("photos")
-def photos(*, test_items: int | None = None) -> Dataset:
+@datasets.register("photos", added=("colours",))
+def photos(*, test_items: int | None = None, colours: str = "own") -> Dataset:
     """Crops of ten scenes: 6,000 of five for training, 1,024 of two for validation, 2,592 of three for the test.
 
     Split by scene, never by crop. The crops of a scene lie on an even grid and overlap: their number is
@@ -49,20 +53,34 @@ def photos(*, test_items: int | None = None) -> Dataset:
     no wider population. Photographs with a shorter side above 512 pixels are reduced to 512 first, for at
     full size their crops are nearly flat. ``test_items`` takes that many test crops, evenly spaced.
 
+    ``colours: permuted`` gives the training crops their three colours in each of the six orders, one crop after
+    another: the five scenes have no green, and an autoencoder that never saw any turns it blue. Samples show, of
+    each eighth of the test set, which is in order of scene and row, the crop with the most detail.
+
     Raises:
-        UsageError: a photograph can't be read from the installed packages.
+        UsageError: a photograph can't be read from the installed packages, a wrong option.
     """
+    check_choice("data set `photos`: colours", colours, COLOURS)
     splits = {split: crops_of(split) for split in SCENES}
+    test = evenly(splits["test"], test_items, "data set `photos`: test_items")
     return Dataset(
-        train=splits["train"],
+        train=permuted(splits["train"]) if colours == "permuted" else splits["train"],
         validation=splits["validation"],
-        test=evenly(splits["test"], test_items, "data set `photos`: test_items"),
+        test=test,
+        shown=spread(test, SHOWN),
         provenance={
             "source": "photographs in the installed scikit-image and scikit-learn packages",
             "licence": "public domain, CC0 or no known restriction (scikit-image), CC BY 2.0 (scikit-learn)",
             "scenes": {split: list(scenes) for split, scenes in SCENES.items()},
         },
     )
+
+
+def permuted(crops: Tensor) -> Tensor:
+    """Crops ``[N, 3, H, W]``, one after another with their colours in each of the six orders."""
+    orders = torch.tensor(list(permutations(range(3))))
+    chosen = orders[torch.arange(len(crops)) % len(orders)]
+    return crops.gather(1, chosen[:, :, None, None].expand_as(crops))
 
 
 def crops_of(split: str) -> Tensor:

@@ -8,9 +8,9 @@ if TYPE_CHECKING:  # who only reads the catalogue needs no torch
     from benchmark.metrics.base import ReconstructionMetrics
 
 _SUPPLIED = ("item_shape", "device", "originals_key", "sample_rate")
-OF_CODES = {"unmapped": False, "training_codes": False}
-"""Options of every evaluation: also usage and rank of the codewords before a method's map, and usage over all training
-items."""
+OF_CODES = {"unmapped": False, "training_codes": False, "distinct_codes": False}
+"""Options of every evaluation: also usage and rank of the codewords before a method's map, usage over all training
+items, and how many different codes there are, which codes without bound always say."""
 
 metrics: "Components[ReconstructionMetrics]" = Components(
     "modality", "benchmark.metrics", _SUPPLIED, {"cheapest": {}, "named": {}}, common={**OF_CODES, "extra": ()}

@@ -191,7 +191,7 @@ def audio(
     """Mel distance, SI-SDR, bandwidth and the measures of speech that are asked for.
 
     ``speech``: measures of speech by name, which take seconds a clip. ``clips``: how many test clips they see, evenly
-    spaced, null for all. ``unmapped``, ``training_codes`` and ``extra`` as for images.
+    spaced, null for all. ``unmapped``, ``training_codes``, ``distinct_codes`` and ``extra`` as for images.
     """
     if sample_rate is None:
         raise UsageError("speech metrics need a data set with a sample rate")

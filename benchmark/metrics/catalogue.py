@@ -91,6 +91,8 @@ METRICS: dict[str, Metric] = {
     "ceiling_train": Metric(
         "Ceiling (training)", "expected usage of a uniform source with as many tokens as all training items have", ".1%"
     ),
+    "distinct": Metric("Distinct codes", "different codes on the whole test set", ",d", unit="codes"),
+    "distinct_train": Metric("Distinct (training)", "different codes on all training items", ",d", unit="codes"),
     "entropy_bits": Metric("Entropy", "entropy of code frequencies", ".2f", unit="bits"),
     "bits_per_position": Metric("Bits", "log2 of the codebook size", ".1f", unit="bits/position"),
     "effective_rank": Metric(

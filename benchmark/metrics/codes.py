@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark.metrics.base import Value
-from benchmark.metrics.parts.tuples import TupleHistogram
+from benchmark.metrics.parts.tuples import WORD, TupleHistogram
 from methods.parts.nearest import nearest_codes
 from methods.parts.processes import all_reduce
 
@@ -37,9 +37,20 @@ class CodeStatistics:
     Args:
         level_sizes: codebook size of each level; empty for a method without codes.
         device: where the codes are.
+        bounded: False for codes that are whole numbers of either sign without bound. They have distinct codes and an
+            entropy, and no K that would make a usage of them.
+        distinct: also count distinct codes where there is a K.
     """
 
-    def __init__(self, level_sizes: Sequence[int], device: torch.device | str) -> None:
+    def __init__(
+        self, level_sizes: Sequence[int], device: torch.device | str, *, bounded: bool = True, distinct: bool = False
+    ) -> None:
+        self.bounded = bounded or not level_sizes
+        self._distinct = (distinct and bool(level_sizes)) or not self.bounded
+        if not self.bounded:
+            self.level_sizes, self._bins = tuple(level_sizes), []
+            self._tuples: TupleHistogram | None = TupleHistogram((WORD,), device)
+            return
         self.level_sizes = tuple(level_sizes)
         # Bin 0 takes the dropped codes, so that nothing has to be selected (a host synchronisation).
         self._bins = [torch.zeros(size + 1, dtype=torch.int64, device=device) for size in self.level_sizes]
@@ -48,6 +59,10 @@ class CodeStatistics:
     def update(self, codes: Tensor) -> None:
         """Count codes int64 ``[B, *positions, L]``."""
         flat = codes.reshape(-1, codes.shape[-1])
+        if not self.bounded:
+            assert self._tuples is not None
+            self._tuples.update(hashed(flat)[:, None])
+            return
         assert flat.shape[1] == len(self.level_sizes), (flat.shape, self.level_sizes)
         ones = torch.ones_like(flat[:, 0])
         for bins, column in zip(self._bins, flat.unbind(1), strict=True):
@@ -67,8 +82,11 @@ class CodeStatistics:
         """
         if not self.level_sizes:
             return dict.fromkeys(KEYS)
-        measured = _describe(self._joint_counts(), math.prod(self.level_sizes))
-        if self._tuples is None:
+        joint = self._joint_counts()
+        measured = _describe(joint, self._size())
+        if self._distinct:
+            measured["distinct"] = int((joint > 0).sum())
+        if self._tuples is None or not self.bounded:
             return measured
         for level, (counts, size) in enumerate(zip(self.counts, self.level_sizes, strict=True), 1):
             measured |= {f"{key}_level_{level}": value for key, value in _describe(counts, size).items()}
@@ -80,14 +98,19 @@ class CodeStatistics:
         ``usage_tenth``: share of codewords hit by at least a tenth of their uniform share N/K of the tokens, None where
         that is below 2; ``hit_once``: share of codewords hit exactly once.
         """
-        counts, size = self._joint_counts(), math.prod(self.level_sizes)
-        tenth = counts.sum() / (10 * size)
-        measured: dict[str, Value] = {
-            **_describe(counts, size),
-            "usage_tenth": int((counts >= tenth).sum()) / size if tenth >= 2 else None,
-            "hit_once": int((counts == 1).sum()) / size,
-        }
-        return {f"{key}_train": measured[key] for key in TRAINING_KEYS}
+        counts, size = self._joint_counts(), self._size()
+        measured = _describe(counts, size)
+        measured |= {"usage_tenth": None, "hit_once": None}
+        if size is not None:
+            tenth = counts.sum() / (10 * size)
+            measured["usage_tenth"] = int((counts >= tenth).sum()) / size if tenth >= 2 else None
+            measured["hit_once"] = int((counts == 1).sum()) / size
+        found: dict[str, Value] = {f"{key}_train": measured[key] for key in TRAINING_KEYS}
+        return found | ({"distinct_train": int((counts > 0).sum())} if self._distinct else {})
+
+    def _size(self) -> int | None:
+        """K of the joint codes; None where they have no bound."""
+        return math.prod(self.level_sizes) if self.bounded else None
 
     def _joint_counts(self) -> np.ndarray:
         """Counts of the codes, or of the tuples of several levels' codes; those never seen may be left out."""
@@ -101,26 +124,40 @@ def ceiling(codebook_size: int, tokens: int) -> float:
     return -math.expm1(tokens * math.log1p(-1 / codebook_size))
 
 
-def _describe(counts: np.ndarray, codebook_size: int) -> dict[str, Value]:
-    """The metrics of one histogram; bins that were never hit may be left out."""
+def hashed(rows: Tensor) -> Tensor:
+    """One word of 62 bits for each of the rows ``[N, D]`` of whole numbers, the same on every machine.
+
+    Of a million different rows two share a word with a probability of about one in ten million.
+    """
+    factors = torch.randint(2**62, (rows.shape[1],), generator=torch.Generator().manual_seed(0)) * 2 + 1
+    return ((rows * factors.to(rows.device)).sum(1) >> 1) & (WORD - 1)
+
+
+def _describe(counts: np.ndarray, codebook_size: int | None) -> dict[str, Value]:
+    """The metrics of one histogram; bins that were never hit may be left out, and the size where there is none."""
     counts = counts[counts > 0]
     tokens, used = int(counts.sum()), len(counts)
     if tokens == 0:
         return dict.fromkeys(KEYS)
     frequencies = counts / tokens
     entropy = -float((frequencies * np.log(frequencies)).sum()) + 0.0
+    of_codes: dict[str, Value] = {
+        "perplexity": math.exp(entropy),
+        "tokens": tokens,
+        "entropy_bits": entropy / math.log(2),
+    }
+    if codebook_size is None:
+        return dict.fromkeys(KEYS) | of_codes
     threshold = max(1, -(-tokens // (100 * codebook_size)))
-    return {
+    found = of_codes | {
         "usage": used / codebook_size,
         "usage_effective": int((counts >= threshold).sum()) / codebook_size,
-        "perplexity": math.exp(entropy),
         "perplexity_ratio": math.exp(entropy) / codebook_size,
         "dead": codebook_size - used,
-        "tokens": tokens,
         "ceiling": ceiling(codebook_size, tokens),
-        "entropy_bits": entropy / math.log(2),
         "bits_per_position": math.log2(codebook_size),
     }
+    return {key: found[key] for key in KEYS}
 
 
 @torch.no_grad()

@@ -150,7 +150,7 @@ def image(
 
     ``features``: the network of the Fréchet and kernel distances (``inception``, ``efficientnet_lite0``,
     ``fashion_classifier``), null for none. ``lpips``: networks out of ``alex`` and ``vgg``. ``unmapped``: also usage
-    and rank of the codewords before a method's map. ``training_codes``: also usage on all training items. ``extra``:
-    further metrics by name.
+    and rank of the codewords before a method's map. ``training_codes``: also usage on all training items.
+    ``distinct_codes``: also how many different codes there are. ``extra``: further metrics by name.
     """
     return ImageMetrics(features, lpips, item_shape, device, originals_key)

@@ -28,5 +28,5 @@ class LatentMetrics(ReconstructionMetrics):
 
 @metrics.register("latents")
 def latents(*, device: torch.device) -> ReconstructionMetrics:
-    """Squared error of vectors, summed over dimensions; ``unmapped``, ``training_codes``, ``extra`` as for images."""
+    """Squared error of vectors, summed over dimensions; what the options say is said for images."""
     return LatentMetrics(device)

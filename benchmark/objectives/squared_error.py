@@ -4,7 +4,7 @@ from torch import Tensor
 
 from benchmark.objectives import objectives
 from benchmark.objectives.base import Objective
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, check_range
 
 
 class SquaredError(Objective):
@@ -19,13 +19,14 @@ class SquaredError(Objective):
         return (output - target).square().flatten(1).sum(1) / self.scale
 
 
-@objectives.register("squared_error")
-def squared_error(*, normalise: bool = True, variance: float) -> Objective:
-    """Squared error; ``normalise`` divides it by the variance of the training data.
+@objectives.register("squared_error", added=("weight",))
+def squared_error(*, normalise: bool = True, weight: float = 1.0, variance: float) -> Objective:
+    """Squared error; ``normalise`` divides it by the variance of the training data, and ``weight`` multiplies it.
 
     Raises:
-        UsageError: there is none to divide by.
+        UsageError: there is none to divide by, a weight that is not above zero.
     """
+    check_range("objective `squared_error`: weight", weight, 1e-12)
     if normalise and not variance > 0:
         raise UsageError("objective `squared_error`: the training data do not vary; set `normalise: false`")
-    return SquaredError(variance if normalise else 1.0)
+    return SquaredError((variance if normalise else 1.0) / weight)

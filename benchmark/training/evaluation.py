@@ -21,6 +21,7 @@ from benchmark.processes import is_first
 from benchmark.records.files import write_arrays
 from benchmark.training.batches import DeviceSplit
 from benchmark.training.system import System
+from methods import Quantizer
 from methods.parts.processes import all_reduce, alone, own_rows
 
 SAMPLES = 8
@@ -37,6 +38,7 @@ def evaluate(
     *,
     unmapped: bool = False,
     training_codes: bool = False,
+    distinct_codes: bool = False,
 ) -> dict[str, Any]:
     """``metrics`` and ``details`` of the record; writes ``counts.npz`` and the samples into ``folder``.
 
@@ -44,7 +46,7 @@ def evaluate(
     of the items on; what they count is summed, all return the same, and the first one writes.
 
     ``unmapped`` also measures the codewords before a method's map, where it has one; ``training_codes`` also counts
-    the codes of the whole training set, into ``counts_train.npz``.
+    the codes of the whole training set, into ``counts_train.npz``; ``distinct_codes`` also says how many differ.
 
     All other metrics are of the test set but ``validation_error``, the objective's error an element on the
     whole validation set, by which tuning chooses.
@@ -54,7 +56,7 @@ def evaluate(
     with quantizer.unchanging():
         raw = quantizer.unmapped_codewords() if unmapped else None
         before = UnmappedStatistics(raw) if raw is not None else None
-        codes = CodeStatistics(quantizer.level_sizes if quantizer.has_codes else (), device)
+        codes = _statistics(quantizer, device, distinct_codes)
         error = QuantizationError(device)
         own, writes = own_rows(dataset.test), is_first()
         with alone():  # processes may have more or fewer batches than others
@@ -79,7 +81,8 @@ def evaluate(
         measured["validation_error"] = _validation_error(system, objective, dataset, device)
         _save_counts(codes, folder / "counts.npz")
         if training_codes and quantizer.has_codes:
-            seen = _codes_of_training(system, dataset, device)
+            seen = _statistics(quantizer, device, distinct_codes)
+            _count_training(seen, system, dataset, device)
             measured |= seen.compute_training()
             _save_counts(seen, folder / "counts_train.npz")
         return {"metrics": measured, "details": quality.details()}
@@ -91,14 +94,17 @@ def _save_counts(codes: CodeStatistics, path: Path) -> None:
         write_arrays(path, counts)
 
 
-def _codes_of_training(system: System, dataset: Dataset, device: torch.device) -> CodeStatistics:
-    """The codes of all training items, which are several times the test items: no decoder, no other metric."""
-    codes = CodeStatistics(system.quantizer.level_sizes, device)
+def _statistics(quantizer: Quantizer, device: torch.device, distinct: bool) -> CodeStatistics:
+    sizes = quantizer.level_sizes if quantizer.has_codes else ()
+    return CodeStatistics(sizes, device, bounded=quantizer.bounded, distinct=distinct)
+
+
+def _count_training(codes: CodeStatistics, system: System, dataset: Dataset, device: torch.device) -> None:
+    """Into ``codes`` those of all training items, several times the test items: no decoder, no other metric."""
     with alone():
         own = DeviceSplit(own_rows(dataset.train), dataset.to_input, device)
         for items in own.batches(dataset.evaluation_batch):
             codes.update(system.codes(items))
-    return codes
 
 
 def _validation_error(system: System, objective: Objective, dataset: Dataset, device: torch.device) -> float:

@@ -29,7 +29,7 @@ class Probe:
 
     @torch.no_grad()
     def measure(self, system: System) -> dict[str, float]:
-        """``validation_error`` an element; ``usage`` and ``perplexity`` of the joint codes, if there are any.
+        """``validation_error`` an element; ``usage`` (of bounded ones) and ``perplexity`` of the joint codes, if any.
 
         With few items they are lower than on the test set; compare them over time, not with the tables.
         """
@@ -46,6 +46,7 @@ class Probe:
         if codes:
             _, counts = torch.cat(codes).unique(dim=0, return_counts=True)
             shares = counts.double() / counts.sum()
-            row["usage"] = len(counts) / system.quantizer.codebook_size
+            if system.quantizer.bounded:
+                row["usage"] = len(counts) / system.quantizer.codebook_size
             row["perplexity"] = float(torch.exp(-(shares * shares.log()).sum()))
         return row

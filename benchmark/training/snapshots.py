@@ -22,7 +22,7 @@ class Snapshots:
     """
 
     def __init__(self, dataset: Dataset, quantizer: Quantizer, total_steps: int) -> None:
-        small = quantizer.has_codes and quantizer.level_sizes[0] <= MOST_CODEWORDS
+        small = quantizer.has_codes and quantizer.bounded and quantizer.level_sizes[0] <= MOST_CODEWORDS
         self.wanted = small and dataset.modality == "latents" and quantizer.dim >= 2
         self._quantizer = quantizer
         self._steps = {round(share * total_steps) for share in SHARES}

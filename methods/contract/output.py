@@ -32,7 +32,10 @@ def output(subject: Subject) -> None:
 
 @check("codes", needs_codes=True)
 def codes(subject: Subject) -> None:
-    """Codes are int64 [B, *positions, L], each at least 0 and below its level's size; -1 marks a dropped level."""
+    """Codes are int64 [B, *positions, L], each at least 0 and below its level's size; -1 marks a dropped level.
+
+    Those without bound are [B, *positions, D], any whole numbers.
+    """
     latents = subject.latents()
     quantizer = subject.build()
     with_modes = {"training": quantizer.train()(latents).codes, "eval": evaluate(quantizer, latents).codes}
@@ -40,10 +43,11 @@ def codes(subject: Subject) -> None:
     for where, found in with_modes.items():
         require(isinstance(found, Tensor), f"{where}: codes are {type(found).__name__}, not a tensor")
         assert found is not None
-        expected = (*latents.shape[:-1], len(quantizer.level_sizes))
+        bounded = subject.cls.bounded
+        expected = (*latents.shape[:-1], len(quantizer.level_sizes) if bounded else subject.dim)
         require(found.shape == expected, f"{where}: codes have shape {tuple(found.shape)}, not {expected}")
         require(found.dtype == torch.int64, f"{where}: codes are {found.dtype}, not torch.int64")
-        for level, size in enumerate(quantizer.level_sizes):
+        for level, size in enumerate(quantizer.level_sizes if bounded else ()):
             low, high = int(found[..., level].min()), int(found[..., level].max())
             lowest = -1 if where == "training" else 0
             require(

@@ -95,6 +95,9 @@ class Quantizer(nn.Module):
     knob: ClassVar[Knob | None] = None
     has_codes: ClassVar[bool] = True
     """False for a method whose latents are not discrete; the tables show a dash for its codes."""
+    bounded: ClassVar[bool] = True
+    """False where a position takes no fixed number of codes: its codes ``[B, *positions, D]`` are whole numbers of
+    either sign, counted by the different ones; the level's size is what the method starts from."""
     ranked: ClassVar[bool] = True
     """False where what is here is not the whole method of its paper: shown, never ranked."""
     reference: ClassVar[bool] = False

@@ -92,6 +92,26 @@ def test_fewer_test_items(photos):
         datasets.create("photos", {"test_items": 2593})
 
 
+def test_permuted_colours(photos):
+    permuted = datasets.create("photos", {"colours": "permuted"})
+    orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+    for crop in (0, 1, 2, 3, 4, 5, 3007):
+        assert torch.equal(permuted.train[crop], photos.train[crop][list(orders[crop % 6])])
+    assert torch.equal(permuted.validation, photos.validation)
+    assert torch.equal(permuted.test, photos.test)
+    assert datasets.identity("photos", {"colours": "own"}) == {"test_items": None}  # keys from before the option
+    assert datasets.identity("photos", {"colours": "permuted"}) == {"test_items": None, "colours": "permuted"}
+    with pytest.raises(UsageError, match=r"colours"):
+        datasets.create("photos", {"colours": "permutated"})
+
+
+def test_samples_are_spread_over_the_scenes(photos):
+    assert len(photos.shown) == 8
+    assert [index // 324 for index in photos.shown] == list(range(8))  # one of each eighth
+    assert {index // 864 for index in photos.shown} == {0, 1, 2}
+    assert datasets.create("photos", {"test_items": 3}).shown == [0, 1, 2]
+
+
 def test_stereo_pictures_take_turns_by_row():
     dark, light = (np.full((50, 60, 3), value, np.uint8) for value in (1, 2))
     crops = scene_crops([dark, light], rows=3, columns=2)

@@ -213,3 +213,25 @@ def test_unmapped_latents_go_to_the_nearest_row() -> None:
     assert measured["usage_unmapped"] == 0.5
     assert measured["perplexity_unmapped"] == pytest.approx(2.0)
     assert 1 < measured["effective_rank_unmapped"] <= 2
+
+
+def test_codes_without_bound_have_distinct_ones_and_an_entropy_and_no_usage():
+    codes = torch.tensor([[0, -3], [0, -3], [5, 2**40], [-1, 7]]).reshape(2, 2, 2)
+    statistics = CodeStatistics((512,), "cpu", bounded=False)
+    statistics.update(codes)
+    measured = statistics.compute()
+    assert set(measured) == {*KEYS, "distinct"}
+    assert (measured["distinct"], measured["tokens"]) == (3, 4)
+    assert measured["entropy_bits"] == pytest.approx(1.5)
+    assert all(measured[key] is None for key in ("usage", "ceiling", "dead", "perplexity_ratio", "bits_per_position"))
+    assert statistics.counts == []
+    training = statistics.compute_training()
+    assert (training["distinct_train"], training["usage_train"], training["hit_once_train"]) == (3, None, None)
+
+
+def test_distinct_codes_are_counted_where_asked():
+    statistics = CodeStatistics((4, 4), "cpu", distinct=True)
+    statistics.update(torch.tensor([[0, 1], [0, 1], [3, 1]]))
+    assert statistics.compute()["distinct"] == 2
+    assert statistics.compute_training()["distinct_train"] == 2
+    assert CodeStatistics((), "cpu", distinct=True).compute() == dict.fromkeys(KEYS)

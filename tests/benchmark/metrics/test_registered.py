@@ -105,7 +105,7 @@ def test_extra_metrics_are_in_the_key_with_all_their_options(tiny: dict, write_s
         ),
         ({"extra": "extremes"}, r"`extra` must be a list of metrics, not 'extremes'"),
         ({"extra": [3]}, r"`extra` lists metrics by name or as \{name: ..., option: ...\}, not 3"),
-        ({"lpisp": []}, r"no parameter `lpisp` \(did you mean `lpips`\?\); it has: .*`training_codes`, `extra`"),
+        ({"lpisp": []}, r"no parameter `lpisp` \(did you mean `lpips`\?\); it has: .*`distinct_codes`, `extra`"),
         ({"features": "inceptoin"}, r"`features` must be one of .*, not `inceptoin` \(did you mean `inception`\?\)"),
         ({"lpips": ["alxe"]}, r"`lpips` lists 'alxe' \(did you mean `alex`\?\); there are: `alex`, `vgg`"),
         ({"lpips": "alex"}, r"`lpips` must be a list out of `alex`, `vgg`, not 'alex'"),

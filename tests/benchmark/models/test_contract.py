@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from benchmark.models import Autoencoder, models
+from methods.core.usage import UsageError
 
 OF_IMAGES = {"channels": 4, "multipliers": [1, 2], "latent_dim": 5}
 TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "codec": ({"latent_dim": 5, "filters": 2, "decoder_width": 12, "decoder_layers": 1, "strides": [4, 4]}, (1, 64)),
     "conv": ({"width": 6, "latent_dim": 5, "residual_blocks": 1, "residual_width": 3}, (3, 8, 12)),
     "identity": ({}, (5, 3)),
+    "pytorch_vae": ({"widths": [6, 4], "latent_dim": 5}, (3, 8, 12)),
     "simvq": (OF_IMAGES, (3, 8, 12)),
     "vqgan": (OF_IMAGES, (3, 8, 12)),
 }
@@ -66,3 +68,18 @@ def test_every_weight_has_a_gradient(name: str) -> None:
 def test_what_is_computed_anew_has_the_same_gradients(name: str) -> None:
     kept, anew = (gradients(build(name, recompute=recompute), name) for recompute in (False, True))
     assert all(torch.equal(gradient, anew[label]) for label, gradient in kept.items())
+
+
+def test_pixels_that_are_doubled_leave_no_chequers() -> None:
+    """With all its weights equal such a decoder gives all pixels away from the edges the same value."""
+    model = build("conv", upsampling="nearest")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(0.1)
+        inner = model.decode(torch.ones(1, 8, 8, 5))[..., 14:18, 14:18]
+    assert inner.shape == (1, 3, 4, 4)
+    torch.testing.assert_close(inner, inner.mean().expand_as(inner))
+    assert models.identity("conv", {"upsampling": "transposed"}) == models.identity("conv", {})
+    assert "upsampling" not in models.identity("conv", {})
+    with pytest.raises(UsageError, match="upsampling"):
+        models.identity("conv", {"upsampling": "bilinear"})

@@ -38,6 +38,7 @@ SYSTEMS: dict[str, tuple[Choice, Choice]] = {
     "codec, judged": (("codec", CODEC), ("adversarial_mel", JUDGED)),
     "seanet, mel": (("codec", SEANET), ("mel_waveform", MEL)),
     "seanet, judged": (("codec", SEANET), ("adversarial_mel", JUDGED)),
+    "pytorch_vae": (("pytorch_vae", {"widths": [8], "latent_dim": 4}), ("squared_error", {})),
     "simvq": (("simvq", PYRAMID), ("squared_error", {})),
     "vqgan": (("vqgan", PYRAMID), ("squared_error", {})),
     "conv, judged": (("conv", CONV), ("perceptual_adversarial", {**PATCHES, "weighting": "fixed"})),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data.parts.crops import Pyramids, RandomCrops, grid, reduce
+from benchmark.data.parts.crops import Pyramids, RandomCrops, detail, grid, reduce, spread
 
 
 def gradient(height: int, width: int, blue: int) -> Image.Image:
@@ -45,3 +45,16 @@ def test_random_crops_come_from_anywhere_in_the_photographs_named(pyramids):
     assert (right[:, 0, 0] < 0).float().mean() == pytest.approx(0.5, abs=0.03)
     tops = crops[large, 0, 0, 0]
     assert tops.unique().tolist() == list(range(13))
+
+
+def test_detail_is_contrast_times_steps_and_the_best_of_each_part_is_shown():
+    flat = torch.full((1, 4, 4), 9, dtype=torch.uint8)
+    halves = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    halves[:, :, 2:] = 90
+    stripes = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    stripes[:, :, ::2] = 90
+    crops = torch.stack([flat, halves, stripes, flat, stripes, halves])
+    contrast = 45 * (16 / 15) ** 0.5
+    assert detail(crops).tolist() == pytest.approx([0, contrast * 30, contrast * 90, 0, contrast * 90, contrast * 30])
+    assert spread(crops, 2) == [2, 4]
+    assert spread(crops[:2], 3) == [0, 1]  # fewer crops than parts
