@@ -14,6 +14,8 @@ from methods.core.usage import UsageError
 
 def tables(options: argparse.Namespace) -> int:
     """Write tables and plots from the records, training nothing."""
+    if options.suite is not None and (paper := _paper(options.suite)) is not None:
+        return _write_paper(paper, Path(options.results))
     write_reports(_folders(options))
     return 0
 
@@ -36,8 +38,6 @@ def page(options: argparse.Namespace) -> int:
 def _folders(options: argparse.Namespace) -> list[Path]:
     """Of results: of the suite that is named, or of all that have some."""
     root = Path(options.results)
-    if options.suite is not None and (paper := _paper(options.suite)) is not None:
-        return _write_paper(paper, root)
     if options.suite is not None:
         folders = [folder_of_suite(root, _name(options.suite))]
     else:

@@ -216,7 +216,9 @@ def check_arms(shown: TableDeclaration | PlotDeclaration, arms: Collection[str])
 
 def check_sizes(shown: TableDeclaration | PlotDeclaration, sizes: Collection[int]) -> None:
     """Raise a `UsageError` where a table or plot names a codebook size that there is not."""
-    for size in [] if isinstance(shown, str) else shown.sizes or []:
+    if isinstance(shown, str):
+        return
+    for size in shown.sizes or []:
         if size not in sizes:
             there = ", ".join(f"{known:,}" for known in sorted(sizes))
             raise UsageError(f"`{shown.name}`: `sizes` has {size:,}, but there are: {there}")

@@ -18,7 +18,7 @@ from methods.adapters.base import AdaptedQuantizer
 from methods.core.base import Card
 from methods.core.registry import register
 from methods.core.usage import UsageError, check_choice, check_count, check_options, options_of
-from methods.fsq import TOLERANCE, choose_levels
+from methods.fsq import FSQ, TOLERANCE
 from methods.parts.estimators import straight_through
 from methods.parts.levels import split_size
 
@@ -265,7 +265,7 @@ def _levels(size: int, options: Mapping[str, Any]) -> tuple[int, ...]:
     """The levels of FSQ's channels: those given, where their product is about ``size``, else those of `fsq`."""
     levels = options.get("levels")
     if levels is None:
-        return choose_levels(size)
+        return FSQ.channel_levels(size)
     if not isinstance(levels, list | tuple) or not levels:
         raise UsageError(f"`levels` must be a list of whole numbers, such as [8, 5, 5, 5], not {levels!r}")
     product = math.prod(check_count("a level of `levels`", level, least=2) for level in levels)
