@@ -19,4 +19,4 @@ def charts() -> str:
             "charts of the page need the package `vl-convert-python`; `make setup` installs it, or `pip install "
             "'codebook-bench[page]'`"
         ) from None
-    return str(vl_convert.javascript_bundle(None))
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed"))
