@@ -3,27 +3,45 @@
 const SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif'; // which a canvas can measure
 
 const CONFIG = {
-  font: SANS, background: "transparent", padding: 4,
+  font: SANS,
+  background: "transparent",
+  padding: 4,
   view: { stroke: null },
   axis: {
-    labelColor: "var(--soft)", titleColor: "var(--ink)", gridColor: "var(--grid)", domainColor: "var(--line)",
-    tickColor: "var(--line)", labelFontSize: 11, titleFontSize: 12, titleFontWeight: 500, labelFont: SANS,
-    titleFont: SANS, labelPadding: 5, labelFlush: false, titlePadding: 8,
+    labelColor: "var(--soft)",
+    titleColor: "var(--ink)",
+    gridColor: "var(--grid)",
+    domainColor: "var(--line)",
+    tickColor: "var(--line)",
+    labelFontSize: 11,
+    titleFontSize: 12,
+    titleFontWeight: 500,
+    labelFont: SANS,
+    titleFont: SANS,
+    labelPadding: 5,
+    labelFlush: false,
+    titlePadding: 8,
   },
 };
 const PLAIN = "abs(datum.value) >= 100000 ? format(datum.value, '~s') : format(datum.value, ',~g')";
-const SIZE = "datum.value >= 10000 && datum.value % 1024 == 0 ? format(datum.value / 1024, ',') + 'k' : format(datum.value, ',~g')";
+const SIZE =
+  "datum.value >= 10000 && datum.value % 1024 == 0 ? format(datum.value / 1024, ',') + 'k' : format(datum.value, ',~g')";
 
 const tip = byId("tip");
 
 function tell(text, x, y) {
-  replace(tip, text.split("\n").map((line, i) => el(i ? "span" : "strong", {}, line)));
+  replace(
+    tip,
+    text.split("\n").map((line, i) => el(i ? "span" : "strong", {}, line)),
+  );
   tip.hidden = false;
   tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - tip.offsetWidth - 8))}px`;
   tip.style.top = `${y + 18 + tip.offsetHeight > innerHeight ? y - tip.offsetHeight - 12 : y + 18}px`;
 }
 
-const quiet = () => { tip.hidden = true; };
+const quiet = () => {
+  tip.hidden = true;
+};
 
 function tooltip(_handler, event, item, value) {
   if (value == null || value === "") quiet();
@@ -38,8 +56,13 @@ async function draw(node, spec, words) {
     return;
   }
   const full = {
-    $schema: "https://vega.github.io/schema/vega-lite/v6.json", width: "container", height: "container",
-    autosize: { type: "fit", contains: "padding" }, description: words, config: CONFIG, ...spec,
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    width: "container",
+    height: "container",
+    autosize: { type: "fit", contains: "padding" },
+    description: words,
+    config: CONFIG,
+    ...spec,
   };
   node.turn = (node.turn ?? 0) + 1;
   const turn = node.turn;
@@ -58,7 +81,9 @@ async function draw(node, spec, words) {
 
 /** One tab stop a chart; arrows go from point to point, Enter opens the run. */
 function reach(inner) {
-  const points = [...inner.querySelectorAll(".mark-symbol path[aria-label]")].filter((point) => point.__data__?.datum?.key);
+  const points = [...inner.querySelectorAll(".mark-symbol path[aria-label]")].filter(
+    (point) => point.__data__?.datum?.key,
+  );
   points.sort((a, b) => a.__data__.x - b.__data__.x || a.__data__.y - b.__data__.y);
   points.forEach((point, i) => {
     point.setAttribute("tabindex", i ? "-1" : "0");
@@ -69,7 +94,14 @@ function reach(inner) {
     };
     point.onblur = quiet;
     point.onkeydown = (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -points.length, End: points.length }[event.key];
+      const step = {
+        ArrowRight: 1,
+        ArrowDown: 1,
+        ArrowLeft: -1,
+        ArrowUp: -1,
+        Home: -points.length,
+        End: points.length,
+      }[event.key];
       if (event.key === "Enter" || event.key === " ") openRun(point.__data__.datum.key);
       else if (step) points[Math.max(0, Math.min(points.length - 1, i + step))].focus();
       else return;
@@ -100,10 +132,17 @@ function logTicks(values) {
 
 /** An axis of a metric, in printed units; `values` are what it must hold. */
 function valueAxis(metric, log, values, title = true) {
-  const words = metric.label + (metric.unit ? `, ${metric.unit}` : "") + { "-1": " ↓", 1: " ↑", 0: "" }[metric.direction];
+  const words =
+    metric.label + (metric.unit ? `, ${metric.unit}` : "") + { "-1": " ↓", 1: " ↑", 0: "" }[metric.direction];
   return {
     scale: log ? { type: "log", nice: false, padding: 10 } : { zero: metric.price, nice: true },
-    axis: { title: title ? words : null, labelExpr: PLAIN, tickCount: 5, labelOverlap: "greedy", ...(log ? { values: logTicks(values) } : {}) },
+    axis: {
+      title: title ? words : null,
+      labelExpr: PLAIN,
+      tickCount: 5,
+      labelOverlap: "greedy",
+      ...(log ? { values: logTicks(values) } : {}),
+    },
   };
 }
 
@@ -115,10 +154,16 @@ const LOOKS = {
   tip: { field: "tip", type: "nominal" },
 };
 
-const lookOf = (arm) => ({ arm: arm.name, colour: colour(arm), shape: arm.shape, dash: arm.dash.length ? arm.dash : [1, 0] });
+const lookOf = (arm) => ({
+  arm: arm.name,
+  colour: colour(arm),
+  shape: arm.shape,
+  dash: arm.dash.length ? arm.dash : [1, 0],
+});
 
 /** The layers that have something to draw. */
-const layersOf = (rows, layers) => layers.filter(([kind]) => rows.some((row) => row.kind === kind)).map(([, layer]) => layer);
+const layersOf = (rows, layers) =>
+  layers.filter(([kind]) => rows.some((row) => row.kind === kind)).map(([, layer]) => layer);
 
 const position = (field, axis) => ({ field, type: "quantitative", ...axis });
 
@@ -126,7 +171,15 @@ const position = (field, axis) => ({ field, type: "quantitative", ...axis });
 function meanPoints(x, y) {
   return {
     transform: [{ filter: "datum.kind == 'mean'" }],
-    mark: { type: "point", filled: true, size: 70, opacity: 1, stroke: "var(--ground)", strokeWidth: 0.8, cursor: "pointer" },
+    mark: {
+      type: "point",
+      filled: true,
+      size: 70,
+      opacity: 1,
+      stroke: "var(--ground)",
+      strokeWidth: 0.8,
+      cursor: "pointer",
+    },
     encoding: { x, y, color: LOOKS.colour, shape: LOOKS.shape, tooltip: LOOKS.tip, description: LOOKS.tip },
   };
 }
@@ -143,7 +196,14 @@ function lines(x, y) {
   return {
     transform: [{ filter: "datum.kind == 'mean' || datum.kind == 'rule'" }],
     mark: { type: "line", strokeWidth: 1.7, tooltip: null, aria: false },
-    encoding: { x, y, color: LOOKS.colour, strokeDash: LOOKS.dash, detail: { field: "line" }, order: { field: "order" } },
+    encoding: {
+      x,
+      y,
+      color: LOOKS.colour,
+      strokeDash: LOOKS.dash,
+      detail: { field: "line" },
+      order: { field: "order" },
+    },
   };
 }
 

@@ -76,17 +76,35 @@ const plural = (count, word) => `${count.toLocaleString("en-US")} ${word}${count
 function select(label, options, value, change) {
   const make = ([name, text]) => el("option", { value: name, selected: String(name) === String(value) }, text);
   const list = options.map((one) =>
-    Array.isArray(one) ? make(one) : el("optgroup", { label: one.label }, one.options.map(make)));
-  return el("label", { class: "field" }, el("span", {}, label),
-    el("select", { change: (event) => change(event.target.value) }, list));
+    Array.isArray(one) ? make(one) : el("optgroup", { label: one.label }, one.options.map(make)),
+  );
+  return el(
+    "label",
+    { class: "field" },
+    el("span", {}, label),
+    el("select", { change: (event) => change(event.target.value) }, list),
+  );
 }
 
 /** Two or three choices side by side, as radio buttons. */
 function choice(label, name, options, value, change) {
-  return el("fieldset", { class: "field choice" }, el("legend", {}, label),
-    el("div", {}, options.map(([own, text]) =>
-      el("label", {}, el("input", { type: "radio", name, value: own, checked: own === value, change: () => change(own) }),
-        el("span", {}, text)))));
+  return el(
+    "fieldset",
+    { class: "field choice" },
+    el("legend", {}, label),
+    el(
+      "div",
+      {},
+      options.map(([own, text]) =>
+        el(
+          "label",
+          {},
+          el("input", { type: "radio", name, value: own, checked: own === value, change: () => change(own) }),
+          el("span", {}, text),
+        ),
+      ),
+    ),
+  );
 }
 
 function replace(node, ...children) {

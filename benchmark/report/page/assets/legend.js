@@ -8,11 +8,25 @@ function drawChooser() {
     families.get(name).push(arm);
   }
   const grouped = [...families.values()].some((arms) => arms.length > 1);
-  const items = [...families].map(([name, arms]) => (arms.length > 1 && grouped ? family(name, arms) : arms.map(armBox)));
+  const items = [...families].map(([name, arms]) =>
+    arms.length > 1 && grouped ? family(name, arms) : arms.map(armBox),
+  );
   const all = el("button", { type: "button", class: "small", click: () => choose({ hide: new Set() }) }, "All");
-  const none = el("button", { type: "button", class: "small", click: () => choose({ hide: new Set(ARMS.map((arm) => arm.name)) }) }, "None");
-  const arms = el("fieldset", { class: "arms" }, el("legend", {}, "Arms"), el("div", { class: "all" }, all, none), items);
-  const sizes = SIZES.length > 1 && el("fieldset", { class: "sizes" }, el("legend", {}, "Codebook sizes"), el("div", {}, SIZES.map(sizeBox)));
+  const none = el(
+    "button",
+    { type: "button", class: "small", click: () => choose({ hide: new Set(ARMS.map((arm) => arm.name)) }) },
+    "None",
+  );
+  const arms = el(
+    "fieldset",
+    { class: "arms" },
+    el("legend", {}, "Arms"),
+    el("div", { class: "all" }, all, none),
+    items,
+  );
+  const sizes =
+    SIZES.length > 1 &&
+    el("fieldset", { class: "sizes" }, el("legend", {}, "Codebook sizes"), el("div", {}, SIZES.map(sizeBox)));
   const open = matchMedia("(min-width: 60rem)").matches;
   replace(byId("chooser"), el("details", { open }, el("summary", {}, "Arms and sizes"), arms, sizes));
 }
@@ -25,19 +39,41 @@ function toggle(set, names, on) {
 
 function armBox(arm) {
   const change = (event) => choose({ hide: toggle(state.hide, [arm.name], event.target.checked) });
-  return el("label", { class: "box" }, el("input", { type: "checkbox", "data-arm": arm.name, checked: isShown(arm), change }), armNode(arm));
+  return el(
+    "label",
+    { class: "box" },
+    el("input", { type: "checkbox", "data-arm": arm.name, checked: isShown(arm), change }),
+    armNode(arm),
+  );
 }
 
 function family(name, arms) {
-  const change = (event) => choose({ hide: toggle(state.hide, arms.map((arm) => arm.name), event.target.checked) });
+  const change = (event) =>
+    choose({
+      hide: toggle(
+        state.hide,
+        arms.map((arm) => arm.name),
+        event.target.checked,
+      ),
+    });
   const box = el("input", { type: "checkbox", "data-family": name, checked: arms.some(isShown), change });
-  return el("div", { class: "family" }, el("label", { class: "box head" }, box, el("span", {}, name)), arms.map(armBox));
+  return el(
+    "div",
+    { class: "family" },
+    el("label", { class: "box head" }, box, el("span", {}, name)),
+    arms.map(armBox),
+  );
 }
 
 function sizeBox(size) {
   const change = (event) => choose({ sizes: toggle(state.sizes, [String(size)], event.target.checked) });
   const checked = !state.sizes.has(String(size));
-  return el("label", { class: "box" }, el("input", { type: "checkbox", "data-size": size, checked, change }), number(size, 0));
+  return el(
+    "label",
+    { class: "box" },
+    el("input", { type: "checkbox", "data-size": size, checked, change }),
+    number(size, 0),
+  );
 }
 
 /** The boxes say what is chosen, also when that came from the address or from another box. */

@@ -2,13 +2,28 @@
 
 function drawNotes() {
   const entries = [...DATA.left_out, ...DATA.problems, ...DATA.notes];
-  replace(byId("notes").querySelector("ul"), entries.map((entry) => el("li", {}, coded(entry))));
+  replace(
+    byId("notes").querySelector("ul"),
+    entries.map((entry) => el("li", {}, coded(entry))),
+  );
 }
 
 function drawTheme() {
   if (state.theme) document.documentElement.dataset.theme = state.theme;
   else delete document.documentElement.dataset.theme;
-  replace(byId("theme"), select("Colours", [["", "as the system"], ["light", "light"], ["dark", "dark"]], state.theme, (theme) => choose({ theme })));
+  replace(
+    byId("theme"),
+    select(
+      "Colours",
+      [
+        ["", "as the system"],
+        ["light", "light"],
+        ["dark", "dark"],
+      ],
+      state.theme,
+      (theme) => choose({ theme }),
+    ),
+  );
 }
 
 function start() {
@@ -26,7 +41,8 @@ function start() {
   whenever(["hide", "sizes", "cost", "costed", "fixed"], drawPrice);
   whenever([], drawRuns);
   whenever(["run"], drawRun);
-  for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+  for (const form of document.querySelectorAll("form"))
+    form.addEventListener("submit", (event) => event.preventDefault());
   show();
   document.documentElement.dataset.ready = "";
 }

@@ -19,8 +19,12 @@ function valueOf(metric, run) {
 }
 
 /** Mean, half-width and n by arm and place, as the tables have them. */
-const INTERVALS = new Map([...METRICS.keys()].map((name) => [name,
-  new Map(DATA.intervals[name].map(([arm, place, mean, half, n]) => [`${arm}/${place}`, { mean, half, n }]))]));
+const INTERVALS = new Map(
+  [...METRICS.keys()].map((name) => [
+    name,
+    new Map(DATA.intervals[name].map(([arm, place, mean, half, n]) => [`${arm}/${place}`, { mean, half, n }])),
+  ]),
+);
 
 const intervalOf = (metric, arm, place) => INTERVALS.get(metric.name)?.get(`${arm}/${place}`) ?? null;
 
@@ -42,20 +46,32 @@ const isSizeShown = (place) => !state.sizes.has(String(DATA.places[place][0]));
 
 /** Places whose codebook size is chosen, and which stand where `fixed` says on all axes but `along`. */
 function chosenPlaces(along) {
-  return DATA.places.map((_, place) => place).filter((place) => isSizeShown(place) && DATA.axes.every((axis) =>
-    axis === along || axis === DATA.axes[0] || axis.values.length < 2
-    || String(coordinate(place, axis)) === fixedValue(axis)));
+  return DATA.places
+    .map((_, place) => place)
+    .filter(
+      (place) =>
+        isSizeShown(place) &&
+        DATA.axes.every(
+          (axis) =>
+            axis === along ||
+            axis === DATA.axes[0] ||
+            axis.values.length < 2 ||
+            String(coordinate(place, axis)) === fixedValue(axis),
+        ),
+    );
 }
 
 /** Where most runs ended well, the last of several such values. */
-const USUAL = new Map(DATA.axes.map((axis, i) => {
-  const counts = new Map(axis.values.map((value) => [String(value), 0]));
-  for (const [at, runs] of OK) {
-    const value = String(DATA.places[Number(at.split("/")[1])][i]);
-    counts.set(value, counts.get(value) + runs.length);
-  }
-  return [axis.name, [...counts].reduce((best, next) => (next[1] >= best[1] ? next : best))[0]];
-}));
+const USUAL = new Map(
+  DATA.axes.map((axis, i) => {
+    const counts = new Map(axis.values.map((value) => [String(value), 0]));
+    for (const [at, runs] of OK) {
+      const value = String(DATA.places[Number(at.split("/")[1])][i]);
+      counts.set(value, counts.get(value) + runs.length);
+    }
+    return [axis.name, [...counts].reduce((best, next) => (next[1] >= best[1] ? next : best))[0]];
+  }),
+);
 
 const fixedValue = (axis) => state.fixed[axis.name] ?? USUAL.get(axis.name);
 
@@ -63,12 +79,20 @@ const fixedValue = (axis) => state.fixed[axis.name] ?? USUAL.get(axis.name);
 function meanWords(metric, arm, place, found) {
   const half = found.half == null ? "" : ` ± ${shown(metric, found.half)} (95 %)`;
   const tokens = DATA.tokens[place] == null ? "" : `N = ${number(DATA.tokens[place], 0)} test tokens`;
-  return [`${arm.name} · ${DATA.titles[place]}`, `${metric.label} ${shown(metric, found.mean)}${unit(metric)}${half}`,
-    [plural(found.n, "seed"), tokens].filter(Boolean).join(" · "), DATA.protocol].filter(Boolean).join("\n");
+  return [
+    `${arm.name} · ${DATA.titles[place]}`,
+    `${metric.label} ${shown(metric, found.mean)}${unit(metric)}${half}`,
+    [plural(found.n, "seed"), tokens].filter(Boolean).join(" · "),
+    DATA.protocol,
+  ]
+    .filter(Boolean)
+    .join("\n");
 }
 
 function runWords(metrics, run, place) {
   const arm = ARMS[DATA.runs.arm[run]];
-  return [`${arm?.name ?? DATA.runs.named[run]} · ${place == null ? "" : DATA.titles[place]} · seed ${DATA.runs.seed[run]}`,
-    ...metrics.map((metric) => `${metric.label} ${shown(metric, DATA.values[metric.name][run])}${unit(metric)}`)].join("\n");
+  return [
+    `${arm?.name ?? DATA.runs.named[run]} · ${place == null ? "" : DATA.titles[place]} · seed ${DATA.runs.seed[run]}`,
+    ...metrics.map((metric) => `${metric.label} ${shown(metric, DATA.values[metric.name][run])}${unit(metric)}`),
+  ].join("\n");
 }

@@ -6,14 +6,28 @@ function drawOverview() {
   if (shown && METRICS.has("entropy_bits")) panels.push([`${shown.label} against entropy`, shown, "entropy_bits"]);
   else if (shown) panels.push([shown.label, shown, X.name]);
   for (const name of ["usage", "perplexity"]) {
-    if (METRICS.has(name)) panels.push([METRICS.get(name).label + (METRICS.get(name).unit ? `, ${METRICS.get(name).unit}` : ""), METRICS.get(name), X.name]);
+    if (METRICS.has(name))
+      panels.push([
+        METRICS.get(name).label + (METRICS.get(name).unit ? `, ${METRICS.get(name).unit}` : ""),
+        METRICS.get(name),
+        X.name,
+      ]);
   }
   const node = byId("overview").querySelector(".panels");
   if (node.children.length !== panels.length) {
-    replace(node, panels.map(([title]) => el("figure", { class: "panel" }, el("figcaption", {}, title), el("div", { class: "chart" }))));
+    replace(
+      node,
+      panels.map(([title]) =>
+        el("figure", { class: "panel" }, el("figcaption", {}, title), el("div", { class: "chart" })),
+      ),
+    );
   }
   panels.forEach(([, metric, x], i) => chart(node.children[i].querySelector(".chart"), metric, x, {}));
-  if (!panels.length) replace(node, el("p", { class: "notice" }, "There is nothing to draw: no run that ended well measured a distortion or codes."));
+  if (!panels.length)
+    replace(
+      node,
+      el("p", { class: "notice" }, "There is nothing to draw: no run that ended well measured a distortion or codes."),
+    );
 }
 
 function drawFacts() {

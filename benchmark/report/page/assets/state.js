@@ -1,20 +1,35 @@
 // What is chosen, kept in the address's fragment so that a link shows the same.
 
 const DEFAULTS = {
-  metric: DATA.headline ?? DATA.metrics[0]?.name ?? "", x: X.name,
-  scale: "auto", show: "seeds", cost: "train_seconds", costed: DATA.headline ?? "", a: "", b: "", judged: DATA.headline ?? "",
-  at: "-1", run: "", theme: "",
+  metric: DATA.headline ?? DATA.metrics[0]?.name ?? "",
+  x: X.name,
+  scale: "auto",
+  show: "seeds",
+  cost: "train_seconds",
+  costed: DATA.headline ?? "",
+  a: "",
+  b: "",
+  judged: DATA.headline ?? "",
+  at: "-1",
+  run: "",
+  theme: "",
 };
 const state = { ...DEFAULTS, hide: new Set(), sizes: new Set(), fixed: {} };
 const listeners = [];
 
 const known = {
-  metric: (value) => METRICS.has(value), costed: (value) => METRICS.has(value), cost: (value) => METRICS.has(value),
+  metric: (value) => METRICS.has(value),
+  costed: (value) => METRICS.has(value),
+  cost: (value) => METRICS.has(value),
   judged: (value) => METRICS.has(value),
   x: (value) => METRICS.has(value) || DATA.axes.some((axis) => axis.name === value),
-  scale: (value) => ["auto", "linear", "log"].includes(value), show: (value) => ["seeds", "intervals"].includes(value),
-  a: isArm, b: isArm, at: (value) => value === "-1" || value in DATA.places,
-  run: (value) => DATA.runs.key.includes(value), theme: (value) => ["light", "dark"].includes(value),
+  scale: (value) => ["auto", "linear", "log"].includes(value),
+  show: (value) => ["seeds", "intervals"].includes(value),
+  a: isArm,
+  b: isArm,
+  at: (value) => value === "-1" || value in DATA.places,
+  run: (value) => DATA.runs.key.includes(value),
+  theme: (value) => ["light", "dark"].includes(value),
 };
 
 function isArm(value) {

@@ -14,10 +14,38 @@ function table(node, { caption, columns, rows }) {
   const text = (column, row) => (column.text ?? column.value)(row) ?? "–";
   const count = el("span", { class: "count", role: "status" });
   const body = el("tbody");
-  const heads = columns.map((column, i) => el("th", { scope: "col", class: isRight(column) && "number" },
-    el("button", { type: "button", click: () => sortBy(i) }, column.label, el("span", { class: "arrow", "aria-hidden": "true" }))));
-  const more = el("button", { type: "button", class: "more", click: () => { own.most *= 10; fill(); } }, "Show more rows");
-  const field = el("input", { type: "search", value: own.filter, input: (event) => { own.filter = event.target.value; fill(); } });
+  const heads = columns.map((column, i) =>
+    el(
+      "th",
+      { scope: "col", class: isRight(column) && "number" },
+      el(
+        "button",
+        { type: "button", click: () => sortBy(i) },
+        column.label,
+        el("span", { class: "arrow", "aria-hidden": "true" }),
+      ),
+    ),
+  );
+  const more = el(
+    "button",
+    {
+      type: "button",
+      class: "more",
+      click: () => {
+        own.most *= 10;
+        fill();
+      },
+    },
+    "Show more rows",
+  );
+  const field = el("input", {
+    type: "search",
+    value: own.filter,
+    input: (event) => {
+      own.filter = event.target.value;
+      fill();
+    },
+  });
 
   function sortBy(i) {
     own.up = own.column === i ? !own.up : !columns[i].numeric;
@@ -28,7 +56,12 @@ function table(node, { caption, columns, rows }) {
   function found() {
     const words = own.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const kept = rows.filter((row) => {
-      const line = words.length ? columns.map((column) => text(column, row)).join(" ").toLowerCase() : "";
+      const line = words.length
+        ? columns
+            .map((column) => text(column, row))
+            .join(" ")
+            .toLowerCase()
+        : "";
       return words.every((word) => line.includes(word));
     });
     if (own.column === null) return kept;
@@ -47,18 +80,38 @@ function table(node, { caption, columns, rows }) {
       if (own.column === i) head.setAttribute("aria-sort", own.up ? "ascending" : "descending");
       else head.removeAttribute("aria-sort");
     });
-    replace(body, kept.slice(0, own.most).map((row) => el("tr", {}, columns.map((column, i) =>
-      el(i ? "td" : "th", { scope: i ? null : "row", class: isRight(column) && "number" },
-        column.node ? column.node(row) : coded(text(column, row)))))));
+    replace(
+      body,
+      kept.slice(0, own.most).map((row) =>
+        el(
+          "tr",
+          {},
+          columns.map((column, i) =>
+            el(
+              i ? "td" : "th",
+              { scope: i ? null : "row", class: isRight(column) && "number" },
+              column.node ? column.node(row) : coded(text(column, row)),
+            ),
+          ),
+        ),
+      ),
+    );
     more.hidden = kept.length <= own.most;
-    count.textContent = kept.length === rows.length ? plural(rows.length, "row") : `${kept.length} of ${plural(rows.length, "row")}`;
+    count.textContent =
+      kept.length === rows.length ? plural(rows.length, "row") : `${kept.length} of ${plural(rows.length, "row")}`;
   }
 
   fill();
-  replace(node,
+  replace(
+    node,
     el("div", { class: "filter" }, el("label", { class: "field" }, el("span", {}, "Filter"), field), count),
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-      el("table", {}, el("caption", { class: "hidden" }, caption), el("thead", {}, el("tr", {}, heads)), body)), more);
+    el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      el("table", {}, el("caption", { class: "hidden" }, caption), el("thead", {}, el("tr", {}, heads)), body),
+    ),
+    more,
+  );
 }
 
 /** A button that looks like a link and opens a run. */

@@ -75,6 +75,7 @@ def opened(chromium: Any, file: Path, fragment: str = "", **options: Any) -> Ite
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_every_suite_opens_without_a_word_in_the_console(chromium: Any, site: Path, suite: str) -> None:
+    assert (site / f"{suite}.html").stat().st_size < 3_000_000
     with opened(chromium, site / f"{suite}.html") as page:
         assert page.locator("h1").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
