@@ -26,6 +26,7 @@ ARROWS = {
     "benchmark.report": "benchmark methods.core benchmark.records benchmark.metrics",
     "benchmark.training": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
     "benchmark.objectives",
+    "benchmark.priors": f"{SHARED} benchmark.records benchmark.training",
     "benchmark.pretrained": "methods.core",
     "benchmark.worker": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.objectives "
     "benchmark.training benchmark.pretrained",

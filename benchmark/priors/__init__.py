@@ -1,0 +1,1 @@
+"""The second stage: models of the codes of trained tokenizers, sampling, code length."""
