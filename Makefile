@@ -5,6 +5,7 @@ METHODS ?=#             arms of the suite or any registered methods, comma-separ
 SEEDS   ?=#             number of seeds (default: the suite's)
 DEVICE  ?= auto#        auto, cpu, cuda, cuda:1
 JOBS    ?=#             runs at a time (default: as many as memory and cores bear, on a CPU up to four)
+CPUS    ?=#             CPU threads of each run (default: the cores shared among them, no more than OMP_NUM_THREADS)
 RESULTS ?= results#     where records, tables and plots go
 LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine unless ADDRESS names one
 ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
@@ -34,12 +35,12 @@ flags  = $(if $(strip $(METHODS)),--methods $(METHODS)) $(if $(strip $(SEEDS)),-
 locked = $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 hashed = $(locked) --require-hashes
 pins   = $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make lock'
-where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
+where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) $(if $(strip $(CPUS)),--cpus $(CPUS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
          $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench plan tune verify tables page merge thin sensitivity simulate check list perf test test-all test-lowest \
-        lint lock clean
+.PHONY: help setup bench plan status tune verify tables page merge thin sensitivity simulate check list perf test test-all \
+        test-lowest lint lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ endif
 
 plan: $(READY)  ## what of SUITE is done, failed and left, and how long it may take
 	$(PY) -m benchmark plan $(SUITE) $(flags)
+
+status: $(READY)  ## every run of SUITE that did not end well, with its reason
+	$(PY) -m benchmark status $(SUITE) $(flags)
 
 tune: $(READY)  ## spend the same trials on every arm of SUITE and write the choices to suites/tuned
 	$(PY) -m benchmark tune $(SUITE) $(flags) $(where)

@@ -134,7 +134,8 @@ def status(options: argparse.Namespace) -> int:
         print(printable(f"  {problem}; the run will be done again"))
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
     for key, record in bad.items():
-        print(printable(f"\n{key}: {record['status']}: {record['reason']}"))
+        arm = "" if record["arm"] == record["config"].get("method") else f"{record['arm']} "
+        print(printable(f"\n{arm}{key}: {record['status']}: {record['reason']}"))
         if record["traceback"]:
             print(printable("    " + record["traceback"].rstrip().replace("\n", "\n    ")))
     return int(bool(bad))

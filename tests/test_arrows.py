@@ -32,7 +32,8 @@ ARROWS = {
     "benchmark.training benchmark.pretrained",
     "benchmark.suite": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
     "benchmark.objectives benchmark.report benchmark.pretrained",
-    "benchmark.sweep": f"{SHARED} benchmark.records benchmark.data benchmark.training benchmark.worker benchmark.suite",
+    "benchmark.sweep": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.training "
+    "benchmark.worker benchmark.suite",
     "benchmark.elsewhere": f"{SHARED} benchmark.records benchmark.data benchmark.metrics",
     "benchmark.sensitivity": f"{SHARED} benchmark.data benchmark.metrics benchmark.report",
     "benchmark.perf": f"{SHARED} benchmark.data benchmark.training benchmark.suite benchmark.report",

@@ -7,6 +7,9 @@ from pathlib import Path
 from benchmark.records.files import write_output
 from benchmark.records.plain import csv_cell
 
+HISTORY_FILE = "history.csv"
+"""In a run's folder; it grows while the run goes on."""
+
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """One row a point; a quantity that was not measured everywhere leaves blanks."""

@@ -34,6 +34,11 @@ class Run:
     keep: str | None = None
     pretrained: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The key, after the arm where that has a name of its own."""
+        return self.key if self.arm == self.config["method"] else f"{self.arm} {self.key}"
+
     def is_of(self, record: dict[str, Any]) -> bool:
         """Whether ``record`` is of this configuration, and not of another one under the same key."""
         return json.dumps(record["config"], sort_keys=True) == json.dumps(self.config, sort_keys=True)

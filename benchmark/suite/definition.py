@@ -1,6 +1,8 @@
 """A suite as its file and its overrides define it: its points, its arms, and the run of an arm at any place."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ class Suite:
             # An arm may speak of a point that an override leaves out.
             known = {name: [*values, *listed("grid", name)] for name, values in axes.items()}
             index = list(self.arms).index(arm.arm) if arm.arm in self.arms else 0
-            with self.document.at("methods", index):
+            with self.document.at("methods", index), _of_arm(arm.arm):
                 tuned = apply_choice(arm, self.choices, size) if self.choices else arm
                 self._resolved[key] = resolve_arm(arm_at(tuned, point, known), point, self.file, self._built)
         return self._resolved[key]
@@ -218,6 +220,17 @@ class Suite:
             check_tables(self.file.tables, names, first)
         with self.document.at("plots"):
             check_plots(self.file.plots, self.file.tables, names)
+
+
+@contextmanager
+def _of_arm(name: str) -> Iterator[None]:
+    """Names the arm in what turns out to be wrong with it."""
+    try:
+        yield
+    except UsageError as error:
+        if f"`{name}`" in str(error):
+            raise
+        raise type(error)(f"arm `{name}`: {error}") from error
 
 
 def suite_name(path: Path, overrides: dict[str, Any]) -> str:

@@ -1,14 +1,20 @@
-"""What a person sees while runs go on: bars with loss, usage and ETA on a terminal, a line a run elsewhere."""
+"""What a person sees while runs go on: bars with loss, usage and ETA on a terminal; elsewhere lines now and then."""
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tqdm import tqdm
 
 from benchmark.records.plain import printable
+from benchmark.records.run import Run
 from benchmark.sweep.launchers.base import Event
+from benchmark.sweep.remaining import Remaining
 from benchmark.worker.job import Job
+
+SECONDS_A_LINE = 60.0
+"""Between two lines of one run in a log; the first comes as soon as there is a loss."""
 
 
 class Display:
@@ -20,44 +26,46 @@ class Display:
         self._total: Any = None
         self._bars: dict[str, Any] = {}
         self._count = self._done = 0
-        self._started = time.monotonic()
         self._begun: dict[str, float] = {}
+        self._told: dict[str, float] = {}
+        self._remaining = Remaining([])
 
-    def begin(self, count: int, skipped: int) -> None:
-        """``count`` runs are to be done, ``skipped`` are finished."""
-        self._count = count
-        self._started = time.monotonic()
+    def begin(self, runs: Sequence[Run], skipped: int) -> None:
+        """``runs`` are to be done, ``skipped`` more are finished."""
+        self._count = len(runs)
+        self._remaining = Remaining(list(runs))
         if skipped:
             self.note(f"{skipped} finished {_runs(skipped)} skipped")
-        if self._terminal and count:
-            self._total = tqdm(total=count, desc="runs", unit="run", dynamic_ncols=True, position=0)
+        if self._terminal and runs:
+            self._total = tqdm(total=len(runs), desc="runs", unit="run", dynamic_ncols=True, position=0)
+            self._total.bar_format = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
 
     def show(self, event: Event) -> None:
         """Show one event."""
-        key = event.job.run.key
+        run, now = event.job.run, time.monotonic()
         if event.kind == "started":
-            self._begun[key] = time.monotonic()
+            self._begun[run.key] = now
+            self._remaining.started(run, now)
             if self._terminal:
-                steps = event.job.run.config["training"]["steps"]
                 line = min(set(range(1, len(self._bars) + 2)) - {abs(bar.pos) for bar in self._bars.values()})
-                self._bars[key] = tqdm(
-                    total=steps, desc=key, unit="step", dynamic_ncols=True, leave=False, position=line
+                self._bars[run.key] = tqdm(
+                    total=_steps(run), desc=run.label, unit="step", dynamic_ncols=True, leave=False, position=line
                 )
-        elif event.kind == "progress" and key in self._bars:
-            bar = self._bars[key]
-            usage = f", usage {event.usage:.1%}" if event.usage is not None else ""
-            bar.set_postfix_str(f"loss {event.loss:.4g}{usage}", refresh=False)
-            bar.update(event.step - bar.n)
+        elif event.kind == "progress":
+            self._remaining.progress(run.key, event.step, now)
+            self._show_progress(event, now)
         elif event.kind == "ended":
-            self._end(key)
+            self._remaining.ended(run, now)
+            self._end(run)
 
     def done_elsewhere(self, job: Job) -> None:
         """Another process has done a run of this call's."""
         self._done += 1
+        self._remaining.ended(job.run, time.monotonic())
         if self._total is not None:
             self._total.update()
         elif not self._terminal:
-            self.note(f"[{self._done}/{self._count}] {job.run.key} done by another process")
+            self.note(f"[{self._done}/{self._count}] {job.run.label} done by another process")
 
     def note(self, sentence: str) -> None:
         """A sentence that stays."""
@@ -69,16 +77,37 @@ class Display:
         for bar in [*self._bars.values(), *([self._total] if self._total is not None else [])]:
             bar.close()
 
-    def _end(self, key: str) -> None:
-        self._done += 1
+    def _show_progress(self, event: Event, now: float) -> None:
+        """On the run's bar; in a log one line a minute at most."""
+        key, usage = event.job.run.key, f", usage {event.usage:.1%}" if event.usage is not None else ""
         if key in self._bars:
-            self._bars.pop(key).close()
+            bar = self._bars[key]
+            bar.set_postfix_str(f"loss {event.loss:.4g}{usage}", refresh=False)
+            bar.update(event.step - bar.n)
+            if self._total is not None:
+                self._total.set_postfix_str(self._left(now))
+        elif not self._terminal and now - self._told.get(key, -SECONDS_A_LINE) >= SECONDS_A_LINE:
+            self._told[key] = now
+            where = f"step {event.step:,} of {_steps(event.job.run):,}"
+            left = "; ".join(filter(None, [f"loss {event.loss:.4g}{usage}", self._left(now)]))
+            self.note(f"{event.job.run.label}: {where}, {left}")
+
+    def _end(self, run: Run) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if run.key in self._bars:
+            self._bars.pop(run.key).close()
         if self._total is not None:
             self._total.update()
+            self._total.set_postfix_str(self._left(now))
         elif not self._terminal:
-            seconds = time.monotonic() - self._begun[key]
-            left = (time.monotonic() - self._started) / self._done * (self._count - self._done)
-            self.note(f"[{self._done}/{self._count}] {key} in {seconds:.0f} s, about {duration(left)} left")
+            took = f"[{self._done}/{self._count}] {run.label} in {now - self._begun[run.key]:.0f} s"
+            self.note(", ".join(filter(None, [took, self._left(now) if self._done < self._count else ""])))
+
+    def _left(self, now: float) -> str:
+        """Of all runs together; nothing while nothing is known."""
+        seconds = self._remaining.seconds(now)
+        return "" if seconds is None else f"about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:
@@ -87,6 +116,10 @@ def duration(seconds: float) -> str:
         if seconds >= 1.5 * size:
             return f"{seconds / size:.{digits}f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _steps(run: Run) -> int:
+    return int(run.config["training"]["steps"])
 
 
 def _runs(count: int) -> str:

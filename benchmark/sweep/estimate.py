@@ -1,30 +1,43 @@
 """How long the runs that are left may take: from finished runs, or from a few timed steps."""
 
+import itertools
+import time
+from dataclasses import dataclass
 from statistics import mean
 
 import torch
 
-from benchmark.data import datasets
+from benchmark.data import Dataset, datasets
 from benchmark.machine import memory
+from benchmark.metrics.base import ReconstructionMetrics
 from benchmark.records.run import Run
 from benchmark.records.store import Store
 from benchmark.suite.memory import bytes_needed
 from benchmark.suite.plan import Plan
 from benchmark.sweep.room import shape
-from benchmark.training.trainer import Trainer
+from benchmark.training.batches import DeviceSplit
+from benchmark.training.evaluation import quality_metrics
+from benchmark.training.trainer import HISTORY_POINTS, Trainer
 from methods import get
 
 _WARM_UP, _TIMED = 2, 3
 _SHARE = 0.5  # of the memory there is, which a run that is timed may need
-_EVALUATION_SHARE = 1.3
-"""Evaluation and start-up on top of training, roughly; finished runs replace this guess."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run of some shape takes, in seconds: a step, and all that is no step."""
+
+    step: float
+    fixed: float
 
 
 def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: torch.device) -> tuple[float, str]:
     """Seconds that the runs ``left`` take, added up, and on what the figure rests."""
     known = _finished(plan, store)
     seconds, timed, untimed = 0.0, 0, 0
-    rates: dict[str, float | None] = {}
+    costs: dict[str, Cost | None] = {}
+    start = time.process_time()  # what a process takes until it can train, as this one
     for run in left:
         if run.pretrained is not None:
             continue  # its evaluation alone, which nothing here foretells
@@ -32,13 +45,13 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
         if place in known:
             seconds += known[place]
             continue
-        if place not in rates:
-            rates[place] = _seconds_a_step(run, device)
-            timed += rates[place] is not None
-        if (rate := rates[place]) is None:
+        if place not in costs:
+            costs[place] = _cost(run, device, start)
+            timed += costs[place] is not None
+        if (cost := costs[place]) is None:
             untimed += 1
             continue
-        seconds += rate * run.config["training"]["steps"] * _EVALUATION_SHARE
+        seconds += cost.step * run.config["training"]["steps"] + cost.fixed
     basis = f"{timed} timed for {_TIMED} steps each" if timed else "from finished runs"
     return seconds, f"{basis}; without {untimed} that may need more memory than there is" if untimed else basis
 
@@ -52,13 +65,46 @@ def _finished(plan: Plan, store: Store | None) -> dict[str, float]:
     return {place: mean(values) for place, values in totals.items()}
 
 
-def _seconds_a_step(run: Run, device: torch.device) -> float | None:
-    """None where weights, gradients and moments might not fit: the run has a process of its own to find out."""
+def _cost(run: Run, device: torch.device, start: float) -> Cost | None:
+    """A few steps and two batches of the evaluation, timed, and the start of a process, which this one had too.
+
+    None where weights, gradients and moments might not fit: the run has a process of its own to find out.
+    """
     config = run.config
     method, size, dim = get(config["method"]), config["codebook_size"] or 1, config["model"].get("latent_dim", 1)
     needed, there = bytes_needed(method, size, dim, config["params"]), memory(device.type)
     if needed is not None and there is not None and 4 * needed > _SHARE * there:
         return None
     dataset = datasets.create(config["dataset"]["name"], run.dataset_options)
+    begun = time.monotonic()
     trainer = Trainer(config, dataset, device)
-    return trainer.seconds_a_step(_WARM_UP, _TIMED)
+    quality = quality_metrics(dataset, config["evaluation"], device)
+    made = time.monotonic() - begun
+    evaluation = _evaluation_seconds(trainer, dataset, quality, device)
+    return Cost(trainer.seconds_a_step(_WARM_UP, _TIMED), start + made + evaluation)
+
+
+@torch.no_grad()
+def _evaluation_seconds(
+    trainer: Trainer, dataset: Dataset, quality: ReconstructionMetrics, device: torch.device
+) -> float:
+    """Of all metrics over the test set, and of what else is seen without a gradient, by the second of two batches."""
+    system, size = trainer.trained.eval(), dataset.evaluation_batch
+    seen = metrics = 0.0
+    for originals in itertools.islice(DeviceSplit(dataset.test, dataset.to_input, device).batches(size), 2):
+        begun = time.monotonic()
+        reconstructions, _, _ = system(originals)
+        _wait_for(device)
+        seen, begun = (time.monotonic() - begun) / len(originals), time.monotonic()
+        quality.update(originals, reconstructions)
+        _wait_for(device)
+        metrics = (time.monotonic() - begun) / len(originals)
+    others = len(dataset.validation) + HISTORY_POINTS * len(trainer.probe)
+    if trainer.config["evaluation"].get("training_codes"):
+        others += len(dataset.train)
+    return len(dataset.test) * (seen + metrics) + others * seen
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

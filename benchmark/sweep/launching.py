@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from benchmark.data import datasets
-from benchmark.machine import available_cores
+from benchmark.machine import available_cores, thread_limit
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
@@ -58,10 +58,13 @@ def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str
 
 
 def jobs_and_threads(plan: Plan, store: Store | None, device: str, jobs: int | None = None) -> tuple[int, int]:
-    """Runs at a time on this machine, ``jobs`` where that is given, and the CPU threads of each."""
+    """Runs at a time on this machine, ``jobs`` where that is given, and the CPU threads of each.
+
+    ``OMP_NUM_THREADS`` is the most of these.
+    """
     cores = available_cores()
     jobs = jobs or _room(plan, store, device, cores)
-    return jobs, max(1, cores // jobs)
+    return jobs, max(1, min(cores // jobs, thread_limit() or cores))
 
 
 def _room(plan: Plan, store: Store | None, device: str, cores: int) -> int:

@@ -96,7 +96,7 @@ def run_plan(
         with _signals_interrupt(), alarm(settings.stop_at):
             if jobs:
                 prepare()
-            display.begin(len(jobs), len(outcome.skipped))
+            display.begin([job.run for job in jobs], len(outcome.skipped))
             _Sweep(store, launcher, display, outcome).do(jobs)
     except KeyboardInterrupt as interrupt:
         outcome.interrupted = True
@@ -180,7 +180,7 @@ class _Sweep:
             return
         if event.ending is Ending.CROWDED:
             self._crowded.append(replace(job, beside=1))
-            self._display.note(f"{key}: no room on the GPU beside others; it goes on alone after them")
+            self._display.note(f"{job.run.label}: no room on the GPU beside others; it goes on alone after them")
             return
         with self._store.claim(key) as mine:
             if not mine:  # another process went on with it at once
@@ -190,7 +190,7 @@ class _Sweep:
                 self._without_record(event)
         if key in self._outcome.ended and self._outcome.ended[key]["status"] != "ok":
             record = self._outcome.ended[key]
-            self._display.note(f"{key}: {record['status']}: {record['reason']}")
+            self._display.note(f"{job.run.label}: {record['status']}: {record['reason']}")
 
     def _without_record(self, event: Event) -> None:
         """A worker is gone and left nothing; to be called by who holds its run."""
@@ -201,14 +201,14 @@ class _Sweep:
             return
         if event.ending is Ending.CHANGED:
             self._outcome.lost[key] = event.message
-            self._display.note(f"{key}: {event.message}")
+            self._display.note(f"{job.run.label}: {event.message}")
             return
         stopped = event.ending is Ending.STOPPED
         found = None if stopped else verdict(event.exit_code, event.message, event.out_of_memory)
         if found is None:
             how = "stopped" if stopped else f"ended by {signal_name(event.exit_code)}"
             self._outcome.lost[key] = f"{how} from outside"
-            self._display.note(f"{key}: {how} from outside; the same command goes on with it")
+            self._display.note(f"{job.run.label}: {how} from outside; the same command goes on with it")
             return
         status, reason = found
         dead = {**empty_record(job.run), "status": status, "reason": reason, "traceback": sound(event.message)}

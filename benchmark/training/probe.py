@@ -27,6 +27,10 @@ class Probe:
         self._items = DeviceSplit(dataset.validation[:items], dataset.to_input, device)
         self._objective = objective
 
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self._items)
+
     @torch.no_grad()
     def measure(self, system: System) -> dict[str, float]:
         """``validation_error`` an element; ``usage`` (of bounded ones) and ``perplexity`` of the joint codes, if any.

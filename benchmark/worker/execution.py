@@ -17,9 +17,10 @@ from benchmark.data import Dataset, datasets
 from benchmark.machine import PeakMemory, provenance
 from benchmark.metrics import OF_CODES
 from benchmark.processes import all_say, is_first
-from benchmark.records.history import write_history
+from benchmark.records.files import UnwritableError
+from benchmark.records.history import HISTORY_FILE, write_history
 from benchmark.records.run import WEIGHTS
-from benchmark.records.store import CHECKPOINT
+from benchmark.records.store import CHECKPOINT, RECORD
 from benchmark.training.checkpoint import BadCheckpointError, save_weights
 from benchmark.training.evaluation import evaluate, quality_metrics
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopped, Trainer
@@ -35,6 +36,29 @@ _LOG = logging.getLogger(__name__)
 
 class ChangedError(UsageError):
     """A plug-in can't be loaded, or it or the files of the data set are not those that a run's key names."""
+
+
+class Watched:
+    """The curves of a run on disk while it goes on; not where the files of an older record would no longer be its own.
+
+    Once they can't be written they are left to the end, which says so.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / HISTORY_FILE
+        self._shown = 0
+        self._writes = not (folder / RECORD).exists()
+        if self._writes and is_first():
+            self._path.unlink(missing_ok=True)
+
+    def show(self, history: list[Row]) -> None:
+        """Write ``history`` where it has grown."""
+        if self._writes and len(history) > self._shown:
+            self._shown = len(history)
+            try:
+                write_history(self._path, history)
+            except UnwritableError:
+                self._writes = False
 
 
 class CrowdedError(RuntimeError):
@@ -119,9 +143,9 @@ def _check_content(dataset: Dataset, options: Mapping[str, Any]) -> None:
 
 def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Ready:
     """The system after its training, whose curves are written."""
-    trainer = _fit(job, dataset, device, folder / CHECKPOINT)
+    trainer = _fit(job, dataset, device, folder)
     if is_first():
-        write_history(folder / "history.csv", trainer.progress.history)
+        write_history(folder / HISTORY_FILE, trainer.progress.history)
         trainer.snapshots.save(folder / "snapshots.npz")
     progress = trainer.progress
     timings = {
@@ -133,10 +157,14 @@ def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> 
     return Ready(trainer.trained, trainer.objective, progress.step, timings, {})
 
 
-def _fit(job: Job, dataset: Dataset, device: torch.device, checkpoint: Path) -> Trainer:
+def _fit(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Trainer:
+    checkpoint = folder / CHECKPOINT
+    watched = Watched(folder)
+
     def report(step: int, row: Row) -> None:
         if is_first():
             emit({"step": step, "loss": row["loss"], "usage": row.get("usage")})
+            watched.show(trainer.progress.history)
 
     while True:
         trainer = Trainer(job.run.config, dataset, device, job.run.timeout)

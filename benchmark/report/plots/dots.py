@@ -52,9 +52,8 @@ def dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
             label.set_color(styles[arm].colour if styles[arm].family else "black")
     size = [f"Codebook size {grid.sizes[0]:,}"] if len(grid.sizes) == 1 else []
     several = ["small dots are single runs"] if grid.most_seeds > 1 else []
-    figure.suptitle(
-        ("\n" if page_width() else "; ").join([*size, *several, *(["dotted: ceiling"] if bounded else [])]), fontsize=9
-    )
+    said = [*size, *several, *(["dotted: ceiling"] if bounded else [])]
+    figure.suptitle(("\n" if page_width() else "; ").join(said), fontsize=9)
     family_legend(figure, arms, styles)
     return figure
 

@@ -10,7 +10,7 @@ from benchmark.records.record import empty_record
 from benchmark.records.store import Store
 from benchmark.suite.plan import plan_suite
 from benchmark.sweep import estimate
-from benchmark.sweep.estimate import estimate_seconds
+from benchmark.sweep.estimate import Cost, estimate_seconds
 
 SUITE = """\
 question: How long?
@@ -27,16 +27,16 @@ def test_one_timing_for_all_shifts_rates_and_seeds(
     write_suite: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timed = []
-    monkeypatch.setattr(estimate, "_seconds_a_step", lambda run, device: timed.append(run) or 0.5)
+    monkeypatch.setattr(estimate, "_cost", lambda run, *_: timed.append(run) or Cost(0.5, 3.0))
     plan, store = plan_suite(write_suite(SUITE)), Store(tmp_path / "results")
     left = plan.runs
     seconds, basis = estimate_seconds(plan, left, store, torch.device("cpu"))
     assert (len(left), len(timed), basis) == (32, 4, "4 timed for 3 steps each")
-    assert seconds == pytest.approx(32 * 10 * 0.5 * 1.3)
+    assert seconds == pytest.approx(32 * (10 * 0.5 + 3))
     for run in left[:1]:
         record = {**empty_record(run), "status": "ok", "timings": {"total_seconds": 7.0}}
         store.write_record(run.key, record)
     timed.clear()
     seconds, basis = estimate_seconds(plan, left[1:], store, torch.device("cpu"))
     assert len(timed) == 3
-    assert seconds == pytest.approx(7 * 7.0 + 24 * 10 * 0.5 * 1.3)
+    assert seconds == pytest.approx(7 * 7.0 + 24 * (10 * 0.5 + 3))

@@ -74,12 +74,16 @@ def test_runs_at_a_time_on_a_gpu_and_on_a_cpu(
     tiny: dict[str, object], write_suite: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_suite(write_suite({**tiny, "seeds": 10}))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(launching, "available_cores", lambda: 16)
     monkeypatch.setattr(launching, "memory_free", lambda: 128 * GB)
     monkeypatch.setattr(launching, "free_on", lambda device: {"cuda:1": 6.5 * GB}[device])
     assert jobs_and_threads(plan, None, "cuda:1") == (5, 3)
     assert jobs_and_threads(plan, None, "cuda:1", 2) == (2, 8)
     assert jobs_and_threads(plan, None, "cpu") == (4, 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert jobs_and_threads(plan, None, "cpu") == (4, 3)
+    monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(launching, "memory_free", lambda: 3 * GB)
     assert jobs_and_threads(plan, None, "cpu") == (2, 8)
     shared = replace(plan, cells=[])
