@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "triton": "torch",
+    "vl_convert": "vl-convert-python",
     "yaml": "pyyaml",
 }
 """Those that bear another name than their module, or come with another one."""

@@ -2,7 +2,7 @@
 
 _GREY = "#7a7a7a"
 OTHERS = "others"
-"""What has no codes, and what serves as a yardstick."""
+"""What has no codes, what serves as a yardstick, and another library's."""
 OWN = "methods of your own"
 
 COLOURS = {
@@ -22,13 +22,13 @@ COLOURS = {
 _MEMBERS = {
     "plain codebook": ("vq_vae", "vq_vae_ema"),
     "other gradients": ("rotation_trick", "nsvq", "diveq"),
-    "restarted codewords": ("codebook_reset", "cvq_vae"),
-    "codewords behind a map": ("simvq", "affine_vq", "factorized_vq", "fvq", "vqgan_lc"),
+    "restarted codewords": ("codebook_reset", "cvq_vae", "ema_expiry"),
+    "codewords behind a map": ("simvq", "affine_vq", "dimvq", "factorized_vq", "fvq", "vqgan_lc"),
     "matched distributions": ("optvq", "vq_wae", "wasserstein_vq"),
     "soft assignment": ("sq_vae", "gumbel_vq", "ibq"),
-    "fixed grid": ("fsq", "lfq", "bsq"),
-    "several levels": ("residual_vq", "residual_simvq", "qinco", "hqa"),
-    OTHERS: ("sc_vae", "no_quantization", "kmeans"),
+    "fixed grid": ("fsq", "ifsq", "lfq", "bsq", "ll_vq_vae"),
+    "several levels": ("residual_vq", "residual_simvq", "residual_fsq", "product_vq", "qinco", "hqa"),
+    OTHERS: ("sc_vae", "vector_quantize_pytorch", "no_quantization", "kmeans"),
 }
 _FAMILY = {method: family for family, methods in _MEMBERS.items() for method in methods}
 

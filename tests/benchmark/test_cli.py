@@ -186,7 +186,7 @@ def test_list_and_show_name_what_is_there(capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     assert "arXiv 2411.02038" in out
     assert "beta = 0.25" in out
-    assert "over a run: nothing changes but the run's learning rate" in out
+    assert "over a run: nothing by default" in out
     assert _call("show", "bsq") == 0
     assert "over a run: the weight of the loss falls" in capsys.readouterr().out
 

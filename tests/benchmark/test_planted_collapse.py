@@ -17,7 +17,7 @@ from methods import available, get
 
 CPU = torch.device("cpu")
 KINDS = ("clustered", "drifting", "identical")
-OWN = [name for name in available() if get(name).__module__.startswith("methods.")]
+OWN = [name for name in available() if get(name).__module__ == f"methods.{name}"]
 
 
 @cache

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from benchmark.perf.timing import Clock, Effort, paired_ratio, search_share, time_in_rounds
-from methods import create, cvq_vae
-from methods.parts import codebook, nearest
+from methods import create
+from methods.parts import anchors, codebook, nearest
 
 
 class Bench:
@@ -76,7 +76,7 @@ def test_search_share_counts_all_searches_of_a_step_and_gives_them_back():
     try:
         # One search for the codes, one for the anchors of codewords without latents.
         assert search_share(step, bench.clock, rounds=3) == pytest.approx(1.0 / 4.0)
-        assert codebook.nearest_codes is cvq_vae.nearest_codes is slow_search
+        assert codebook.nearest_codes is anchors.nearest_codes is slow_search
     finally:
         for module in importers:
             vars(module)["nearest_codes"] = search

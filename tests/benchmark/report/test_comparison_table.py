@@ -55,7 +55,7 @@ def test_comparison_with_the_arm_that_validation_chooses(synthetic: Make):
     ]
     assert not any(cell.bold for row in block.rows for cell in row), "chosen on validation, and worse on test"
     assert "no_quantization" not in built.markdown()
-    assert any("lowest mean rank over these blocks by validation error" in note for note in built.notes)
+    assert any("lowest mean rank over these blocks by validation error" in note for note in built.shown_notes)
 
 
 def test_comparison_with_the_best_of_a_metric_where_validation_errors_are_missing(synthetic: Make):
@@ -66,7 +66,7 @@ def test_comparison_with_the_best_of_a_metric_where_validation_errors_are_missin
     assert texts(block)[0] == ["`simvq`", "1.00", "best", ""]
     assert block.rows[0][2].bold
     assert built is not None
-    [note] = [note for note in built.notes if note.startswith("Chosen by the metric itself")]
+    [note] = [note for note in built.shown_notes if note.startswith("Chosen by the metric itself")]
     assert "Quantization error" in note
     assert not any(block.heading.startswith(("Usage", "Perplexity")) for block in built.blocks)
 
@@ -93,13 +93,13 @@ def test_missing_blocks_are_named(synthetic: Make):
     assert block_of(built, "MSE").heading == "MSE ↓ · 4 blocks, 2 seeds"
     missing = "blocks are missing for every arm because `simvq` lacks 1"
     left_out = "1 more are left out, of seeds that lack sizes which others have"
-    assert f"Every metric: {missing}; {left_out}." in built.notes
+    assert f"Every metric: {missing}; {left_out}." in built.shown_notes
     made.edit("simvq", 256, 1, status="diverged", metrics={})
     built = table(made.folder, "comparison")
     assert texts(block_of(built, "Quantization error"))[1][2:] == ["−1.00000", "–"]
     assert built is not None
-    assert any(note.endswith("one seed is left, so nothing is tested.") for note in built.notes)
-    assert not any(note.startswith("Bold") for note in built.notes)
+    assert any(note.endswith("one seed is left, so nothing is tested.") for note in built.shown_notes)
+    assert not any(note.startswith("Bold") for note in built.shown_notes)
 
 
 def test_untuned_arms_are_not_ranked(synthetic: Make):
@@ -109,4 +109,4 @@ def test_untuned_arms_are_not_ranked(synthetic: Make):
     built = table(made.folder)
     assert built is not None
     assert not any(cell.bold for block in built.blocks for row in block.rows for cell in row)
-    assert not any("Bold" in note for note in built.notes)
+    assert not any("Bold" in note for note in built.shown_notes)

@@ -79,7 +79,7 @@ def test_ours_theirs_and_the_difference(synthetic: Make) -> None:
     assert [cell.marks for cell in plain] == ["", "", "", "", "", "*"]
     assert name.text == "`simvq`"
     assert [cell.text for cell in other][1:3] == ["–", "–"]  # "collapsed" is no number
-    assert "Theirs are of other data." in table.notes
+    assert "Theirs are of other data." in table.shown_notes
     row = table.data.iloc[0]
     assert (row["published"], row["source"], row["first_hand"]) == (0.06, "the paper", True)
     assert row["relative_error"] == pytest.approx(-1 / 12)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
@@ -155,10 +156,9 @@ def test_two_runs_are_shown_themselves(synthetic: Make):
     assert runs.get_ydata().tolist() == pytest.approx([10, 30])
     assert curve.get_ydata()[1] == pytest.approx(20)
     [bars] = figure.axes[0].collections
-    heights = [segment[1, 1] - segment[0, 1] for segment in bars.get_segments()]
-    assert heights[0] > 0
-    assert heights[2] > 0
-    assert np.isnan(heights[1]), "and no interval of 13 times their distance"
+    drawn = {segment[0, 0]: np.ptp(segment[:, 1]) for segment in bars.get_segments() if len(segment)}
+    assert len(drawn) == 2, "and no interval of 13 times the distance of two"
+    assert all(height > 0 for height in drawn.values())
 
 
 def test_a_band_of_two_curves_is_their_range(synthetic: Make):
@@ -183,7 +183,7 @@ def test_each_of_many_arms_has_its_name_beside_it(shared_synthetic: Make, name: 
     assert figure is not None
     named = [text for text in figure.axes[0].texts if text.get_text() in CROWD]
     assert len(named) == len({text.get_text() for text in named}) >= len(CROWD) - 1
-    boxes = [text.get_window_extent() for text in named]
+    boxes = [Text.get_window_extent(text) for text in named]  # without the line to the curve
     assert not any(one.overlaps(other) for one, other in itertools.combinations([b.padded(-1) for b in boxes], 2))
     legend = names(figure)
     assert legend[:3] == ["plain codebook", "soft assignment", "fixed grid"]
@@ -207,7 +207,7 @@ def test_names_keep_their_distance_and_stay_near():
 
 
 def test_the_floor_is_a_line_across(synthetic: Make):
-    made = synthetic(ARMS, sizes=(256, 1024), seeds=2, artefacts=False)
+    made = synthetic(ARMS, sizes=(256, 1024), seeds=3, artefacts=False)
     figure = draw(made.folder, "distortion")
     assert names(figure)[-1] == "no_quantization"
     assert figure is not None
@@ -271,7 +271,7 @@ def test_curves_begin_where_the_quantizer_does(synthetic: Make):
         made.write_history("simvq", 256, seed, [0.4, 0.3, 0.2, 0.1], usage=usage, perplexity=["", "", 30.0, 60.0])
         made.write_history("vq_vae", 256, seed, [0.4, 0.3, 0.2, 0.1], usage=[""] * 4, perplexity=[""] * 4)
     figure = draw(made.folder, "training")
-    assert names(figure) == ["simvq"]
+    assert names(figure) == ["simvq", "of two runs: their range"]
     assert figure is not None
     assert figure.axes[0].get_lines()[0].get_xdata().tolist() == [500 + 250, 1000]
     assert figure.axes[0].get_lines()[0].get_ydata().tolist() == [25, 50]
@@ -283,7 +283,7 @@ def test_the_error_over_training_is_in_decibels(synthetic: Make):
         made.write_history("simvq", size, seed, [1.0, 0.1, 0.01 if seed else 0.001, 0.001])
         made.write_history("vq_vae", size, seed, [1.0, 0.0, math.nan, 0.1])
     figure = draw(made.folder, "error_over_training")
-    assert names(figure) == ["simvq", "vq_vae"]
+    assert names(figure) == ["simvq", "vq_vae", "of two runs: their range"]
     assert figure is not None
     assert [axis.get_title() for axis in figure.axes] == ["K = 256", "K = 1,024"]
     assert {axis.get_xscale() for axis in figure.axes} == {"log"}

@@ -51,7 +51,7 @@ def test_distances_of_enlarged_images_are_neither_headlined_nor_ranked(synthetic
     for columns in (quality_columns(results), distortion_columns(results)):
         assert set(EFFICIENTNET).isdisjoint(names(columns)) == small
         assert "lpips_alex_64px" in names(columns)
-    notes = main_table(Grid(results)).notes
+    notes = main_table(Grid(results)).shown_notes
     assert any(note.startswith("Left to summary.csv: FD (EfficientNet-Lite0) and KID") for note in notes) == small
 
 

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from benchmark.report.table import ROWS_A_PAGE, Block, Cell, Footnotes, Table
+from benchmark.report.table import ROWS_A_PAGE, Block, Cell, Letters, Table
 
 
 def small_table(rows: int = 1, blocks: int = 1) -> Table:
@@ -67,11 +67,11 @@ def test_csv_has_plain_numbers():
 
 
 def test_footnotes_share_letters_for_the_same_words():
-    footnotes = Footnotes()
+    footnotes = Letters()
     assert [footnotes.mark(text) for text in ("x", "y", "x")] == ["a", "b", "a"]
     assert footnotes.notes() == ["(a) x", "(b) y"]
 
 
 def test_footnotes_past_z():
-    footnotes = Footnotes()
+    footnotes = Letters()
     assert [footnotes.mark(str(index)) for index in range(28)][-3:] == ["z", "aa", "ab"]

@@ -51,7 +51,7 @@ def test_one_seed_has_no_interval(synthetic: Make):
     built = table(synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1, artefacts=False).folder)
     assert built is not None
     assert "±" not in "".join(cell.text for block in built.blocks for row in block.rows for cell in row)
-    assert any("no interval" in note for note in built.notes)
+    assert any("no interval" in note for note in built.shown_notes)
     assert not any(cell.bold for block in built.blocks for row in block.rows for cell in row)
 
 
@@ -82,7 +82,7 @@ def test_every_gap_is_explained(synthetic: Make):
     assert cells[large, "`cvq_vae`"][-1] == "2"
     assert cells[large, "`sq_vae`"][:2] == ["`sq_vae`<sup>†,c</sup>", "unavailable"]
     assert cells[large, "`simvq`"][0] == "`simvq`<sup>d</sup>"
-    assert built.notes[:4] == [
+    assert built.shown_notes[:4] == [
         "(a) out of memory: out of memory",
         "(b) 1 of 3 diverged: the loss was not finite at step 120",
         "(c) unavailable: `sq_vae` is declared up to 1,024 codes on a CPU",
@@ -102,7 +102,8 @@ def test_marks_of_unverified_and_of_a_run_that_ends_above_its_own_best(synthetic
     firsts = [row[0] for row in rows(built).values()]
     assert firsts == ["`vq_vae`", "`sq_vae`<sup>†</sup>", "`vq_vae`<sup>‡</sup>", "`sq_vae`<sup>†</sup>"]
     assert built is not None
-    assert any(note.startswith("‡ a run of the arm ends more than 0.1 dB above its own best") for note in built.notes)
+    said = "‡ a run of the arm ends more than 0.1 dB above its own best"
+    assert any(note.startswith(said) for note in built.shown_notes)
     assert "converged" not in built.markdown()
 
 
@@ -116,7 +117,7 @@ def test_how_far_from_done_is_a_number_with_its_interval(synthetic: Make):
     gain = built.columns.index("Gain, dB a doubling")
     assert [row[gain].text for row in built.blocks[0].rows] == [f"0.60 ± {T_2 * 0.1 / math.sqrt(3):.2f}", "–"]
     assert not any(row[gain].bold for row in built.blocks[0].rows)
-    [note] = [note for note in built.notes if note.startswith("Gain: ")]
+    [note] = [note for note in built.shown_notes if note.startswith("Gain: ")]
     assert "a small gain is no proof of convergence" in note
     assert "`training_length`" in note
     assert built.data["gain_db_per_doubling"][0] == pytest.approx(0.6)
@@ -179,7 +180,7 @@ def test_usage_of_the_training_set(synthetic: Make):
     headings = ["Usage, % / Perplexity", "Usage (training), % / Used at a tenth (training), %"]
     assert [block.heading for block in by_size.blocks] == headings
     assert [cell.text for cell in by_size.blocks[1].rows[0][1:]] == ["95.0 ± 0.0 / 50.0 ± 0.0", "95.0 ± 0.0 / –"]
-    assert any("at least a tenth of a uniform share" in note for note in by_size.notes)
+    assert any("at least a tenth of a uniform share" in note for note in by_size.shown_notes)
 
 
 def test_usage_a_level_beside_the_joint_one(synthetic: Make):
@@ -200,14 +201,14 @@ def test_untuned_tables_say_so_in_their_titles(synthetic: Make):
         built = table(made.folder, name)
         assert built is not None
         assert built.caption.endswith(" (untuned)")
-        assert not any(note.startswith("Bold") for note in built.notes)
-        assert any(note.endswith("defaults; none is ranked.") for note in built.notes)
+        assert not any(note.startswith("Bold") for note in built.shown_notes)
+        assert any(note.endswith("defaults; none is ranked.") for note in built.shown_notes)
     made.edit_plan(tuned="9 trials an arm")
     for name in ("main", *by_size):
         built = table(made.folder, name)
         assert built is not None
         assert "untuned" not in built.caption
-        assert any(note.startswith("Bold") for note in built.notes) == (name != "usage_by_size")
+        assert any(note.startswith("Bold") for note in built.shown_notes) == (name != "usage_by_size")
 
 
 def test_where_there_is_nothing_to_tune_the_title_says_nothing(synthetic: Make):
@@ -229,7 +230,7 @@ def test_an_arm_that_is_not_the_whole_method_is_shown_and_not_ranked(synthetic: 
     assert [row[0].text for row in built.blocks[0].rows] == ["`vq_vae`", "`simvq`", "`hqa_layer`"]
     assert (
         "Neither ranked nor marked best, since what is here is not the whole method of its paper: `hqa_layer`."
-        in built.notes
+        in built.shown_notes
     )
     made.edit_plan(arms=[arm for arm in made.plan["arms"] if arm["method"] == "hqa"])
     made.edit_plan(cells=[cell for cell in made.plan["cells"] if cell["arm"] == "hqa_layer"])
@@ -299,7 +300,7 @@ def test_tuned_untuned_and_mixed(synthetic: Make):
         )
         built = table(made.folder)
         assert built is not None
-        notes.append(next(note for note in built.notes if "uned" in note))
+        notes.append(next(note for note in built.shown_notes if "uned" in note))
     assert notes[0].startswith("Untuned: every arm")
     assert notes[1] == (
         "Tuned (9 trials an arm): `vq_vae` learning_rate 0.003, beta 1; `simvq` learning_rate 0.001, parts beta 2."
@@ -319,7 +320,7 @@ def test_what_sets_arms_apart_is_said(synthetic: Make):
     settings = (
         "`vq_vae` with init uniform; `vq_vae_kmeans` is `vq_vae` with init kmeans; `simvq` with learning_rate 0.0003"
     )
-    assert f"Arms: {settings}." in built.notes
+    assert f"Arms: {settings}." in built.shown_notes
 
 
 def test_one_size_keeps_the_floor_apart(synthetic: Make):
@@ -347,14 +348,14 @@ def test_what_was_measured_with_and_what_is_withheld(synthetic: Make):
     built = table(made.folder)
     assert built is not None
     assert "FD (EfficientNet-Lite0) ↓" not in built.columns
-    assert f"FD (EfficientNet-Lite0) withheld: {reason}." in built.notes
-    assert "LPIPS (AlexNet, 64 px): weights `ba9876543210`, input 64×64 px." in built.notes
+    assert f"FD (EfficientNet-Lite0) withheld: {reason}." in built.shown_notes
+    assert "LPIPS (AlexNet, 64 px): weights `ba9876543210`, input 64×64 px." in built.shown_notes
 
 
 def test_levels_are_stated(synthetic: Make):
     built = table(synthetic(("residual_vq",), sizes=(256, 1024), artefacts=False).folder)
     assert built is not None
-    assert any("256 = 16 × 16, 1,024 = 32 × 32" in note for note in built.notes)
+    assert any("256 = 16 × 16, 1,024 = 32 × 32" in note for note in built.shown_notes)
 
 
 def test_memory_of_device_and_process_have_columns_of_their_own(synthetic: Make):
@@ -373,7 +374,7 @@ def test_machines_are_named(synthetic: Make):
     built = table(made.folder)
     assert built is not None
     machines = "Invented CPU, CPU threads: 1; Other CPU, CPU threads: 2"
-    assert built.notes[-1] == f"Measured on: {machines}. Times of different machines are not comparable."
+    assert built.shown_notes[-1] == f"Measured on: {machines}. Times of different machines are not comparable."
 
 
 def test_times_and_memory_are_those_of_one_device(synthetic: Make):
@@ -384,7 +385,7 @@ def test_times_and_memory_are_those_of_one_device(synthetic: Make):
     made.edit("vq_vae", 256, 1, status="failed")  # a tie would be decided by name
     built = table(made.folder)
     assert built is not None
-    assert built.notes[-1].endswith("Times and memory are those on Invented GPU alone.")
+    assert built.shown_notes[-1].endswith("Times and memory are those on Invented GPU alone.")
     price = built.columns.index("Training, s")
     assert [row[price].text for row in built.blocks[0].rows] == ["–", "1.0 ± 0.0"]
     assert built.blocks[0].rows[0][1].text != "–"
@@ -396,7 +397,7 @@ def test_two_machines_of_that_device_are_still_warned_of(synthetic: Make):
     made.edit("vq_vae", 256, 2, provenance={"device": "Invented GPU", "cpu": "Invented CPU", "threads": 1})
     built = table(made.folder)
     assert built is not None
-    assert "those on the CPU alone. Times of different machines are not comparable." in built.notes[-1]
+    assert "those on the CPU alone. Times of different machines are not comparable." in built.shown_notes[-1]
 
 
 def test_the_protocol_leaves_out_what_has_no_settings(synthetic: Make):
@@ -404,7 +405,7 @@ def test_the_protocol_leaves_out_what_has_no_settings(synthetic: Make):
     made.edit_plan(protocol={"training": {"steps": 1000}, "evaluation": {}})
     built = table(made.folder)
     assert built is not None
-    assert "Protocol: training steps 1,000." in built.notes
+    assert "Protocol: training steps 1,000." in built.shown_notes
 
 
 def test_usage_and_perplexity_share_a_cell(synthetic: Make):
@@ -442,7 +443,8 @@ def test_an_arm_without_codes_is_not_ranked(synthetic: Make):
     for name in ("main", "comparison"):
         table = TABLES[name](grid)
         assert table is not None
-        assert "Neither ranked nor marked best, since without codes nothing bounds its bits: `sc_vae`." in table.notes
+        said = "Neither ranked nor marked best, since without codes nothing bounds its bits: `sc_vae`."
+        assert said in table.shown_notes
     assert "sc_vae" not in set(table.data["arm"])
 
 
@@ -459,7 +461,7 @@ def test_what_most_arms_of_a_method_have_in_common_is_said_once(synthetic: Make)
     built = table(made.folder)
     assert built is not None
     own = "`plain` is `simvq`; `deep` is `simvq` with layers 2; `wide` is `simvq` with scale 10; `both` is `simvq`"
-    assert f"Arms: {own}; otherwise `simvq` has layers 1, scale 1." in built.notes
+    assert f"Arms: {own}; otherwise `simvq` has layers 1, scale 1." in built.shown_notes
 
 
 def test_nothing_run_yet_still_gives_a_table(synthetic: Make):
@@ -480,4 +482,4 @@ def test_what_differs_of_an_arm_at_some_points_is_said(synthetic: Make):
     made.edit_plan(arms=arms)
     built = table(made.folder)
     assert built is not None
-    assert "Arms: `vq_vae` (at dataset.shift 8: beta 1, steps 2,000)." in built.notes
+    assert "Arms: `vq_vae` (at dataset.shift 8: beta 1, steps 2,000)." in built.shown_notes

@@ -89,7 +89,7 @@ def test_an_axis_may_be_of_model_or_training_and_set_by_an_override(
         ("dim: 4,", "dim: 4, shift: 1,", r"`dataset.shift` is an axis of the grid and .*`--set grid.dataset.shift="),
         ("dataset.law: uniform,", "dataset.lav: uniform,", r"tiny.yaml:9: `at` of arm `moved`: there is no axis `dat"),
         ("dataset.law: uniform,", "dataset.law: cauchy,", r"the axis `dataset.law` has no value 'cauchy'"),
-        ("params: {beta: 1}", "params: {beat: 1}", r"tiny.yaml:9: `vq_vae` has no parameter `beat`"),
+        ("params: {beta: 1}", "params: {beat: 1}", r"tiny.yaml:9: arm `\w+`: `vq_vae` has no parameter `beat`"),
         ("model: identity", "model: identity\nevaluation: {lpips: []}", r":\d+: evaluation: .* no parameter `lpips`"),
     ],
 )
