@@ -41,6 +41,12 @@ def longest(grid: Grid) -> list[Place]:
     return [place for place in grid.places if place.values[position] == steps]
 
 
+def after_longest(grid: Grid) -> str:
+    """What is added to a sentence about the places of `longest`."""
+    axis = length_axis(grid)
+    return "" if axis is None else f", after {max(axis.values):,} steps"
+
+
 def length_metric(grid: Grid) -> Column | None:
     """What arms are put in order by: the first of PSNR and the errors that was measured."""
     return next((column(name) for name in _METRICS if grid.results.has(name)), None)

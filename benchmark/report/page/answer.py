@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from benchmark.report.columns import Column, column
 from benchmark.report.grid import Grid
+from benchmark.report.lengths import after_longest, longest
 from benchmark.report.places import Place
 from benchmark.report.quantities import distortion_columns
 from benchmark.report.statistics import Comparison, Difference, Interval, is_beyond_chance
@@ -34,13 +35,13 @@ def _missing(grid: Grid) -> str:
 
 
 def _quality(grid: Grid, shown: Column) -> str:
-    comparison = grid.compare(shown.name, shown.direction, grid.places)
+    comparison = grid.compare(shown.name, shown.direction, longest(grid))
     if comparison is None:
         why = "The arms are untuned, so none is ranked" if not grid.results.plan["tuned"] else "No block has two arms"
         return f"{why}: {_range(grid, shown)}."
     if comparison.seeds < 2:
         return f"One seed is left, so no difference is tested: {_range(grid, shown)}."
-    over = f"over {_count(comparison.blocks, 'block')} of {_count(comparison.seeds, 'seed')}"
+    over = f"over {_count(comparison.blocks, 'block')} of {_count(comparison.seeds, 'seed')}{after_longest(grid)}"
     told = [other for other in comparison.differences if is_beyond_chance(other.p_holm)]
     worse = [other for other in told if other.difference.mean * shown.direction < 0]
     better = [other for other in told if other not in worse]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.grid import Grid
-from benchmark.report.lengths import STEPS, length_axis, longest
+from benchmark.report.lengths import STEPS, after_longest, longest
 from benchmark.report.notes import mark_notes, selection_note, tuning_note
 from benchmark.report.places import Place
 from benchmark.report.quantities import USAGE, distortion_columns, grouped
@@ -36,7 +36,7 @@ def comparison_table(grid: Grid) -> Table | None:
     return Table(
         grid.results.plan["suite"],
         "comparison",
-        f"arms compared over {_blocks(grid)[0]} and seeds{_length(grid)}",
+        f"arms compared over {_blocks(grid)[0]} and seeds{after_longest(grid)}",
         ["Arm", "Mean rank", f"Difference from {_first(against)}", "p (Holm)"],
         [_block(grid, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),
@@ -171,11 +171,6 @@ def _data(column: Column, comparison: Comparison) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _length(grid: Grid) -> str:
-    axis = length_axis(grid)
-    return "" if axis is None else f", after {max(axis.values):,} steps"
 
 
 def _blocks(grid: Grid) -> tuple[str, str, str]:
