@@ -9,6 +9,7 @@ from benchmark.report.build import summary
 from benchmark.report.columns import PRICE, Column, column
 from benchmark.report.frame import device_of
 from benchmark.report.grid import Grid
+from benchmark.report.lengths import after_longest, longest
 from benchmark.report.notes import arm_marks
 from benchmark.report.page.answer import answer, headline
 from benchmark.report.page.looks import look
@@ -46,12 +47,13 @@ def content(grid: Grid) -> tuple[dict[str, Any], list[str]]:
         "tuned": bool(results.plan["tuned"]),
         "protocol": _protocol(results.plan),
         "headline": shown.name if shown else None,
-        "notes": table.notes if table else [],
+        "notes": table.shown_notes if table else [],
         "problems": results.problems,
         "axes": [_axis(axis) for axis in grid.axes],
         "x": grid.axes.index(grid.x),
         "places": [list(place.values) for place in grid.places],
         "titles": [grid.title(place) for place in grid.places],
+        "together": f"all places together{after_longest(grid)}",
         "tokens": [grid.shared(place, "tokens") for place in grid.places],
         "arms": _arms(grid),
         "metrics": [_metric(found) for found in metrics],
@@ -202,11 +204,11 @@ def _intervals(grid: Grid, shown: Column, places: dict[Any, int], rounded: bool)
 
 
 def _pairs(grid: Grid) -> tuple[dict[str, Any], list[str]]:
-    """By metric and place (-1: all together) the tested pairs, (arm, arm, difference, half-width, p, p of Holm, n)."""
+    """By metric and place (-1: all of the longest training) the tested pairs, (arm, arm, difference, half-width, p, p of Holm, n)."""
     columns = [*distortion_columns(grid.results), *grouped(USAGE)(grid.results)]
     arms = {arm: number for number, arm in enumerate(grid.arms)}
     each = len(grid.remedies) * (len(grid.remedies) - 1) // 2 * len(columns)
-    scopes = {-1: grid.places}
+    scopes = {-1: longest(grid)}
     sentences = []
     if each * (1 + len(grid.places)) <= _MOST_PAIRS:
         scopes |= {number: [place] for number, place in enumerate(grid.places)} if len(grid.places) > 1 else {}

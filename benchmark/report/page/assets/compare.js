@@ -26,7 +26,7 @@ function drawCompare() {
     DATA.places.length > 1 &&
       select(
         "Tested over",
-        [["-1", "all places together"], ...DATA.titles.map((title, i) => [String(i), title])],
+        [["-1", DATA.together], ...DATA.titles.map((title, i) => [String(i), title])],
         state.at,
         (at) => choose({ at }),
       ),
@@ -83,7 +83,7 @@ function verdict(metric, a, b, pairs) {
   const [i, , mean, half, , holm, n] = found;
   const sign = i === a.index ? 1 : -1;
   const by = `${sign * mean > 0 ? "+" : ""}${shown(metric, sign * mean, 1)}${half == null ? "" : ` ± ${shown(metric, half, 1)}`}${unit(metric)}`;
-  const where = state.at === "-1" ? "over all places together" : `at ${DATA.titles[state.at]}`;
+  const where = state.at === "-1" ? `over ${DATA.together}` : `at ${DATA.titles[state.at]}`;
   if (holm == null)
     return `${names}: ${by} in ${metric.label} ${where}; one seed is left, so nothing is tested. ${counted}.`;
   const p = holm < 0.001 ? "p < 0.001" : `p = ${holm.toFixed(3)}`;
