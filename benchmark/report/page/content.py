@@ -204,7 +204,10 @@ def _intervals(grid: Grid, shown: Column, places: dict[Any, int], rounded: bool)
 
 
 def _pairs(grid: Grid) -> tuple[dict[str, Any], list[str]]:
-    """By metric and place (-1: all of the longest training) the tested pairs, (arm, arm, difference, half-width, p, p of Holm, n)."""
+    """By metric and place the tested pairs, (arm, arm, difference, half-width, p, p of Holm, n).
+
+    Place -1: all of the longest training together.
+    """
     columns = [*distortion_columns(grid.results), *grouped(USAGE)(grid.results)]
     arms = {arm: number for number, arm in enumerate(grid.arms)}
     each = len(grid.remedies) * (len(grid.remedies) - 1) // 2 * len(columns)
