@@ -82,12 +82,13 @@ def _content(plan: Plan) -> dict[str, Any]:
         "tables": file.tables,
         "plots": file.plots,
         # An edited plot makes another report; all that apply are drawn where a suite names none.
-        **({"plot_plugins": sources} if (sources := plugged("plot", _names(file.plots) or None)) else {}),
+        **({"plot_plugins": sources} if (sources := plugged("plot", _drawn(file.plots) or None)) else {}),
     }
 
 
-def _names(listed: list[str | dict[str, Any]]) -> list[str]:
-    return [item if isinstance(item, str) else str(item["name"]) for item in listed]
+def _drawn(plots: list[str | dict[str, Any]]) -> list[str]:
+    """The registered plots among those that a suite lists, some of them under names of their own."""
+    return [plot if isinstance(plot, str) else str(plot.get("of", plot["name"])) for plot in plots]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

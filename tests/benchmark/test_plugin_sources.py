@@ -222,6 +222,8 @@ def test_an_edited_plot_makes_another_report_and_no_other_runs(tmp_path: Path, w
     assert plans[0] != plans[1]
     assert keys[0] == keys[1]
     assert "plot_plugins" not in _content(plan_suite(write_suite({**SUITE, "plots": ["usage"]})))
+    renamed = _content(plan_suite(write_suite({**SUITE, "plots": [{"name": "mine", "of": "theirs"}]})))
+    assert renamed["plot_plugins"] == plans[1]["plot_plugins"]
     assert _content(plan_suite(write_suite(SUITE)))["plot_plugins"] == plans[1]["plot_plugins"], "all that apply"
 
 
