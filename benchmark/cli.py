@@ -46,7 +46,6 @@ EXTRAS = {
     **dict.fromkeys(("PIL", "lpips", "skimage", "sklearn", "torch_fidelity", "torchvision"), "images"),
     **dict.fromkeys(("av", "onnxruntime", "pesq", "pystoi", "soundfile", "torchaudio"), "speech"),
     **dict.fromkeys(("fontTools", "matplotlib", "pandas", "scipy", "seaborn", "tabulate"), "reports"),
-    "vl_convert": "page",
     "torchmetrics": "all",
 }
 """The extra with which a package comes that is not there, by the name of its module."""

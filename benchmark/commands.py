@@ -12,6 +12,7 @@ from benchmark.machine import find_device
 from benchmark.records.files import read_rows
 from benchmark.records.plain import printable
 from benchmark.records.record import STATUSES
+from benchmark.records.run import label_of
 from benchmark.records.store import Store
 from benchmark.report.mark import is_whole
 from benchmark.report.write import write_reports
@@ -134,8 +135,8 @@ def status(options: argparse.Namespace) -> int:
         print(printable(f"  {problem}; the run will be done again"))
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
     for key, record in bad.items():
-        arm = "" if record["arm"] == record["config"].get("method") else f"{record['arm']} "
-        print(printable(f"\n{arm}{key}: {record['status']}: {record['reason']}"))
+        label = label_of(key, record["arm"], record["config"])
+        print(printable(f"\n{label}: {record['status']}: {record['reason']}"))
         if record["traceback"]:
             print(printable("    " + record["traceback"].rstrip().replace("\n", "\n    ")))
     return int(bool(bad))

@@ -14,6 +14,11 @@ KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}([0-9a-f]{24})?")
 """What a run's key, and so its folder, looks like."""
 
 
+def label_of(key: str, arm: str, config: dict[str, Any]) -> str:
+    """The key of a run or a record, after the arm where that has a name of its own."""
+    return key if arm == config.get("method") else f"{arm} {key}"
+
+
 @dataclass(frozen=True)
 class Run:
     """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths.
@@ -36,8 +41,13 @@ class Run:
 
     @property
     def label(self) -> str:
-        """The key, after the arm where that has a name of its own."""
-        return self.key if self.arm == self.config["method"] else f"{self.arm} {self.key}"
+        """How it is spoken of: see `label_of`."""
+        return label_of(self.key, self.arm, self.config)
+
+    @property
+    def steps(self) -> int:
+        """Of its training."""
+        return int(self.config["training"]["steps"])
 
     def is_of(self, record: dict[str, Any]) -> bool:
         """Whether ``record`` is of this configuration, and not of another one under the same key."""

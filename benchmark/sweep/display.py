@@ -49,7 +49,7 @@ class Display:
             if self._terminal:
                 line = min(set(range(1, len(self._bars) + 2)) - {abs(bar.pos) for bar in self._bars.values()})
                 self._bars[run.key] = tqdm(
-                    total=_steps(run), desc=run.label, unit="step", dynamic_ncols=True, leave=False, position=line
+                    total=run.steps, desc=run.label, unit="step", dynamic_ncols=True, leave=False, position=line
                 )
         elif event.kind == "progress":
             self._remaining.progress(run.key, event.step, now)
@@ -88,7 +88,7 @@ class Display:
                 self._total.set_postfix_str(self._left(now))
         elif not self._terminal and now - self._told.get(key, -SECONDS_A_LINE) >= SECONDS_A_LINE:
             self._told[key] = now
-            where = f"step {event.step:,} of {_steps(event.job.run):,}"
+            where = f"step {event.step:,} of {event.job.run.steps:,}"
             left = "; ".join(filter(None, [f"loss {event.loss:.4g}{usage}", self._left(now)]))
             self.note(f"{event.job.run.label}: {where}, {left}")
 
@@ -116,10 +116,6 @@ def duration(seconds: float) -> str:
         if seconds >= 1.5 * size:
             return f"{seconds / size:.{digits}f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _steps(run: Run) -> int:
-    return int(run.config["training"]["steps"])
 
 
 def _runs(count: int) -> str:

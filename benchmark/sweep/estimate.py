@@ -51,7 +51,7 @@ def estimate_seconds(plan: Plan, left: list[Run], store: Store | None, device: t
         if (cost := costs[place]) is None:
             untimed += 1
             continue
-        seconds += cost.step * run.config["training"]["steps"] + cost.fixed
+        seconds += cost.step * run.steps + cost.fixed
     basis = f"{timed} timed for {_TIMED} steps each" if timed else "from finished runs"
     return seconds, f"{basis}; without {untimed} that may need more memory than there is" if untimed else basis
 

@@ -24,7 +24,7 @@ class _Running:
     @property
     def rate(self) -> float | None:
         """Seconds a step, between the first and the last that was heard; a run that goes on began at a later one."""
-        if self.first_step is None or self.step - self.first_step < _FIRST * _steps(self.run):
+        if self.first_step is None or self.step - self.first_step < _FIRST * self.run.steps:
             return None
         return (self.heard - self.first_heard) / (self.step - self.first_step)
 
@@ -80,7 +80,7 @@ class Remaining:
     def _rest(self, one: _Running, now: float, known: float) -> float:
         if one.first_step is None or (rate := one.rate) is None:
             return known - (now - one.since)
-        steps = _steps(one.run) - one.step
+        steps = one.run.steps - one.step
         return steps * rate + self._evaluation() - (now - one.heard)
 
     def _duration(self, run: Run) -> float | None:
@@ -89,7 +89,7 @@ class Remaining:
             return mean(found)
         alike = [one.rate for one in self._running.values() if self._shape(one.run) == self._shape(run)]
         rates = [rate for rate in alike if rate is not None] or self._all_rates()
-        return _steps(run) * mean(rates) + self._evaluation() if rates else self._mean_ended()
+        return run.steps * mean(rates) + self._evaluation() if rates else self._mean_ended()
 
     def _all_rates(self) -> list[float]:
         """One a shape, so that the shapes of which most have ended don't speak for those to come."""
@@ -109,7 +109,3 @@ class Remaining:
 
     def _drop(self, run: Run) -> None:
         self.left = [other for other in self.left if other.key != run.key]
-
-
-def _steps(run: Run) -> int:
-    return int(run.config["training"]["steps"])

@@ -38,7 +38,7 @@ def comparison_table(grid: Grid) -> Table | None:
         "comparison",
         f"arms compared over {_blocks(grid)[0]} and seeds{after_longest(grid)}",
         ["Arm", "Mean rank", f"Difference from {_first(against)}", "p (Holm)"],
-        [_block(grid, column, comparison) for column, comparison in compared],
+        [_block(grid, places, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),
         [
             f"A block is {_blocks(grid)[1]} and a seed; a seed gives every arm the same weights to start from and the "
@@ -107,17 +107,17 @@ def _bold(grid: Grid, compared: Compared) -> list[str]:
     ]
 
 
-def _block(grid: Grid, column: Column, comparison: Comparison) -> Block:
+def _block(grid: Grid, places: list[Place], column: Column, comparison: Comparison) -> Block:
     heading = f"{column.heading} · {_count(comparison.blocks, 'block')}, {_count(comparison.seeds, 'seed')}"
     first = [
-        arm_cell(grid, comparison.against, longest(grid), []),
+        arm_cell(grid, comparison.against, places, []),
         Cell(_rank(comparison, comparison.against), bold=comparison.beyond_chance),
         Cell("best" if comparison.beyond_chance else "", bold=comparison.beyond_chance),
         Cell(""),
     ]
     others = [
         [
-            arm_cell(grid, other.arm, longest(grid), []),
+            arm_cell(grid, other.arm, places, []),
             Cell(_rank(comparison, other.arm)),
             Cell(column.finer().text(other.difference, signed=True)),
             Cell(_p(other.p_holm)),
