@@ -29,7 +29,7 @@ from benchmark.worker.job import Job
 from benchmark.worker.released import Ready, read_released
 from benchmark.worker.verdict import has_no_room, is_out_of_memory, is_unwritable, sound
 from methods.core.plugins import check_sources, load_plugins
-from methods.core.usage import UsageError, in_words
+from methods.core.usage import UsageError, in_words, message_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def classify(error: BaseException) -> tuple[str, str]:
     if isinstance(error, OutOfTimeError):
         return "timeout", str(error)
     if is_out_of_memory(error):
-        return "out_of_memory", next(iter(str(error).splitlines()), "") or "out of memory"
+        return "out_of_memory", next(iter(message_of(error).splitlines()), "") or "out of memory"
     return "failed", in_words(error)
 
 

@@ -14,16 +14,20 @@ class UsageError(ValueError):
     """Something a person can put right; its message is one sentence that says what and how."""
 
 
-def in_words(error: BaseException) -> str:
-    """Type and message of any exception, the beginning of a long one; also of one that fails to say what it is."""
-    kind = type(error).__name__
+def message_of(error: BaseException) -> str:
+    """What any exception says, the beginning of a long message; empty for one that fails to say it."""
     try:
         message = str(error)
     except KeyboardInterrupt:
         raise
     except BaseException:
-        message = ""
-    return f"{kind}: {message[:LONGEST]}{'…' if len(message) > LONGEST else ''}" if message else kind
+        return ""
+    return message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+
+
+def in_words(error: BaseException) -> str:
+    """Its type, and what it says."""
+    return ": ".join(filter(None, [type(error).__name__, message_of(error)]))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ import pytest
 from benchmark.records.store import Store
 from benchmark.suite.plan import plan_suite
 from benchmark.worker.__main__ import work
+from benchmark.worker.execution import classify
 from benchmark.worker.job import Job
 from methods import UsageError, load_plugin
 
@@ -66,6 +67,15 @@ def check_exceptions(count: int, write_suite: Write, results: Path) -> None:
 def test_every_exception_is_a_record(write_suite: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNRULY", "yes")
     check_exceptions(24, write_suite, tmp_path / "results")
+
+
+@pytest.mark.usefixtures("own_registries")
+def test_every_exception_has_a_reason() -> None:
+    load_plugin(PLUGIN)
+    for error in sys.modules["codebook_bench_plugin_unruly_plugin"].ERRORS:
+        status, reason = classify(error)
+        assert status == ("out_of_memory" if isinstance(error, MemoryError) else "failed")
+        assert 0 < len(reason) < 3_000
 
 
 @pytest.mark.slow

@@ -17,6 +17,10 @@ class UnprintableError(Exception):
         raise RuntimeError("no words")
 
 
+class SpeechlessMemoryError(MemoryError):
+    __str__ = UnprintableError.__str__
+
+
 class EndlessError(Exception):
     def __str__(self):
         return str(self)
@@ -48,6 +52,7 @@ ERRORS = [
     KeyError(b"\xff"),
     Exception(),
     MemoryError(),
+    SpeechlessMemoryError(),
     UnicodeDecodeError("utf-8", b"\xff", 0, 1, "mine"),
     UnprintableError(),
     EndlessError(),
