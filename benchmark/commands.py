@@ -12,13 +12,14 @@ from benchmark.machine import find_device
 from benchmark.records.files import read_rows
 from benchmark.records.plain import printable
 from benchmark.records.record import STATUSES
-from benchmark.records.run import label_of
+from benchmark.records.run import Run, label_of
 from benchmark.records.store import Store
 from benchmark.report.mark import is_whole
 from benchmark.report.write import write_reports
 from benchmark.suite.choices import chosen_before, write_choices
 from benchmark.suite.plan import Cell, Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
+from benchmark.suite.priors import left_out
 from benchmark.suite.tuning import Tuner, choices_path, known_errors, write_response
 from benchmark.sweep.display import Display, duration
 from benchmark.sweep.launchers import LocalLauncher
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     store = Store(Path(options.results) / plan.suite.name)
     write_plan(plan, store)
     print(f"{plan.suite.name}: {plan.suite.file.question}", file=sys.stderr)
+    for sentence in left_out(plan.priors):
+        print(sentence, file=sys.stderr)
     outcome = launch(plan, store, options, device)
     write_plan(plan, store)  # with what others finished here in the meantime
     if is_whole(store.folder):
@@ -102,6 +105,7 @@ def plan(options: argparse.Namespace) -> int:
                 states[record["status"]] += 1
         text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
         print(f"  {arm:<20} K = {size:>7,}  {''.join(f'{name} = {value}  ' for name, value in point)}{text}")
+    left += _priors_left(planned, store)
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
     if runs:
@@ -113,6 +117,18 @@ def plan(options: argparse.Namespace) -> int:
         seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
         print(f"about {duration(seconds / jobs)} on {device} with {jobs} at a time ({basis})")
     return 0
+
+
+def _priors_left(planned: Plan, store: Store | None) -> list[Run]:
+    """The priors of ``planned`` that are not finished; says how many are, and which arms have none."""
+    priors = {prior.run.key: prior.run for prior in planned.priors if prior.run is not None}
+    records = {key: store.record(key) if store else None for key in priors}
+    left = [run for key, run in priors.items() if not run.is_finished(records[key])]
+    if planned.priors:
+        print(f"  priors: {len(priors) - len(left)} of {len(priors)} done")
+        for sentence in left_out(planned.priors):
+            print(f"  {sentence}")
+    return left
 
 
 def _by_place(planned: Plan) -> dict[tuple[Any, ...], list[Cell]]:

@@ -26,14 +26,14 @@ ARROWS = {
     "benchmark.report": "benchmark methods.core benchmark.records benchmark.metrics",
     "benchmark.training": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
     "benchmark.objectives",
-    "benchmark.priors": f"{SHARED} benchmark.records benchmark.training",
+    "benchmark.priors": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.training",
     "benchmark.pretrained": "methods.core",
     "benchmark.worker": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.objectives "
-    "benchmark.training benchmark.pretrained",
+    "benchmark.training benchmark.pretrained benchmark.priors",
     "benchmark.suite": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
-    "benchmark.objectives benchmark.report benchmark.pretrained",
+    "benchmark.objectives benchmark.report benchmark.pretrained benchmark.priors",
     "benchmark.sweep": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.training "
-    "benchmark.worker benchmark.suite",
+    "benchmark.priors benchmark.worker benchmark.suite",
     "benchmark.elsewhere": f"{SHARED} benchmark.records benchmark.data benchmark.metrics",
     "benchmark.sensitivity": f"{SHARED} benchmark.data benchmark.metrics benchmark.report",
     "benchmark.perf": f"{SHARED} benchmark.data benchmark.training benchmark.suite benchmark.report",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,14 @@ Draw = Callable[[int, int, torch.Generator], Tensor]
 CHUNK = 4096  # items converted at a time, so that statistics of a large set need little memory
 
 
+class Labels(NamedTuple):
+    """Classes int64 ``[N]``, from 0, of the items of each split, in their order."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
 @dataclass
 class Dataset:
     """Raw uint8 images ``[N, C, H, W]`` in three disjoint splits.
@@ -26,7 +34,8 @@ class Dataset:
     for quantizers that start from data. ``sample_rate``: of sound, in Hz. ``evaluation_batch``: items that fit an
     evaluation at once; ``probe_items``: validation items measured during a long training. ``test_groups``: where test
     items are cut from fewer things (photographs), which of them each is from, int64 ``[N]``. ``shown``: test items that
-    samples show; without it some from all over the set.
+    samples show; without it some from all over the set. ``labels``: of items that have classes, read only when asked
+    for; it raises a `UsageError` where they are nowhere to be had.
     """
 
     train: Tensor
@@ -40,6 +49,7 @@ class Dataset:
     probe_items: int = 512
     test_groups: Tensor | None = None
     shown: Sequence[int] | None = None
+    labels: Callable[[], Labels] | None = None
 
     @property
     def item_shape(self) -> tuple[int, ...]:

@@ -3,15 +3,15 @@
 import gzip
 import hashlib
 import zlib
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.data import datasets
-from benchmark.data.base import Dataset, evenly
+from benchmark.data.base import Dataset, Labels, evenly
 from benchmark.data.parts.debian import unpack_package
 from benchmark.data.parts.sources import UnavailableError, download, obtain
 
@@ -47,7 +47,7 @@ REMEDY = (
 )
 
 
-@datasets.register(NAME)
+@datasets.register(NAME, classes=CLASSES)
 def fashion_mnist(*, test_items: int | None = None) -> Dataset:
     """55,000 training, 5,000 validation and 10,000 test images ``[1, 28, 28]`` (Xiao et al., arXiv 1708.07747).
 
@@ -65,26 +65,19 @@ def fashion_mnist(*, test_items: int | None = None) -> Dataset:
         validation=train[-VALIDATION_ITEMS:],
         test=evenly(test, test_items, f"data set `{NAME}`: test_items"),
         provenance={"source": source, "licence": "MIT", "sha256": dict(CHECKSUMS)},
+        labels=partial(labels, test_items),
     )
 
 
-class Labels(NamedTuple):
-    """Classes int64 ``[N]``, 0 to 9 in the order of `CLASSES`, of the images of each split."""
-
-    train: Tensor
-    validation: Tensor
-    test: Tensor
-
-
-def labels() -> Labels:
-    """The classes of the images of `fashion_mnist`, in their order; no data set holds them.
+def labels(test_items: int | None = None) -> Labels:
+    """The classes of the images of `fashion_mnist` with as many ``test_items``, in the order of `CLASSES`.
 
     Raises:
         UsageError: no source has them.
     """
     fetchers = {"the official download": fetch_official, "the Debian package": fetch_debian}
     (train, test), _ = obtain(NAME, read_labels, MACHINE, fetchers, REMEDY.replace("images-idx3", "labels-idx1"))
-    return Labels(train[:-VALIDATION_ITEMS], train[-VALIDATION_ITEMS:], test)
+    return Labels(train[:-VALIDATION_ITEMS], train[-VALIDATION_ITEMS:], evenly(test, test_items, "test_items"))
 
 
 def read(folder: Path) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from benchmark.perf.growth import growth
 from benchmark.perf.trained import config_of
 from benchmark.perf.training import BARE, HISTORY_POINT
 from benchmark.report.escape import escape_csv
-from benchmark.training.trainer import HISTORY_POINTS
+from benchmark.training.loop import HISTORY_POINTS
 
 _NOTHING = "–"
 _SECTIONS = {

@@ -1,19 +1,18 @@
 """The prior that all arms share: a decoder-only transformer over joint codes, its layers those of x-transformers."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmark.priors.base import Prior, check_dropout, check_layers
 from methods.core.usage import UsageError
 
 
-def _layers(count: int, width: int, heads: int) -> nn.Module:
-    """Causal attention and feed-forward layers with pre-normalisation and a key-value cache.
+def _decoder() -> Any:
+    """x-transformers' causal layers.
 
     Raises:
         UsageError: the extra that has them is not installed.
@@ -26,14 +25,11 @@ def _layers(count: int, width: int, heads: int) -> nn.Module:
         raise UsageError(
             "priors need x-transformers, of the extra [generation]: pip install 'codebook-bench[generation]'"
         ) from error
-    decoder: nn.Module = Decoder(
-        dim=width, depth=count, heads=heads, attn_dim_head=width // heads, attn_flash=True, pre_norm=True
-    )
-    return decoder
+    return Decoder
 
 
-class TransformerPrior(nn.Module):
-    """p(codes | class) = Π p(code | codes before, class) in raster order.
+class TransformerPrior(Prior):
+    """Causal attention and feed-forward layers with pre-normalisation, sampled with a key-value cache.
 
     A learned embedding of the joint index and of the class, which stands first; learned positions, one table an axis of
     the grid, of the code that is predicted; a softmax over all joint codes.
@@ -43,10 +39,13 @@ class TransformerPrior(nn.Module):
         positions: shape of the grid of one item.
         classes: of the items; 0 for a prior that is told none.
         layers, width, heads: size of the transformer.
+        dropout: of what attention and feed-forward layers add.
 
     Raises:
         UsageError: x-transformers is not installed, or ``width`` can't be divided among ``heads``.
     """
+
+    version = 1
 
     def __init__(
         self,
@@ -57,16 +56,23 @@ class TransformerPrior(nn.Module):
         layers: int = 4,
         width: int = 128,
         heads: int = 4,
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__()
-        if width % heads:
-            raise UsageError(f"a prior of width {width} can't be divided among {heads} heads")
-        self.codebook_size, self.positions, self.classes = codebook_size, tuple(positions), classes
-        self.length = math.prod(self.positions)
+        super().__init__(codebook_size, positions, classes=classes)
+        self.check(layers=layers, width=width, heads=heads, dropout=dropout)
         self.codes = nn.Embedding(codebook_size, width)
         self.first = nn.Embedding(max(1, classes), width)
         self.axes = nn.ModuleList(nn.Embedding(side, width) for side in self.positions)
-        self.layers = _layers(layers, width, heads)
+        self.layers = _decoder()(
+            dim=width,
+            depth=layers,
+            heads=heads,
+            attn_dim_head=width // heads,
+            attn_flash=True,
+            pre_norm=True,
+            attn_sublayer_dropout=dropout,
+            ff_sublayer_dropout=dropout,
+        )
         self.head = nn.Linear(width, codebook_size)
         for table in (self.codes, self.first, *self.axes):
             assert isinstance(table, nn.Embedding)
@@ -75,6 +81,21 @@ class TransformerPrior(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    @classmethod
+    def check(cls, **options: Any) -> None:
+        """Raise a `UsageError` where sizes don't fit, or x-transformers is not installed."""
+        width, heads = options["width"], options["heads"]
+        check_layers(layers=options["layers"], width=width, heads=heads)
+        check_dropout(options["dropout"])
+        if width % heads:
+            raise UsageError(f"a prior of width {width} can't be divided among {heads} heads")
+        _decoder()
+
+    def apart_from_codes(self) -> int:
+        """Weights without those of embedding and head, which alone depend on K."""
+        apart = {id(parameter) for part in (self.codes, self.head) for parameter in part.parameters()}
+        return sum(parameter.numel() for parameter in self.parameters() if id(parameter) not in apart)
+
     def forward(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``[B, P, K]`` of every position of codes ``[B, P]``, each given those before it."""
         assert index.shape[1] == self.length, (index.shape, self.length)
@@ -82,17 +103,11 @@ class TransformerPrior(nn.Module):
         logits: Tensor = self.head(self.layers(inputs))
         return logits
 
-    def nats(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """−log P of every code ``[B, P]`` given those before it."""
-        logits = self(index, labels).float()
-        return F.cross_entropy(logits.transpose(1, 2), index, reduction="none")
-
     @torch.no_grad()
-    def sample(self, count: int, generator: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        """``count`` items of codes ``[count, P]`` at temperature 1, nothing cut off, with a cache of keys and values.
-
-        ``generator`` and ``labels [count]`` are on the device of the weights. Call it in eval mode.
-        """
+    def sample(
+        self, count: int, generator: torch.Generator, labels: Tensor | None = None, temperature: float = 1.0
+    ) -> Tensor:
+        """``count`` items of codes ``[count, P]`` with a cache of keys and values; as `Prior.sample`."""
         places, drawn = self._places(), []
         inputs, cache = self._start(count, labels), None
         for position in range(self.length):
@@ -100,14 +115,14 @@ class TransformerPrior(nn.Module):
                 inputs + places[position], cache=cache, return_hiddens=True, input_not_include_cache=True
             )
             hidden, cache = step
-            shares = self.head(hidden[:, -1]).float().softmax(1)
+            shares = (self.head(hidden[:, -1]).float() / temperature).softmax(1)
             drawn.append(torch.multinomial(shares, 1, generator=generator))
             inputs = self.codes(drawn[-1])
         return torch.cat(drawn, dim=1)
 
     def _start(self, count: int, labels: Tensor | None) -> Tensor:
         """What stands before the first code, ``[count, 1, width]``."""
-        assert (labels is not None) == (self.classes > 0), "a prior is told classes exactly where it knows some"
+        self._check_labels(labels)
         if labels is None:
             labels = torch.zeros(count, dtype=torch.int64, device=self.head.weight.device)
         start: Tensor = self.first(labels)[:, None]

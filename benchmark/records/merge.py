@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.records.files import copy_file, writing
 from benchmark.records.plan import RESPONSE, BadPlanError, read_plan
 from benchmark.records.record import BadRecordError, read_record
-from benchmark.records.run import KEY, run_key
+from benchmark.records.run import KEY, run_key, tokenizer_of
 from benchmark.records.store import CHECKPOINT, RECORD, Store, file_digest, output_path, outputs, read_whole
 from methods.core.usage import UsageError
 
@@ -151,10 +151,11 @@ def _checked_record(folder: Path, version_of: Version) -> dict[str, Any] | None:
     config = record["config"]
     if record["key"] not in (run_key(config), run_key(config, long=True)):
         raise RefusedError(f"{path}: its configuration is not the one that its key names")
-    version = version_of(str(config["method"]))
-    if version not in (None, config.get("version")):
-        recorded = config.get("version")
-        raise RefusedError(f"{path} is of version {recorded} of `{config['method']}`; here is version {version}")
+    named = tokenizer_of(config)
+    version = version_of(str(named["method"]))
+    if version not in (None, named.get("version")):
+        recorded = named.get("version")
+        raise RefusedError(f"{path} is of version {recorded} of `{named['method']}`; here is version {version}")
     return record
 
 

@@ -51,6 +51,19 @@ class Cell(_Open):
     point: dict[str, _Value] = Field({}, description="where it stands on the axes")
 
 
+class PriorCell(_Open):
+    """A prior on the codes of the run of a cell."""
+
+    arm: _Name = Field(description="one of the arms")
+    codebook_size: _Whole = Field(description="K of its tokenizer")
+    seed: _Whole = Field(description="of its tokenizer")
+    prior_seed: _Whole = Field(description="of the prior itself")
+    key: Annotated[str, Field(pattern=rf"^{KEY.pattern}$")] | None = Field(description="of its run; null where none is")
+    tokenizer: str | None = Field(None, description="key of the run whose codes it models")
+    unavailable: str | None = Field(None, description="why there is none")
+    point: dict[str, _Value] = Field({}, description="where it stands on the axes")
+
+
 class PlanFile(_Open):
     """What a results folder should hold."""
 
@@ -65,6 +78,8 @@ class PlanFile(_Open):
     axes: dict[str, list[_Value]] = Field({}, description="further axes of the grid and their values")
     seeds: list[_Whole] = Field(description="repetitions")
     cells: list[Cell] = Field(description="arm × size × axes × seed, below")
+    generation: dict[str, Any] = Field({}, description="what all priors share; absent where the suite has none")
+    priors: list[PriorCell] = Field([], description="priors on the codes of the cells' runs, below")
     tables: list[str | dict[str, Any]] = Field(description="as the suite has them")
     plots: list[str | dict[str, Any]] = Field(description="as the suite has them")
     plot_plugins: dict[str, str] = Field({}, description="source of each plot that is a plug-in's, by name")
@@ -103,7 +118,7 @@ def read_plan(path: Path) -> dict[str, Any]:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise BadPlanError(f"{path} has no valid `{where}`") from error
     arms, axes = {arm["arm"] for arm in plan["arms"]}, plan.get("axes", {})
-    for cell in plan["cells"]:
+    for cell in [*plan["cells"], *plan.get("priors", [])]:
         point = cell.get("point", {})
         if cell["arm"] not in arms or set(point) != set(axes):
             raise BadPlanError(f"{path} has a cell of no arm or axis of its own")

@@ -10,13 +10,21 @@ WEIGHTS = "weights.pt"
 """The file of a run's trained weights, the averaged ones where it has an average."""
 DIGITS = 8
 """Hexadecimal digits of the hash in a run's key, where no other configuration of the suite has the same."""
+PRIOR = "prior_"
+"""What the key of a prior begins with."""
 KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}([0-9a-f]{24})?")
 """What a run's key, and so its folder, looks like."""
 
 
 def label_of(key: str, arm: str, config: dict[str, Any]) -> str:
     """The key of a run or a record, after the arm where that has a name of its own."""
-    return key if arm == config.get("method") else f"{arm} {key}"
+    return key if arm == tokenizer_of(config).get("method") else f"{arm} {key}"
+
+
+def tokenizer_of(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the tokenizer: what a prior's ``config`` names, else ``config`` itself."""
+    named = config.get("tokenizer", config)
+    return named if isinstance(named, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,8 @@ class Run:
 
     ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it; ``keep`` says what of it
     stays: its trained ``weights``, or nothing. ``pretrained``: the file of a checkpoint that is evaluated in place of a
-    training; ``config`` has its hash.
+    training; ``config`` has its hash. ``tokenizer``: of a prior, the key of the run whose codes it models; its
+    ``config`` holds that run's whole configuration.
     """
 
     key: str
@@ -38,6 +47,7 @@ class Run:
     deterministic: bool = False
     keep: str | None = None
     pretrained: str | None = None
+    tokenizer: str | None = None
 
     @property
     def label(self) -> str:
@@ -61,10 +71,14 @@ class Run:
 
 
 def run_key(config: dict[str, Any], *, long: bool = False) -> str:
-    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration, ``long`` or short."""
+    """``method-K1024-s0-1a2b3c4d``: readable, then a hash of the scientific configuration, ``long`` or short.
+
+    That of a prior begins with ``prior_`` and goes on with what its tokenizer is.
+    """
+    named = tokenizer_of(config)
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[: 32 if long else DIGITS]
-    size = "" if config["codebook_size"] is None else f"-K{config['codebook_size']}"
-    return f"{config['method']}{size}-s{config['seed']}-{digest}"
+    size = "" if named["codebook_size"] is None else f"-K{named['codebook_size']}"
+    return f"{'' if named is config else PRIOR}{named['method']}{size}-s{named['seed']}-{digest}"
 
 
 def with_long_key(run: Run) -> Run:

@@ -1,4 +1,4 @@
-"""The training settings of a run: their types, defaults, what must fit together, and which belong in its key."""
+"""The training settings of a run, of a prior too: types, defaults, what must fit together, which belong in its key."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -105,3 +105,32 @@ class Training(BaseModel):
             for name, value in settings.items()
             if name not in cls.PLACING and (name not in usual or value != usual[name])
         }
+
+
+class PriorTraining(BaseModel):
+    """How the prior of every arm is trained, by AdamW on matrices and embeddings alike."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    PLACING: ClassVar[tuple[str, ...]] = ("timeout",)
+
+    steps: int = Field(ge=1, description="of the prior")
+    batch_size: int = Field(64, ge=1, description="items a step")
+    learning_rate: float = Field(1e-3, gt=0, description="at the end of the warm-up")
+    schedule: Literal["constant", "cosine", "linear"] = Field("cosine", description="after the warm-up")
+    warmup_steps: int = Field(0, ge=0, description="over which the rate rises from 0")
+    final_share: float = Field(0.0, ge=0, le=1, description="of the learning rate, at the end of the schedule")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    clip_norm: float | None = Field(1.0, gt=0, description="largest norm of all gradients together")
+    timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
+
+    @model_validator(mode="after")
+    def _a_warm_up_that_fits(self) -> Self:
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps ({self.warmup_steps:,}) must be fewer than steps ({self.steps:,})")
+        return self
+
+    @property
+    def scientific(self) -> dict[str, Any]:
+        """What belongs in a run's key."""
+        return {name: value for name, value in self.model_dump().items() if name not in self.PLACING}

@@ -9,15 +9,33 @@ from benchmark.data import datasets
 from benchmark.document import Document
 from benchmark.metrics import metrics
 from benchmark.metrics.parts.extra import evaluation_options
-from benchmark.records.settings import Training
+from benchmark.records.settings import PriorTraining, Training
 from benchmark.suite.released import all_released
-from benchmark.suite.schema import MODALITY_DEFAULTS, Arm, Component, Grid, SuiteFile, Tuning
+from benchmark.suite.schema import (
+    MODALITY_DEFAULTS,
+    Arm,
+    Component,
+    Generation,
+    Grid,
+    Sampling,
+    Spread,
+    SuiteFile,
+    Tuning,
+)
 from benchmark.values import Key
 from methods.core.usage import UsageError, did_you_mean
 
 SUITES = (Path(__file__).parents[1] / "shipped" / "suites").resolve()
 """In a checkout `suites/`, to which `benchmark/shipped` has a link that packaging follows."""
-_SECTIONS: dict[str, type[BaseModel]] = {"training": Training, "grid": Grid, "tuning": Tuning}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "training": Training,
+    "grid": Grid,
+    "tuning": Tuning,
+    "generation": Generation,
+    "generation.training": PriorTraining,
+    "generation.sampling": Sampling,
+    "generation.spread": Spread,
+}
 
 
 def find_suite(name: str) -> Path:
@@ -47,7 +65,7 @@ def apply_overrides(data: dict[str, Any], overrides: dict[str, Any]) -> None:
         section = data
         for parent in parents:
             inner = section.get(parent)
-            if isinstance(inner, str) and parent in ("dataset", "model", "objective"):
+            if isinstance(inner, str) and parent in ("dataset", "model", "objective", "prior"):
                 inner = {"name": inner}
             if inner is None:
                 inner = {}
@@ -141,5 +159,6 @@ def _sentence(document: Document, error: ValidationError, overrides: dict[str, A
 def _known_keys(key: Key) -> list[str]:
     if len(key) >= 2 and key[0] == "methods":
         return list(Arm.model_fields)
-    section = _SECTIONS.get(str(key[0]), Component) if len(key) > 1 else SuiteFile
+    parent = ".".join(str(part) for part in key[:-1])
+    section = _SECTIONS.get(parent, Component) if parent else SuiteFile
     return list(section.model_fields)

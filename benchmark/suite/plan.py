@@ -5,25 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark.records.run import Run, with_long_key
+from benchmark.records.run import Run, tokenizer_of, with_long_key
+from benchmark.suite.cell import Cell
 from benchmark.suite.definition import Suite
 from benchmark.suite.grid import Point
 from benchmark.suite.memory import TooLargeError, check_memory
+from benchmark.suite.priors import PriorCell, generation_of, keeping, priors_of
 from benchmark.suite.schema import Arm
 from methods.core.registry import get
 from methods.core.usage import UsageError
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One place in the suite's table: an arm at a point of the grid and a seed, and its run or why there is none."""
-
-    arm: str
-    codebook_size: int
-    seed: int
-    run: Run | None
-    unavailable: str | None = None
-    point: Point = field(default_factory=dict)
 
 
 @dataclass
@@ -36,12 +26,16 @@ class Plan:
     cells: list[Cell] = field(default_factory=list)
     shared: set[str] = field(default_factory=set)
     """Short keys of more than one configuration, each of which has a long one."""
+    priors: list[PriorCell] = field(default_factory=list)
 
     @property
     def runs(self) -> list[Run]:
-        """Every run once, smaller codebooks and lower seeds first."""
-        unique = {cell.run.key: cell.run for cell in self.cells if cell.run is not None}
-        return sorted(unique.values(), key=lambda run: (run.config["seed"], run.config["codebook_size"] or 0))
+        """Every run once, smaller codebooks and lower seeds first; priors after all tokenizers."""
+        unique = {run.key: run for run in self._all() if run is not None}
+        return sorted(unique.values(), key=_turn)
+
+    def _all(self) -> list[Run | None]:
+        return [*(cell.run for cell in self.cells), *(prior.run for prior in self.priors)]
 
     def keep_apart(self) -> None:
         """Give long keys to runs whose configurations differ and whose short keys don't: one pair in 4 billion."""
@@ -61,6 +55,11 @@ class Plan:
         except UsageError:
             return None
         return (with_long_key(run) if run.key in self.shared else run).key
+
+
+def _turn(run: Run) -> tuple[bool, int, int]:
+    named = tokenizer_of(run.config)
+    return run.tokenizer is not None, named["seed"], named["codebook_size"] or 0
 
 
 def plan_suite(
@@ -98,6 +97,9 @@ def plan_suite(
     plan.keep_apart()
     with suite.document.at("methods"):
         _check_distinct(plan.cells)
+    if (generation := generation_of(suite)) is not None:
+        plan.cells = [replace(cell, run=keeping(cell.run)) if cell.run else cell for cell in plan.cells]
+        plan.priors = [prior for cell in plan.cells for prior in priors_of(cell, generation)]
     return plan
 
 

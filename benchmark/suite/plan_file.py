@@ -79,10 +79,34 @@ def _content(plan: Plan) -> dict[str, Any]:
             }
             for cell in plan.cells
         ],
+        **_generation(plan),
         "tables": file.tables,
         "plots": file.plots,
         # An edited plot makes another report; all that apply are drawn where a suite names none.
         **({"plot_plugins": sources} if (sources := plugged("plot", _drawn(file.plots) or None)) else {}),
+    }
+
+
+def _generation(plan: Plan) -> dict[str, Any]:
+    """What all priors share, and where each stands; nothing of a suite without a second stage."""
+    if not plan.priors:
+        return {}
+    shared = next((prior.run.config for prior in plan.priors if prior.run), {})
+    return {
+        "generation": {name: value for name, value in shared.items() if name not in ("seed", "tokenizer")},
+        "priors": [
+            {
+                "arm": prior.arm,
+                "codebook_size": prior.codebook_size,
+                "seed": prior.seed,
+                "prior_seed": prior.prior_seed,
+                "key": prior.run.key if prior.run else None,
+                "tokenizer": prior.run.tokenizer if prior.run else None,
+                "unavailable": prior.unavailable,
+                **({"point": prior.point} if prior.point else {}),
+            }
+            for prior in plan.priors
+        ],
     }
 
 
@@ -154,6 +178,24 @@ def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, p
         content["axes"][name] = list(dict.fromkeys([*values, *(cell["point"][name] for cell in kept)]))
     content["seeds"] = sorted({*content["seeds"], *(cell["seed"] for cell in kept)})
     content["cells"] += kept
+    if old.get("generation") == content.get("generation"):
+        _keep_priors(content, old, store)
+
+
+def _keep_priors(content: dict[str, Any], old: dict[str, Any], store: Store) -> None:
+    """Add the finished priors of ``old`` on tokenizers that ``content`` has and plans no such prior for."""
+    tokenizers = {cell["key"] for cell in content["cells"]}
+    covered = {(_place(prior), prior["prior_seed"]) for prior in content.get("priors", [])}
+    kept = [
+        prior
+        for prior in old.get("priors", [])
+        if prior["key"] is not None
+        and prior["tokenizer"] in tokenizers
+        and (_place(prior), prior["prior_seed"]) not in covered
+        and store.record(prior["key"]) is not None
+    ]
+    if kept:
+        content["priors"] = [*content.get("priors", []), *kept]
 
 
 def _place(cell: dict[str, Any]) -> tuple[Any, ...]:

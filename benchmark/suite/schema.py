@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from benchmark.records.settings import Training
+from benchmark.records.settings import PriorTraining, Training
 
 MOST_SEEDS = 1000
 
@@ -110,6 +110,35 @@ class Tuning(Strict):
     seeds: int = Field(2, ge=1, le=MOST_SEEDS, description="of each long trial")
 
 
+class Sampling(Strict):
+    """How images are drawn from a prior: nothing is cut off and nothing guided."""
+
+    images: int = Field(10_000, ge=2, le=10**6, description="as many of each class as of any other")
+    temperature: float = Field(1.0, gt=0, description="by which logits are divided")
+
+
+class Spread(Strict):
+    """Further priors on one tokenizer of a few arms, that of the first seed: how much of the spread is the prior's."""
+
+    arms: list[str] = Field(min_length=1, description="arms of the suite")
+    seeds: int = Field(3, ge=2, le=MOST_SEEDS, description="priors on each of these tokenizers, the usual one counted")
+
+
+class Generation(Strict):
+    """The second stage: a prior for the codes of every tokenizer of the suite, and images drawn from it."""
+
+    prior: Named = Field(Component(name="transformer"), description="name, or {name: ..., option: ...}")
+    training: PriorTraining = Field(description="of every prior")
+    sampling: Sampling = Field(Sampling(), description="of images from a prior")
+    features: str | None = Field(
+        None, description="network of the distances of samples; that of the evaluation where left out"
+    )
+    conditional: bool | None = Field(
+        None, description="whether a prior is told the class; where the data set has labels, if left out"
+    )
+    spread: Spread | None = Field(None, description="further priors on some tokenizers")
+
+
 class SuiteFile(Strict):
     """One experiment."""
 
@@ -125,5 +154,6 @@ class SuiteFile(Strict):
     methods: list[Annotated[Arm, BeforeValidator(_arm)]] = Field(min_length=1, description="the arms")
     tuning: Tuning = Field(Tuning(), description="the budget of `tune`")
     tuned: str | None = Field(None, description="file of tuned choices, relative to the suite's own folder")
+    generation: Generation | None = Field(None, description="the second stage, priors on the codes of all arms")
     tables: list[str | dict[str, Any]] = Field([], description="all that apply, where none is named")
     plots: list[str | dict[str, Any]] = Field([], description="all that apply, where none is named")

@@ -17,7 +17,8 @@ from benchmark.suite.plan import Plan
 from benchmark.sweep.room import shape
 from benchmark.training.batches import DeviceSplit
 from benchmark.training.evaluation import quality_metrics
-from benchmark.training.trainer import HISTORY_POINTS, Trainer
+from benchmark.training.loop import HISTORY_POINTS
+from benchmark.training.trainer import Trainer
 from methods import get
 
 _WARM_UP, _TIMED = 2, 3

@@ -37,7 +37,11 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
 def prepare_data(plan: Plan) -> None:
     """Once before the runs, so that a data set is fetched by one process and what is wrong with it is said at once."""
     for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
-        datasets.create(plan.suite.file.dataset.name, given)
+        dataset = datasets.create(plan.suite.file.dataset.name, given)
+        if prior := next((run for run in plan.runs if run.tokenizer is not None), None):
+            from benchmark.priors.evaluation import check_data  # and metrics, which other suites needn't wait for
+
+            check_data(prior.config, dataset)
 
 
 def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> tuple[Launcher, int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmark.records.record import BadRecordError, read_record
-from benchmark.records.run import Run
+from benchmark.records.run import Run, tokenizer_of
 from benchmark.records.store import Store
 
 MOST_ON_CPU = 4
@@ -57,7 +57,7 @@ def _fitting(needs: Iterable[float], free: float | None) -> int:
 def needs_of(runs: Sequence[Run], store: Store | None, *, on_gpu: bool) -> list[Need]:
     """What each of ``runs`` is likely to hold."""
     known = _measured(runs, store, on_gpu=on_gpu)
-    return [known.get(shape(run)) or configured(run.config, on_gpu=on_gpu) for run in runs]
+    return [known.get(shape(run)) or configured(tokenizer_of(run.config), on_gpu=on_gpu) for run in runs]
 
 
 def _measured(runs: Iterable[Run], store: Store | None, *, on_gpu: bool) -> Mapping[str, Need]:
@@ -92,10 +92,13 @@ def shape(run: Run) -> str:
 
     Of a data set the whole numbers count (dimension, items); a shift or the name of a law makes no step longer.
     """
-    config = run.config
-    sizes = {name: value for name, value in config["dataset"].items() if name == "name" or isinstance(value, int)}
-    training = {**config["training"], "learning_rate": None}
-    return json.dumps({**config, "dataset": sizes, "training": training, "seed": None}, sort_keys=True)
+    named = tokenizer_of(run.config)
+    sizes = {name: value for name, value in named["dataset"].items() if name == "name" or isinstance(value, int)}
+    training = {**named["training"], "learning_rate": None}
+    own = {**named, "dataset": sizes, "training": training, "seed": None}
+    if run.tokenizer is not None:
+        own = {**run.config, "tokenizer": {**own, "training": None}, "seed": None}
+    return json.dumps(own, sort_keys=True)
 
 
 def free_on(device: str) -> float:

@@ -91,13 +91,16 @@ def run_plan(
         key: record for key, record in records.items() if done[key] and record["status"] not in settings.retry
     }
     outcome.skipped = list(outcome.ended)
-    jobs = [_job(run, store, settings) for run in plan.runs if run.key not in outcome.ended]
+    waiting = [run for run in plan.runs if run.key not in outcome.ended]
     try:
         with _signals_interrupt(), alarm(settings.stop_at):
-            if jobs:
+            if waiting:
                 prepare()
-            display.begin([job.run for job in jobs], len(outcome.skipped))
-            _Sweep(store, launcher, display, outcome).do(jobs)
+            display.begin(waiting, len(outcome.skipped))
+            sweep = _Sweep(store, launcher, display, outcome)
+            sweep.do([_job(run, store, settings) for run in waiting if run.tokenizer is None])
+            priors = [run for run in waiting if run.tokenizer is not None]
+            sweep.do([_job(run, store, settings) for run in sweep.with_tokenizer(priors)])
     except KeyboardInterrupt as interrupt:
         outcome.interrupted = True
         why = "time limit" if isinstance(interrupt, OutOfTime) else "interrupted"
@@ -134,6 +137,14 @@ class _Sweep:
             if self._unwritable is not None:
                 raise UsageError(f"{self._unwritable}; nothing whole is lost, and the same command goes on from there")
             jobs = self._released() or self._alone()
+
+    def with_tokenizer(self, priors: list[Run]) -> list[Run]:
+        """Those of ``priors`` whose tokenizer ended well; the others are named, and their records are yet to come."""
+        ended = self._outcome.ended
+        good = [run for run in priors if run.tokenizer in ended and ended[run.tokenizer]["status"] == "ok"]
+        if without := sorted({run.tokenizer or "" for run in priors if run not in good}):
+            self._display.note(f"no prior on the codes of {', '.join(without)}, which did not end well")
+        return good
 
     def _left(self, jobs: list[Job]) -> Iterator[Job]:
         """Those of ``jobs`` that nobody does or has done, asked when their turn comes."""

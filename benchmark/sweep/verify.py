@@ -120,6 +120,10 @@ def _verifiable(path: Path) -> dict[str, Any]:
         raise UsageError(f"{record['key']} did not end well ({record['status']}); only a run that did can be verified")
     if record["key"] not in (run_key(config), run_key(config, long=True)):
         raise UsageError(f"{path}: its configuration is not the one that its key names")
+    if "tokenizer" in config:
+        raise UsageError(
+            f"{record['key']} is a prior on the codes of another run; only what has no such run is verified"
+        )
     if "measured" in config:
         raise UsageError(
             f"{record['key']} was measured from files made elsewhere; only what was trained can be verified"

@@ -1,82 +1,41 @@
-"""Training of one run: the loop every arm goes through, and its history."""
+"""Training of one tokenizer: what a step of it is, and its history."""
 
-import faulthandler
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.data import Dataset
-from benchmark.processes import average_gradients, average_terms, first_says, weight
-from benchmark.records.files import UnwritableError
-from benchmark.records.run import run_key
+from benchmark.processes import average_gradients, average_terms, weight
 from benchmark.records.settings import Training
 from benchmark.seeds import derive_seed
 from benchmark.training.averaging import averaged
 from benchmark.training.batches import Batches, DeviceSplit
-from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
 from benchmark.training.codebook_features import cached_features
-from benchmark.training.optimization import align_gradients, build_optimizer, restore
+from benchmark.training.loop import Loop, Row
+from benchmark.training.optimization import align_gradients, build_optimizer
 from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
 from benchmark.training.stopwatch import QuantizerStopwatch
 from benchmark.training.system import System, build_objective, build_system
 from methods.core.base import HISTORY
 from methods.core.usage import UsageError
-from methods.parts.processes import all_reduce_min, alone, own_rows, rank
-
-HISTORY_POINTS = 25
-PROGRESS_POINTS = 200
-CHECKPOINT_SECONDS = 30.0
-HUNG_SECONDS = 120.0
-"""How far a step may go beyond the time limit before the process is ended from within."""
-Row = dict[str, float]
-_STDERR = 2
-_LOG = logging.getLogger(__name__)
+from methods.parts.processes import alone, own_rows, rank
 
 
-class DivergedError(RuntimeError):
-    """The loss became infinite or NaN."""
-
-
-class Stopped(KeyboardInterrupt):
-    """The run was asked to stop, and not by something in it: what a method raises by itself is its failure."""
-
-
-class OutOfTimeError(RuntimeError):
-    """``training.timeout`` was reached."""
-
-
-@dataclass
-class Progress:
-    """Where a training stands: steps, seconds they took, and those before the first for a start from data."""
-
-    step: int = 0
-    seconds: float = 0.0
-    start_seconds: float = 0.0
-    history: list[Row] = field(default_factory=list)
-
-
-class Trainer:
+class Trainer(Loop):
     """Trains the system of one run on one device, or on one a process, each with its share of every batch."""
 
     def __init__(
         self, config: dict[str, Any], dataset: Dataset, device: torch.device, timeout: float | None = None
     ) -> None:
-        self.config = config
         training = Training.model_validate(config["training"])
-        self.settings = training.model_dump()
+        super().__init__(config, training.model_dump(), device, timeout)
         self.continuous_steps = training.continuous_steps
         self.dataset = dataset
-        self.device = device
-        self.timeout = timeout
         self.system = build_system(config, dataset, device)
         self.objective = build_objective(config, dataset, device)
         self.objective.watch(self.system.model.last_layer)
@@ -88,10 +47,7 @@ class Trainer:
         self.optimizer, self.scheduler = build_optimizer(self.settings, self.system.model, self.system.quantizer)
         decay = self.settings["ema_decay"]
         self.average = averaged(self.system, decay) if decay else None
-        self.progress = Progress()
         self.stopwatch = QuantizerStopwatch(device)
-        self.bad_step = torch.full((), -1, device=device, dtype=torch.int64)
-        self.stop_requested = False
 
     @property
     def trained(self) -> System:
@@ -101,29 +57,13 @@ class Trainer:
         assert isinstance(self.average.module, System)
         return self.average.module
 
-    @property
-    def key(self) -> str:
-        """Of the run."""
-        return run_key(self.config)
-
     def state_dict(self) -> dict[str, Any]:
         """Everything the rest of the training depends on but random states."""
-        return {
-            **{name: part.state_dict() for name, part in self._parts().items()},
-            "bad_step": self.bad_step,
-            "progress": asdict(self.progress),
-            "stopwatch": self.stopwatch.totals(),
-        }
+        return {**super().state_dict(), "stopwatch": self.stopwatch.totals()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        for name, part in self._parts().items():
-            if isinstance(part, torch.optim.Optimizer):
-                restore(part, state[name])
-            else:
-                part.load_state_dict(state[name])
-        self.bad_step.copy_(state["bad_step"])
-        self.progress = Progress(**state["progress"])
+        super().load_state_dict(state)
         self.stopwatch.restore(state["stopwatch"])
 
     def _parts(self) -> dict[str, Any]:
@@ -137,37 +77,22 @@ class Trainer:
         }
         return {name: part for name, part in parts.items() if part is not None}
 
-    def fit(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
-        """Train to the last step, from ``checkpoint`` where there is one.
-
-        Args:
-            checkpoint: written every 30 s, so that a killed run goes on.
-            report: called, on every process, now and then with the step and the latest row of the history.
-
-        Raises:
-            Stopped: ``stop_requested`` was set; the checkpoint holds the state after a whole step.
-            DivergedError: a loss was not finite.
-            OutOfTimeError: the time limit was reached.
-            BadCheckpointError: the checkpoint can't be used.
-        """
-        with _ended_if_hung(self.timeout):
-            self._begin(checkpoint)
-            self._loop(checkpoint, report)
-
     def seed(self) -> None:
         """Start the random numbers of the training: a process's own, but for the first those of a run of one."""
         own = (rank(),) if rank() else ()
         torch.manual_seed(derive_seed("training", self.config["method"], self.config["seed"], *own))
 
-    def _begin(self, checkpoint: Path) -> None:
-        (resumed,) = first_says(checkpoint.exists())
-        if resumed:
-            load_checkpoint(checkpoint, self)
-        else:
-            self.seed()
-            if not self.continuous_steps:
-                self._start_quantizer()
-            self.snapshots.take(0)
+    def _start(self) -> None:
+        if not self.continuous_steps:
+            self._start_quantizer()
+        self.snapshots.take(0)
+
+    def _before(self, step: int) -> None:
+        if 0 < self.continuous_steps == step:
+            self._start_quantizer()
+
+    def _after(self, step: int) -> None:
+        self.snapshots.take(step)
 
     def _start_quantizer(self) -> None:
         """Let the quantizer start from the encoder's latents as they now are; an average of weights begins anew."""
@@ -178,47 +103,6 @@ class Trainer:
         if self.average is not None:
             self.average.n_averaged.zero_()
         self.progress.start_seconds += time.monotonic() - begun
-
-    def _loop(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
-        total = self.settings["steps"]
-        milestones = {round(total * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}
-        report_every = max(1, total // PROGRESS_POINTS)
-        saved = time.monotonic()
-        started = saved - self.progress.seconds
-        resumed_at = self.progress.step
-        while self.progress.step < total:
-            if 0 < self.continuous_steps == self.progress.step:
-                before = self.progress.start_seconds
-                self._start_quantizer()
-                started += self.progress.start_seconds - before
-            terms = self.step(self.progress.step)
-            self.progress.step += 1
-            self.snapshots.take(self.progress.step)
-            self.progress.seconds = time.monotonic() - started
-            if self.progress.step in milestones:
-                self._raise_if_bad()
-                self.progress.history.append(self._history_row(terms))
-            if self.progress.step % report_every == 0:
-                report(self.progress.step, self.progress.history[-1])
-            late = self.timeout is not None and self.progress.start_seconds + self.progress.seconds > self.timeout
-            due = time.monotonic() - saved > CHECKPOINT_SECONDS
-            late, due, stop = first_says(late, due, self.stop_requested)
-            if late:
-                raise OutOfTimeError(f"stopped after {self.timeout:g} s at step {self.progress.step:,} of {total:,}")
-            if due or stop:
-                self._save(checkpoint)
-                saved = time.monotonic()
-            if stop:
-                raise Stopped
-        if self.progress.step > resumed_at:
-            self._save(checkpoint)  # the evaluation may be long, and whoever keeps checkpoints wants the end
-
-    def _save(self, checkpoint: Path) -> None:
-        """Save where the training stands; a full disk costs what a kill would cost later, not the run."""
-        try:
-            save_checkpoint(checkpoint, self)
-        except UnwritableError as error:
-            _LOG.warning("%s; the training goes on without it", error)
 
     def seconds_a_step(self, warm_up: int, steps: int) -> float:
         """Mean time of a step after ``warm_up`` others; for estimates, on a trainer thrown away afterwards."""
@@ -253,9 +137,7 @@ class Trainer:
         learned = self.objective.learn(output.detach(), items)
         if self.average is not None:
             self.average.update_parameters(self.system)
-        # Kept on the device: to read it here would make every step wait for a GPU.
-        bad = ~torch.isfinite(loss.detach()) & (self.bad_step < 0)
-        self.bad_step = torch.where(bad, step + 1, self.bad_step)
+        self._mark_bad(loss, step)
         self.stopwatch.end()
         terms = {"loss": loss, "reconstruction": reconstruction, "quantizer": quantized.loss}
         for name, value in (*extra.items(), *quantized.log.items(), *learned.items()):
@@ -307,28 +189,8 @@ class Trainer:
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
             yield self.system.encode(self.train.batch(own_rows(batches.indices(step)))).clone()
 
-    def _raise_if_bad(self) -> None:
-        """On every process if the loss of one was not finite, at the first such step."""
-        never = self.settings["steps"] + 1
-        first = int(all_reduce_min(torch.where(self.bad_step < 0, never, self.bad_step)))
-        if first < never:
-            raise DivergedError(f"the loss was not finite at step {first:,}")
-
     def _history_row(self, terms: dict[str, Tensor]) -> Row:
         lr = float(self.scheduler.get_last_lr()[0]) if self.scheduler else 0.0
         row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
         own = len(own_rows(torch.empty(self.settings["batch_size"])))
         return {**row, **average_terms(terms, own), **self.probe.measure(self.trained)}
-
-
-@contextmanager
-def _ended_if_hung(timeout: float | None) -> Iterator[None]:
-    """End the process, with a traceback of where it hangs, long after a time limit that no step came back to see."""
-    if timeout is None:
-        yield
-        return
-    faulthandler.dump_traceback_later(min(timeout, 1e7) + HUNG_SECONDS, exit=True, file=_STDERR)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()

@@ -19,9 +19,10 @@ import torch
 from benchmark.records.files import UnwritableError
 from benchmark.records.record import empty_record
 from benchmark.records.store import CHECKPOINT, Store
-from benchmark.training.trainer import Stopped
+from benchmark.training.loop import Stopped
+from benchmark.worker.changed import ChangedError
 from benchmark.worker.channel import Ending, open_channel, say_why
-from benchmark.worker.execution import ChangedError, CrowdedError, execute
+from benchmark.worker.execution import CrowdedError, execute
 from benchmark.worker.job import Job
 from benchmark.worker.ranks import execute_on_ranks
 

@@ -1,13 +1,9 @@
 """A run from data to metrics in this process, alone or as one of the processes that share it."""
 
-import logging
 import math
 import os
-import signal
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +12,19 @@ import torch
 from benchmark.data import Dataset, datasets
 from benchmark.machine import PeakMemory, provenance
 from benchmark.metrics import OF_CODES
-from benchmark.processes import all_say, is_first
-from benchmark.records.files import UnwritableError
-from benchmark.records.history import HISTORY_FILE, write_history
-from benchmark.records.run import WEIGHTS
-from benchmark.records.store import CHECKPOINT, RECORD
-from benchmark.training.checkpoint import BadCheckpointError, save_weights
+from benchmark.processes import is_first
+from benchmark.records.run import WEIGHTS, tokenizer_of
+from benchmark.training.checkpoint import save_weights
 from benchmark.training.evaluation import evaluate, quality_metrics
-from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopped, Trainer
-from benchmark.worker.channel import emit
+from benchmark.training.loop import DivergedError, OutOfTimeError, Stopped
+from benchmark.training.trainer import Trainer
+from benchmark.worker.changed import ChangedError, check_content
+from benchmark.worker.fitting import fit
 from benchmark.worker.job import Job
 from benchmark.worker.released import Ready, read_released
 from benchmark.worker.verdict import has_no_room, is_out_of_memory, is_unwritable, sound
 from methods.core.plugins import check_sources, load_plugins
 from methods.core.usage import UsageError, in_words, message_of
-
-_LOG = logging.getLogger(__name__)
-
-
-class ChangedError(UsageError):
-    """A plug-in can't be loaded, or it or the files of the data set are not those that a run's key names."""
-
-
-class Watched:
-    """The curves of a run on disk while it goes on; not where the files of an older record would no longer be its own.
-
-    Once they can't be written they are left to the end, which says so.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / HISTORY_FILE
-        self._shown = 0
-        self._writes = not (folder / RECORD).exists()
-        if self._writes and is_first():
-            self._path.unlink(missing_ok=True)
-
-    def show(self, history: list[Row]) -> None:
-        """Write ``history`` where it has grown."""
-        if self._writes and len(history) > self._shown:
-            self._shown = len(history)
-            try:
-                write_history(self._path, history)
-            except UnwritableError:
-                self._writes = False
 
 
 class CrowdedError(RuntimeError):
@@ -80,11 +46,11 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
         _repeat_exactly()
     try:
         load_plugins(job.plugins)
-        check_sources(job.run.config.get("plugins", {}))
+        check_sources(tokenizer_of(job.run.config).get("plugins", {}))
     except UsageError as error:  # the command that planned the run has loaded them
         raise ChangedError(str(error)) from error
     try:
-        outcome = _train_and_evaluate(job, folder, device)
+        outcome = _outcome(job, folder, device)
     except (Stopped, ChangedError):
         raise
     except BaseException as error:  # also sys.exit of a method, which has no say in what follows
@@ -109,10 +75,20 @@ def classify(error: BaseException) -> tuple[str, str]:
     return "failed", in_words(error)
 
 
+def _outcome(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
+    if job.run.tokenizer is None:
+        return _train_and_evaluate(job, folder, device)
+    from benchmark.worker.prior import (
+        train_prior,
+    )  # and what samples are measured by, which tokenizers needn't wait for
+
+    return train_prior(job, folder, device)
+
+
 def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     config = job.run.config
     dataset = datasets.create(config["dataset"]["name"], job.run.dataset_options)
-    _check_content(dataset, config["dataset"])
+    check_content(dataset, config["dataset"])
     quality = quality_metrics(dataset, config["evaluation"], device)
     peak = PeakMemory(device)
     trains = job.run.pretrained is None
@@ -134,18 +110,10 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
     }
 
 
-def _check_content(dataset: Dataset, options: Mapping[str, Any]) -> None:
-    """ChangedError where the files are others than when a run was planned, whose key names their ``content``."""
-    planned, found = options.get("content"), dataset.provenance.get("content")
-    if planned not in (None, found):
-        raise ChangedError(f"the files of data set `{options['name']}` were changed since the run was planned")
-
-
 def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Ready:
     """The system after its training, whose curves are written."""
-    trainer = _fit(job, dataset, device, folder)
+    trainer = fit(lambda: Trainer(job.run.config, dataset, device, job.run.timeout), folder)
     if is_first():
-        write_history(folder / HISTORY_FILE, trainer.progress.history)
         trainer.snapshots.save(folder / "snapshots.npz")
     progress = trainer.progress
     timings = {
@@ -155,43 +123,6 @@ def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> 
         "quantizer_share": trainer.stopwatch.share(),
     }
     return Ready(trainer.trained, trainer.objective, progress.step, timings, {})
-
-
-def _fit(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Trainer:
-    checkpoint = folder / CHECKPOINT
-    watched = Watched(folder)
-
-    def report(step: int, row: Row) -> None:
-        if is_first():
-            emit({"step": step, "loss": row["loss"], "usage": row.get("usage")})
-            watched.show(trainer.progress.history)
-
-    while True:
-        trainer = Trainer(job.run.config, dataset, device, job.run.timeout)
-        try:
-            with _stopping(trainer):
-                trainer.fit(checkpoint, report)
-        except BadCheckpointError as error:
-            _LOG.warning("%s; training starts again", error)
-            if is_first():
-                checkpoint.unlink(missing_ok=True)
-            all_say(True)  # none looks for it before it is gone
-        else:
-            return trainer
-
-
-@contextmanager
-def _stopping(trainer: Trainer) -> Iterator[None]:
-    """Within it SIGTERM ends the training between two steps, where its state is whole."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        trainer.stop_requested = True
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _repeat_exactly() -> None:

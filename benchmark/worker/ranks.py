@@ -21,9 +21,10 @@ import torch.distributed as dist
 
 from benchmark.machine import available_cores
 from benchmark.records.files import UnwritableError
-from benchmark.training.trainer import Stopped
+from benchmark.training.loop import Stopped
+from benchmark.worker.changed import ChangedError
 from benchmark.worker.channel import Ending, channel, open_channel
-from benchmark.worker.execution import ChangedError, execute
+from benchmark.worker.execution import execute
 from benchmark.worker.job import Job
 from benchmark.worker.memory import OutOfMemoryWatch
 from benchmark.worker.verdict import verdict

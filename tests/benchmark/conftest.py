@@ -15,7 +15,7 @@ from benchmark import commands
 from benchmark.data import Dataset
 from benchmark.sweep import launching
 from benchmark.sweep.launchers import Event, Launcher
-from benchmark.worker import execution
+from benchmark.worker import fitting
 from benchmark.worker.__main__ import work
 from benchmark.worker.job import Job
 
@@ -34,7 +34,7 @@ class InProcess:
             yield Event("started", job)
             told: list[dict[str, Any]] = []
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(execution, "emit", told.append)
+                patched.setattr(fitting, "emit", told.append)
                 work(replace(job, threads=1))  # two would mostly wait for each other
             yield from (Event("progress", job, **fields) for fields in told)
             yield Event("ended", job)

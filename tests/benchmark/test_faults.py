@@ -20,7 +20,7 @@ from benchmark.suite.plan import Plan, plan_suite
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Event
 from benchmark.sweep.runner import Outcome, Settings, run_plan
-from benchmark.training import trainer as training
+from benchmark.training import loop as training
 from benchmark.training.checkpoint import save_checkpoint
 from benchmark.worker.__main__ import work
 from benchmark.worker.channel import Ending

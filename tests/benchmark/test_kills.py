@@ -21,11 +21,11 @@ Write = Callable[[dict[str, object] | str], str]
 KILLS = 100
 PLUGIN = """
 import os
-import benchmark.training.trainer, benchmark.records.store
+import benchmark.training.loop, benchmark.records.store
 from methods import register
 from methods.vq_vae import VQVAE
 
-benchmark.training.trainer.CHECKPOINT_SECONDS = 0.5  # so that kills meet half-written checkpoints too
+benchmark.training.loop.CHECKPOINT_SECONDS = 0.5  # so that kills meet half-written checkpoints too
 
 def note(what):
     with open(os.environ["KILLS_LOG"], "a") as file:

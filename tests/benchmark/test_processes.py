@@ -15,7 +15,8 @@ from benchmark.metrics.parts.distances import FeatureDistances
 from benchmark.metrics.parts.features import Classifier
 from benchmark.processes import average_gradients, average_terms
 from benchmark.training.evaluation import evaluate, quality_metrics
-from benchmark.training.trainer import DivergedError, Trainer
+from benchmark.training.loop import DivergedError
+from benchmark.training.trainer import Trainer
 from methods.parts.processes import own_rows
 
 CPU = torch.device("cpu")

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from benchmark.data import Dataset, datasets
 from benchmark.training.checkpoint import BadCheckpointError, save_checkpoint
+from benchmark.training.loop import DivergedError, OutOfTimeError
 from benchmark.training.stopwatch import QuantizerStopwatch
-from benchmark.training.trainer import DivergedError, OutOfTimeError, Trainer
+from benchmark.training.trainer import Trainer
 from methods import UsageError
 
 Resumed = Callable[[Callable[[], Trainer], int], tuple[Trainer, Trainer]]

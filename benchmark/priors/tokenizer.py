@@ -1,0 +1,55 @@
+"""A trained tokenizer as its run kept it, and the joint codes that it gives to images, and images to joint codes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.data import Dataset
+from benchmark.priors.joint_codes import JointCodes
+from benchmark.training.batches import DeviceSplit
+from benchmark.training.system import System, build_system
+
+
+class Tokenizer:
+    """Encoder, quantizer and decoder in eval mode.
+
+    ``joint``: of its levels. ``positions``: shape of the grid of codes of an item. ``dataset``: what it was trained on.
+    """
+
+    def __init__(self, system: System, dataset: Dataset, device: torch.device) -> None:
+        self.system = system.eval()
+        self.dataset, self.device = dataset, device
+        self.joint = JointCodes(self.system.quantizer.level_sizes)
+        self.positions = tuple(self._codes(self._inputs(dataset.validation[:1])).shape[1:])
+
+    @classmethod
+    def of_run(cls, config: dict[str, Any], weights: Path, dataset: Dataset, device: torch.device) -> "Tokenizer":
+        """That of the run of ``config``, which kept its ``weights``."""
+        system = build_system(config, dataset, device)
+        system.load_state_dict(torch.load(weights, map_location=device, weights_only=True))
+        return cls(system, dataset, device)
+
+    def encode(self, items: Tensor) -> Tensor:
+        """Joint codes int64 ``[N, P]`` of raw ``items``, positions in raster order."""
+        split = DeviceSplit(items, self.dataset.to_input, self.device)
+        found = [self._codes(batch).flatten(1) for batch in split.batches(self.dataset.evaluation_batch)]
+        return torch.cat(found)
+
+    @torch.no_grad()
+    def decode(self, index: Tensor) -> Iterator[Tensor]:
+        """Images of joint codes ``[N, P]`` in [-1, 1] but for what the decoder overshoots, a batch at a time."""
+        for batch in index.split(self.dataset.evaluation_batch):
+            codes = self.joint.codes(batch.reshape(-1, *self.positions))
+            with self.system.quantizer.unchanging():
+                yield self.system.decode(self.system.quantizer.decode(codes))
+
+    def _inputs(self, items: Tensor) -> Tensor:
+        return self.dataset.to_input(items.to(self.device))
+
+    @torch.no_grad()
+    def _codes(self, inputs: Tensor) -> Tensor:
+        with self.system.quantizer.unchanging():
+            return self.joint.index(self.system.codes(inputs))

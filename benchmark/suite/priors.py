@@ -1,0 +1,133 @@
+"""The second stage of a suite: a prior for every tokenizer that has codes, and why the others have none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from benchmark.data import datasets
+from benchmark.metrics.parts.features import EXTRACTORS
+from benchmark.priors import resolve
+from benchmark.priors.joint_codes import JointCodes
+from benchmark.records.run import Run, run_key
+from benchmark.suite.cell import Cell
+from benchmark.suite.definition import Suite
+from benchmark.suite.grid import Point
+from benchmark.suite.memory import sizes
+from benchmark.suite.schema import Generation
+from methods.core.registry import get
+from methods.core.usage import UsageError, check_choice, did_you_mean
+
+FIRST = 0
+"""Seed of the tokenizers and of the priors that every arm has."""
+
+
+@dataclass(frozen=True)
+class PriorCell:
+    """A prior of an arm's tokenizer at a point of the grid and a seed, or why there is none.
+
+    ``prior_seed``: of the prior itself; ``spread`` asks for more than the first.
+    """
+
+    arm: str
+    codebook_size: int
+    seed: int
+    prior_seed: int
+    run: Run | None
+    unavailable: str | None = None
+    point: Point = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all priors of a suite share: ``config`` is theirs without tokenizer and seed."""
+
+    config: dict[str, Any]
+    timeout: float | None
+    seeds: dict[str, int]
+    """Priors on the first tokenizer of the arms that ``spread`` names."""
+
+
+def generation_of(suite: Suite) -> Stage | None:
+    """What the suite says of its priors, checked; None where it says nothing.
+
+    Raises:
+        UsageError: it can't be had.
+    """
+    wanted = suite.file.generation
+    if wanted is None:
+        return None
+    with suite.document.at("generation"):
+        return _checked(suite, wanted)
+
+
+def _checked(suite: Suite, wanted: Generation) -> Stage:
+    file = suite.file
+    name, modality = file.dataset.name, datasets.trait(file.dataset.name, "modality")
+    if modality != "image":
+        raise UsageError(f"generation is for images, but `{name}` holds `{modality}`; leave out `generation`")
+    classes = len(datasets.trait(name, "classes"))
+    if wanted.conditional and not classes:
+        raise UsageError(
+            f"data set `{name}` has no labels that a prior could be told; leave out `conditional`, and it is told none"
+        )
+    features = wanted.features or suite.settings(suite.points[0])["evaluation"].get("features")
+    if features is not None:
+        check_choice("generation: `features`", features, tuple(EXTRACTORS))
+    spread = wanted.spread
+    for arm in spread.arms if spread else []:
+        if arm not in suite.arms:
+            raise UsageError(f"`spread` names no arm: `{arm}`{did_you_mean(arm, suite.arms)}")
+    config = {
+        "prior": resolve(wanted.prior.name, wanted.prior.options),
+        "classes": 0 if wanted.conditional is False else classes,
+        "training": wanted.training.scientific,
+        "sampling": wanted.sampling.model_dump(),
+        "features": features,
+    }
+    return Stage(config, wanted.training.timeout, dict.fromkeys(spread.arms, spread.seeds) if spread else {})
+
+
+def keeping(run: Run) -> Run:
+    """``run`` with its weights kept, which a prior needs."""
+    return replace(run, keep="weights")
+
+
+def priors_of(cell: Cell, stage: Stage) -> list[PriorCell]:
+    """The priors on the tokenizer of ``cell``, one but where ``spread`` asks for more."""
+    count = stage.seeds.get(cell.arm, 1) if cell.seed == FIRST else 1
+    return [_prior(cell, stage, FIRST + number) for number in range(count)]
+
+
+def _prior(cell: Cell, stage: Stage, prior_seed: int) -> PriorCell:
+    place = (cell.arm, cell.codebook_size, cell.seed, prior_seed)
+    if cell.run is None:
+        return PriorCell(*place, None, cell.unavailable, cell.point)
+    named = cell.run.config
+    try:
+        JointCodes(sizes(get(named["method"]), cell.codebook_size, named["params"]))
+    except UsageError as error:
+        return PriorCell(*place, None, str(error), cell.point)
+    config = {**stage.config, "seed": prior_seed, "tokenizer": named}
+    run = replace(
+        cell.run,
+        key=run_key(config),
+        config=config,
+        timeout=stage.timeout,
+        devices=1,
+        keep=None,
+        pretrained=None,
+        tokenizer=cell.run.key,
+    )
+    return PriorCell(*place, run, None, cell.point)
+
+
+def left_out(priors: Iterable[PriorCell]) -> list[str]:
+    """One sentence for each reason for which tokenizers have no prior, with their arms."""
+    reasons: dict[str, dict[str, None]] = {}
+    for prior in priors:
+        if prior.run is None:
+            reasons.setdefault(prior.unavailable or "", {})[prior.arm] = None
+    return [
+        f"{len(arms)} {'arm has' if len(arms) == 1 else 'arms have'} no prior: {', '.join(arms)} ({reason})"
+        for reason, arms in reasons.items()
+    ]

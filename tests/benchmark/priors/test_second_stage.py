@@ -1,0 +1,300 @@
+"""A suite with priors end to end on a toy: keys, records, resumption, bad ends, and what is left out and said."""
+
+import copy
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark.data import Dataset, Labels
+from benchmark.priors.tokenizer import Tokenizer
+from benchmark.priors.training import Codes, PriorTrainer, Split, codes_of, labels_of, nats
+from benchmark.records.record import read_record
+from benchmark.records.run import KEY, WEIGHTS
+from benchmark.records.store import CHECKPOINT, Store
+from benchmark.suite.plan import Plan, plan_suite
+from benchmark.suite.plan_file import write_plan
+from benchmark.suite.priors import left_out
+from benchmark.sweep.display import Display
+from benchmark.sweep.launchers import Launcher
+from benchmark.sweep.runner import Outcome, Settings, run_plan
+from benchmark.training.loop import DivergedError, Stopped
+from methods import UsageError
+
+pytest.importorskip("x_transformers", reason="needs x-transformers, of the extra [generation]")
+Write = Callable[[dict[str, object] | str], str]
+CPU = torch.device("cpu")
+GENERATION: dict[str, Any] = {
+    "prior": {"name": "transformer", "layers": 1, "width": 8, "heads": 2},
+    "training": {"steps": 4, "batch_size": 8},
+    "sampling": {"images": 8},
+}
+
+
+@pytest.fixture
+def second_stage(tiny: dict[str, object], write_suite: Write) -> Callable[..., Plan]:
+    def plan(generation: dict[str, Any] | None = None, **changed: object) -> Plan:
+        wanted = {**GENERATION, **(generation or {})}
+        return plan_suite(write_suite({**tiny, "generation": wanted, **changed}))
+
+    return plan
+
+
+@pytest.fixture
+def run(in_process: Launcher) -> Callable[[Plan, Store], Outcome]:
+    return lambda plan, store: run_plan(plan, store, in_process, Settings("cpu", threads=1), Display(quiet=True))
+
+
+def test_a_prior_for_every_tokenizer_that_has_codes(
+    second_stage: Callable[..., Plan], tmp_path: Path, run: Callable[[Plan, Store], Outcome]
+) -> None:
+    methods = ["vq_vae", {"arm": "levels", "method": "residual_vq", "params": {"depth": 3}}, "no_quantization"]
+    plan = second_stage(methods=methods)
+    store = Store(tmp_path / "results")
+    tokenizers = [made for made in plan.runs if made.tokenizer is None]
+    priors = [made for made in plan.runs if made.tokenizer is not None]
+    assert plan.runs == [*tokenizers, *priors]  # tokenizers first
+    assert [bool(KEY.fullmatch(made.key)) for made in plan.runs] == [True] * 5
+    assert [made.key.rpartition("-")[0] for made in priors] == ["prior_vq_vae-K8-s0", "prior_residual_vq-K8-s0"]
+    coded = [made for made in tokenizers if made.arm != "no_quantization"]
+    assert [made.tokenizer for made in priors] == [made.key for made in coded]
+    assert {made.keep for made in tokenizers} == {"weights"}
+    assert left_out(plan.priors) == [
+        "1 arm has no prior: no_quantization (a prior models codes, and this method has none; leave its arm out of "
+        "`generation`)"
+    ]
+
+    outcome = run(plan, store)
+    assert outcome.failed == []
+    assert set(outcome.ended) == {made.key for made in plan.runs}
+    for made in priors:
+        record = read_record(store.record_path(made.key))
+        metrics = record["metrics"]
+        assert record["config"]["tokenizer"] == next(t for t in coded if t.key == made.tokenizer).config
+        assert metrics["code_length"] == pytest.approx(
+            metrics["code_length_codes"] + metrics["code_length_pixels"], rel=1e-9
+        )
+        assert metrics["structure"] == pytest.approx(metrics["single_entropy"] - metrics["nll"], abs=1e-9)
+        assert set(record["files"]) == {"history.csv", "generated.png", "nearest.png"}
+        assert not (store.run_folder(made.key) / CHECKPOINT).exists()
+        history = (store.run_folder(made.key) / "history.csv").read_text().splitlines()
+        assert history[0] == "step,seconds,learning_rate,loss,validation_nll"
+    assert read_record(store.record_path(priors[1].key))["level_sizes"] == [2, 2, 2]
+    again = run(plan, store)
+    assert len(again.skipped) == 5
+    write_plan(plan, store)
+    assert '"prior_seed": 0' in (store.folder / "plan.json").read_text()
+
+
+def test_a_suite_without_a_second_stage_is_what_it_was(tiny: dict[str, object], write_suite: Write) -> None:
+    plan = plan_suite(write_suite(tiny))
+    assert plan.priors == []
+    assert [made.keep for made in plan.runs] == [None, None]
+
+
+def test_a_tokenizer_is_the_same_run_with_and_without_a_second_stage(
+    tiny: dict[str, object], write_suite: Write, second_stage: Callable[..., Plan]
+) -> None:
+    with_priors = [made.key for made in second_stage().runs if made.tokenizer is None]
+    assert with_priors == [made.key for made in plan_suite(write_suite(tiny)).runs]
+
+
+def test_keys_name_what_makes_a_prior_another(second_stage: Callable[..., Plan]) -> None:
+    def key(generation: dict[str, Any]) -> str:
+        return str(second_stage(generation, methods=["vq_vae"]).runs[-1].key)
+
+    usual = key({})
+    changes = [
+        {"training": {"steps": 5, "batch_size": 8}},
+        {"prior": {**GENERATION["prior"], "width": 16}},
+        {"sampling": {"images": 9}},
+        {"sampling": {"images": 8, "temperature": 0.9}},
+    ]
+    assert len({usual, *map(key, changes)}) == 5
+    assert key({"training": {**GENERATION["training"], "timeout": 100.0}}) == usual
+
+
+def test_more_priors_on_one_tokenizer(second_stage: Callable[..., Plan]) -> None:
+    plan = second_stage({"spread": {"arms": ["simvq"], "seeds": 3}}, seeds=2)
+    found = [(prior.arm, prior.seed, prior.prior_seed) for prior in plan.priors]
+    assert found == [
+        ("vq_vae", 0, 0),
+        ("vq_vae", 1, 0),
+        ("simvq", 0, 0),
+        ("simvq", 0, 1),
+        ("simvq", 0, 2),
+        ("simvq", 1, 0),
+    ]
+    assert len({made.key for made in plan.runs}) == 4 + 6
+
+
+@pytest.mark.parametrize(
+    ("generation", "sentence"),
+    [
+        ({"prior": {"name": "transfomer"}}, "unknown prior `transfomer` (did you mean `transformer`?)"),
+        ({"prior": {"name": "transformer", "widht": 8}}, "prior `transformer` has no parameter `widht` (did you mean"),
+        ({"prior": {"name": "transformer", "width": 10}}, "a prior of width 10 can't be divided among 4 heads"),
+        ({"training": {"batch_size": 8}}, "the key `generation.training.steps` is missing"),
+        ({"training": {"steps": 8, "stepz": 9}}, "unknown key `generation.training.stepz` (did you mean `steps`?)"),
+        ({"training": {"steps": 8, "warmup_steps": 8}}, "warmup_steps (8) must be fewer than steps (8)"),
+        ({"sampling": {"temperature": 0.0}}, "`generation.sampling.temperature` must be greater than 0"),
+        ({"conditional": True}, "data set `image_folder` has no labels that a prior could be told"),
+        ({"features": "inceptoin"}, "generation: `features` must be one of"),
+        ({"spread": {"arms": ["simqv"]}}, "`spread` names no arm: `simqv` (did you mean `simvq`?)"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    second_stage: Callable[..., Plan], generation: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(sentence)) as caught:
+        second_stage(generation)
+    assert "tiny.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_more_joint_codes_than_one_softmax_holds(second_stage: Callable[..., Plan]) -> None:
+    plan = second_stage(methods=["vq_vae"], grid={"codebook_size": [8, 8192]})
+    assert [prior.run is not None for prior in plan.priors] == [True, False]
+    [sentence] = left_out(plan.priors)
+    assert sentence.startswith("1 arm has no prior: vq_vae (8,192 joint codes are more than the 4,096")
+
+
+def test_other_data_than_images(second_stage: Callable[..., Plan]) -> None:
+    with pytest.raises(UsageError, match="generation is for images, but `planted` holds `latents`"):
+        second_stage(dataset="planted", model="identity", evaluation={})
+
+
+def test_missing_labels_are_one_sentence(dataset: Dataset) -> None:
+    with pytest.raises(UsageError, match="have no labels that a prior could be told"):
+        labels_of(dataset)
+
+
+def test_a_missing_or_foreign_tokenizer_is_said_and_made_again(
+    second_stage: Callable[..., Plan], tmp_path: Path, run: Callable[[Plan, Store], Outcome]
+) -> None:
+    plan = second_stage(methods=["vq_vae"])
+    store = Store(tmp_path / "results")
+    tokenizer, prior = plan.runs
+    run(plan, store)
+    expected = read_record(store.record_path(prior.key))["metrics"]
+    # Weights that are no longer what the run wrote: the tokenizer is trained again, and the prior stays.
+    (store.run_folder(tokenizer.key) / WEIGHTS).write_bytes(b"other")
+    store.record_path(prior.key).unlink()
+    outcome = run(plan, store)
+    assert outcome.failed == []
+    assert read_record(store.record_path(prior.key))["metrics"] == expected
+
+    # A prior whose tokenizer did not end well has no turn.
+    record = read_record(store.record_path(tokenizer.key))
+    store.write_record(tokenizer.key, {**record, "status": "diverged", "reason": "planted"})
+    store.record_path(prior.key).unlink()
+    outcome = run(plan, store)
+    assert outcome.failed == [tokenizer.key]
+    assert store.record(prior.key) is None
+
+
+def _trainer(steps: int = 12, items: int = 40) -> PriorTrainer:
+    generator = torch.Generator().manual_seed(0)
+    splits = [Split(torch.randint(3, (count, 4), generator=generator), None) for count in (items, 8, 8)]
+    config = {
+        "prior": {"name": "transformer", "version": 1, "layers": 1, "width": 8, "heads": 2, "dropout": 0.1},
+        "classes": 0,
+        "training": {
+            "steps": steps,
+            "batch_size": 8,
+            "learning_rate": 1e-2,
+            "schedule": "cosine",
+            "warmup_steps": 2,
+            "final_share": 0.0,
+            "weight_decay": 0.01,
+            "clip_norm": 1.0,
+        },
+        "seed": 0,
+        "tokenizer": {"method": "vq_vae", "codebook_size": 3, "seed": 0},
+    }
+    return PriorTrainer(config, Codes(*splits), 3, (2, 2), CPU)
+
+
+def _rows(trainer: PriorTrainer) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in trainer.progress.history]
+
+
+def test_a_stopped_prior_goes_on_to_the_same_figures(tmp_path: Path) -> None:
+    whole = _trainer()
+    whole.fit(tmp_path / "whole.pt", lambda step, row: None)
+    first = _trainer()
+
+    def stop(step: int, row: dict[str, float]) -> None:
+        first.stop_requested = step == 5
+
+    with pytest.raises(Stopped):
+        first.fit(tmp_path / "checkpoint.pt", stop)
+    second = _trainer()
+    second.fit(tmp_path / "checkpoint.pt", lambda step, row: None)
+    assert _rows(second) == _rows(whole)
+    for ours, theirs in zip(second.prior.parameters(), whole.prior.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_loss_that_is_not_finite_ends_the_prior(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = _trainer()
+    usual = trainer.prior.nats
+    monkeypatch.setattr(trainer.prior, "nats", lambda *given: usual(*given) * float("nan"))
+    with pytest.raises(DivergedError, match="the loss was not finite at step 1"):
+        trainer.fit(tmp_path / "checkpoint.pt", lambda step, row: None)
+
+
+def test_a_prior_of_uniform_codes_reaches_log_k_and_not_less(tmp_path: Path) -> None:
+    trainer = _trainer(steps=40, items=2000)
+    trainer.fit(tmp_path / "checkpoint.pt", lambda step, row: None)
+    fresh = torch.randint(3, (4000, 4), generator=torch.Generator().manual_seed(1))
+    found = float(nats(trainer.prior, Split(fresh, None)).double().mean())
+    assert math.log(3) - 1e-3 < found < math.log(3) + 0.02
+
+
+def test_codes_and_labels_of_a_split_belong_together(dataset: Dataset) -> None:
+    class Halves:
+        """Codes are the means of halves of an image."""
+
+        device = CPU
+
+        def encode(self, items: torch.Tensor) -> torch.Tensor:
+            return items.flatten(1)[:, :4].long()
+
+    labels = Labels(torch.arange(32), torch.arange(8), torch.arange(8))
+    labelled = replace(dataset, labels=lambda: labels)
+    tokenizer: Any = Halves()
+    found = codes_of(tokenizer, labelled, classes=32)
+    assert found.train.labels is not None
+    part = found.train.some(torch.tensor([5, 2]))
+    assert part.labels is not None
+    assert part.labels.tolist() == [5, 2]
+    assert torch.equal(part.index, dataset.train[[5, 2]].flatten(1)[:, :4].long())
+    assert codes_of(tokenizer, dataset, classes=0).test.labels is None
+
+
+def test_a_tokenizer_decodes_what_it_encodes(tiny: dict[str, object], dataset: Dataset) -> None:
+    from benchmark.training.system import build_system
+
+    model = {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4}
+    config = {
+        "model": copy.deepcopy(model),
+        "method": "residual_vq",
+        "codebook_size": 64,
+        "params": {"depth": 3},
+        "training": {"precision": "fp32"},
+        "seed": 0,
+    }
+    system = build_system(config, dataset, CPU).eval()
+    tokenizer = Tokenizer(system, dataset, CPU)
+    assert (tokenizer.joint.size, tokenizer.positions) == (64, (2, 2))
+    index = tokenizer.encode(dataset.test)
+    [decoded] = tokenizer.decode(index)
+    with torch.no_grad():
+        expected = system(dataset.to_input(dataset.test)).output
+    torch.testing.assert_close(decoded, expected)
