@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from benchmark.components import Components
+from benchmark.metrics import generation  # noqa: F401  its columns are known wherever the catalogue is
 
 if TYPE_CHECKING:  # who only reads the catalogue needs no torch
     from benchmark.metrics.base import ReconstructionMetrics

@@ -237,7 +237,18 @@ _MADE_FOR_LARGE = ("efficientnet_lite0", "efficientnet_lite2")
 _LEVEL = re.compile(r"(?P<base>.+)_level_(?P<level>\d+)")
 _UNDEFINED = re.compile(r"(?P<base>.+)_undefined")
 _LPIPS = re.compile(r"lpips_(?P<net>[a-z0-9]+)(?:_(?P<px>\d+)px)?")
+_DRAWN = re.compile(r"(?P<of>samples|reconstructions|single|uniform|train)_(?P<base>rfid|(fd|kid)_\w+)")
 _FEATURES = re.compile(r"(?P<kind>fd|kid)_(?P<extractor>\w+)")
+
+
+_AGAINST = {
+    "samples": ("samples", "images drawn from the prior"),
+    "reconstructions": ("reconstructions", "the tokenizer's reconstructions of the test images"),
+    "single": ("single codes", "images of codes drawn one by one from their frequencies"),
+    "uniform": ("uniform codes", "images of uniform codes"),
+    "train": ("training images", "as many training images"),
+}
+"""What stands against the test images in a distance of samples and of its anchors."""
 
 
 def register(name: str, metric: Metric) -> None:
@@ -282,6 +293,10 @@ def find(name: str) -> Metric | None:
         return Metric(f"{base.label} undefined", description, ",d")
     if match := _LPIPS.fullmatch(name):
         return _lpips(match["net"], match["px"])
+    if (match := _DRAWN.fullmatch(name)) and (base := find(match["base"])) is not None:
+        what, text = _AGAINST[match["of"]]
+        label = f"{base.label.replace('rFID', 'FID')}, {what}"
+        return replace(base, label=label, description=f"{base.description}, of {text} and the test images", group=None)
     if match := _FEATURES.fullmatch(name):
         return _distance(match["kind"], match["extractor"])
     return None

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.records.files import write_atomic
+from benchmark.records.run import tokenizer_of
 from benchmark.report.declarations import (
     Declaration,
     PaperTable,
@@ -112,11 +113,14 @@ def summary_csv(results: Results) -> str:
 
 def summary(results: Results) -> pd.DataFrame:
     """One row a run, in the order of the plan, with where it stands on every axis; runs outside the plan below."""
-    place = {key: index for index, key in enumerate(dict.fromkeys(results.cells["key"].dropna()))}
+    planned = [*results.cells["key"].dropna(), *results.priors.get("key", pd.Series(dtype=str)).dropna()]
+    place = {key: index for index, key in enumerate(dict.fromkeys(planned))}
     keys = sorted(results.runs.index, key=lambda key: (place.get(key, len(place)), key))
     found = results.runs.loc[keys]
     for number, axis in enumerate(results.axes[1:], 1 + list(found.columns).index("codebook_size")):
-        found.insert(number, axis.name, [_setting(results.records[key]["config"], axis.name) for key in keys])
+        found.insert(
+            number, axis.name, [_setting(tokenizer_of(results.records[key]["config"]), axis.name) for key in keys]
+        )
     return found
 
 

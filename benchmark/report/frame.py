@@ -15,6 +15,7 @@ import pandas as pd
 from benchmark.records.plain import printable
 from benchmark.records.plan import BadPlanError, read_plan
 from benchmark.records.record import BadRecordError
+from benchmark.records.run import tokenizer_of
 from benchmark.records.store import read_whole
 from benchmark.report.columns import PRICE
 from benchmark.report.one_test_set import of_one_test_set
@@ -41,6 +42,8 @@ class Results:
     among ``places``) with the columns of its run; ``status`` is missing where there is no record.
     ``records``: the whole records by key. ``histories``: their curves, None where they can't be read.
     ``problems``: one sentence for each record that is there but can't be used.
+    ``priors``: one row a prior of the plan, with the columns of its run, as ``cells`` has them; empty where the suite
+    has no second stage.
     ``timed_on``: the device whose times and memory ``cells`` hold, where the runs were made on several.
     ``in_order``: whether the arms stand in the order in which somebody named them.
     """
@@ -56,6 +59,7 @@ class Results:
     places: list[Place] = field(default_factory=list)
     timed_on: str | None = None
     in_order: bool = False
+    priors: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def ok(self) -> pd.DataFrame:
@@ -166,16 +170,19 @@ def read(folder: Path) -> Results:
     records, tested_on_others = of_one_test_set(records)
     problems += [f"{folder}: {sentence}" for sentence in tested_on_others]
     histories = _read_histories(folder, records)
-    planned = {cell["key"] for cell in plan["cells"]}
+    planned = {cell["key"] for cell in [*plan["cells"], *plan.get("priors", [])]}
     runs = pd.DataFrame([_row(record, histories.get(record["key"]), planned) for record in records])
     runs = (runs if len(runs) else pd.DataFrame(columns=list(_LABELS))).set_index("key", drop=False)
     axes = axes_of(plan)
     places = places_of(axes)
     index = {place: number for number, place in enumerate(places)}
-    cells = pd.DataFrame(plan["cells"], columns=["arm", "codebook_size", "seed", "key", "unavailable"])
-    cells["place"] = [index[place_of(cell)] for cell in plan["cells"]]
-    own = [name for name in runs.columns if name not in cells.columns]
-    cells = cells.join(runs[own], on="key")
+
+    def joined(found: list[dict[str, Any]], *more: str) -> pd.DataFrame:
+        table = pd.DataFrame(found, columns=["arm", "codebook_size", "seed", *more, "key", "unavailable"])
+        table["place"] = [index[place_of(cell)] for cell in found]
+        return table.join(runs[[name for name in runs.columns if name not in table.columns]], on="key")
+
+    cells = joined(plan["cells"])
     by_key = {record["key"]: record for record in records}
     timed_on = _keep_prices_of_one_device(cells, by_key)
     strangers = (record for record in records if record["key"] not in planned)
@@ -191,6 +198,7 @@ def read(folder: Path) -> Results:
         axes,
         places,
         timed_on,
+        priors=joined(plan.get("priors", []), "prior_seed"),
     )
 
 
@@ -259,15 +267,16 @@ def _read_history(path: Path) -> pd.DataFrame | None:
 
 def _row(record: dict[str, Any], history: pd.DataFrame | None, planned: set[str]) -> dict[str, Any]:
     config = record["config"]
+    named = tokenizer_of(config)
     untrained = not config.keys().isdisjoint(_UNTRAINED)
     gain, above_best = progress(history)
     return {
         "key": record["key"],
         "arm": record["arm"],
-        "method": config.get("method"),
-        "codebook_size": config.get("codebook_size"),
+        "method": named.get("method"),
+        "codebook_size": named.get("codebook_size"),
         "level_sizes": "x".join(str(size) for size in record["level_sizes"]),
-        "seed": config.get("seed"),
+        "seed": named.get("seed"),
         **{name: None if untrained else training_setting(config, name) for name in _TRAINING},
         "planned": int(record["key"] in planned),
         "status": record["status"],

@@ -4,6 +4,8 @@ import json
 from collections import Counter
 from typing import Any
 
+from benchmark.records.run import tokenizer_of
+
 Record = dict[str, Any]
 
 
@@ -34,7 +36,7 @@ def tested_on(record: Record) -> str | None:
 
 
 def _dataset(record: Record) -> str:
-    return json.dumps(record["config"].get("dataset"), sort_keys=True)
+    return json.dumps(tokenizer_of(record["config"]).get("dataset"), sort_keys=True)
 
 
 def _sentence(dataset: str, tested: str, usual: str, count: int) -> str:

@@ -32,4 +32,10 @@ def selected(results: Results, arms: Sequence[str] | None, sizes: Sequence[int] 
     places = places_of(axes)
     index = {place: number for number, place in enumerate(places)}
     cells = results.cells[chosen].assign(place=[index[place_of(cell)] for cell in planned])
-    return replace(results, plan=plan, cells=cells, axes=axes, places=places, in_order=arms is not None)
+    priors = results.priors
+    if len(priors):
+        chosen = priors["arm"].isin(kept) & priors["codebook_size"].isin(at)
+        standing = [cell for cell, keep in zip(results.plan["priors"], chosen, strict=True) if keep]
+        plan["priors"] = standing
+        priors = priors[chosen].assign(place=[index[place_of(cell)] for cell in standing])
+    return replace(results, plan=plan, priors=priors, cells=cells, axes=axes, places=places, in_order=arms is not None)

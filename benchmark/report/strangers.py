@@ -20,8 +20,13 @@ def training_setting(config: dict[str, Any], name: str) -> Any:
 
 def sentences(strangers: Iterable[dict[str, Any]], plan: dict[str, Any]) -> list[str]:
     """One sentence for each way in which the records ``strangers`` were made otherwise than the ``plan`` says."""
-    kinds = Counter(_differences(record["config"], plan) for record in strangers)
-    return [_sentence(kind, count) for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], str(item[0])))]
+    found = [record["config"] for record in strangers]
+    priors = sum(1 for config in found if "tokenizer" in config)
+    kinds = Counter(_differences(config, plan) for config in found if "tokenizer" not in config)
+    others = [f"{priors:,} priors are not those of plan.json: they are in no table"] if priors else []
+    return others + [
+        _sentence(kind, count) for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], str(item[0])))
+    ]
 
 
 def _sentence(differences: tuple[Difference, ...], count: int) -> str:

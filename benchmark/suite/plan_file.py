@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmark.data import datasets
 from benchmark.records.files import write_atomic, writing
 from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, locked, read_plan
 from benchmark.records.store import Store
@@ -93,7 +94,12 @@ def _generation(plan: Plan) -> dict[str, Any]:
         return {}
     shared = next((prior.run.config for prior in plan.priors if prior.run), {})
     return {
-        "generation": {name: value for name, value in shared.items() if name not in ("seed", "tokenizer")},
+        "generation": {
+            **{name: value for name, value in shared.items() if name not in ("seed", "tokenizer")},
+            "class_names": list(datasets.trait(plan.suite.file.dataset.name, "classes"))
+            if shared.get("classes")
+            else [],
+        },
         "priors": [
             {
                 "arm": prior.arm,

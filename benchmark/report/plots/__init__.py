@@ -7,6 +7,7 @@ from benchmark.report.plots.against_published import AgainstPublished
 from benchmark.report.plots.base import Plot
 from benchmark.report.plots.by_size import BySize
 from benchmark.report.plots.codewords import CodewordsMoving
+from benchmark.report.plots.generation import Generated, GenerationScatter, PriorTraining
 from benchmark.report.plots.rank_frequency import RankFrequency
 from benchmark.report.plots.reconstructions import Reconstructions
 from benchmark.report.plots.response import Response
@@ -33,6 +34,9 @@ for _plot in (
     Reconstructions(),
     CodewordsMoving(),
     Speech(),
+    Generated(),
+    GenerationScatter(),
+    PriorTraining(),
 ):
     PLOTS.add(_plot.name, _plot, type(_plot))
 

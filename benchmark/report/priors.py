@@ -1,0 +1,78 @@
+"""The priors of a results folder by arm and place: means over tokenizers, and how far priors on one of them differ."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from benchmark.metrics.catalogue import find
+from benchmark.report.grid import Grid
+from benchmark.report.places import Place
+from benchmark.report.statistics import Interval, t_interval
+
+FIRST = 0
+"""Seed of the prior that every tokenizer has; further ones show the priors' own spread and enter no mean."""
+
+
+class Priors:
+    """What the second stage of a suite measured.
+
+    ``rows``: a prior each that ended well, the first of its tokenizer; ``all_rows``: with the further ones.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        found = grid.results.priors
+        self.all_rows = found[found["status"] == "ok"] if len(found) else pd.DataFrame({"arm": [], "place": []})
+        self.rows = self.all_rows[self.all_rows["prior_seed"] == FIRST] if len(self.all_rows) else self.all_rows
+        self._index = {place: number for number, place in enumerate(grid.results.places)}
+
+    def __bool__(self) -> bool:
+        """Whether any ended well."""
+        return len(self.rows) > 0
+
+    def named(self, *names: str) -> list[str]:
+        """Those of ``names`` that were measured; ``samples_fd`` and the like stand for that of any network."""
+        found: list[str] = []
+        for name in names:
+            alike = [own for own in self.rows.columns if own == name]
+            if name.endswith(("_fd", "_kid")):
+                alike += [own for own in self.rows.columns if own.startswith(f"{name}_") and find(own)]
+                alike += [own for own in self.rows.columns if own == name.replace("_fd", "_rfid")]
+            found += [own for own in alike if self.rows[own].notna().any()]
+        return found
+
+    def at(self, arm: str, place: Place) -> pd.DataFrame:
+        """The rows of an arm at a place, lowest seed first."""
+        rows = self.rows
+        return rows[(rows["arm"] == arm) & (rows["place"] == self._index[place])].sort_values("seed")
+
+    def interval(self, arm: str, place: Place, metric: str) -> Interval | None:
+        """Mean over tokenizers with its interval."""
+        return t_interval(self.at(arm, place)[metric].to_numpy(dtype=float)) if len(self.at(arm, place)) else None
+
+    def left_out(self) -> list[str]:
+        """Arms without any prior, and why, a sentence for each reason."""
+        found = self.grid.results.priors
+        without = found[found["key"].isna()]
+        reasons: dict[str, dict[str, None]] = {}
+        for arm, reason in zip(without["arm"], without["unavailable"], strict=True):
+            reasons.setdefault(str(reason), {})[f"`{arm}`"] = None
+        return [
+            f"{len(arms)} {'arm has' if len(arms) == 1 else 'arms have'} no prior ({reason}): {', '.join(arms)}."
+            for reason, arms in reasons.items()
+        ]
+
+    def spread(self, metric: str) -> list[tuple[str, float, int]]:
+        """Arm, standard deviation of ``metric`` over the priors on one tokenizer, and how many those are."""
+        found = []
+        for arm, tokenizer in self._repeated():
+            values = tokenizer[metric].dropna().to_numpy(dtype=float)
+            if len(values) > 1:
+                found.append((arm, float(np.std(values, ddof=1)), len(values)))
+        return found
+
+    def _repeated(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        for (arm, _, _), rows in self.all_rows.groupby(["arm", "place", "seed"], sort=False):
+            if len(rows) > 1:
+                yield str(arm), rows

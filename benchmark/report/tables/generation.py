@@ -1,0 +1,139 @@
+"""The second stage: what priors learn of the codes of every arm, and samples beside what they could be."""
+
+import pandas as pd
+
+from benchmark.report.columns import Column, column
+from benchmark.report.grid import Grid
+from benchmark.report.notes import definition_note, measurement_note
+from benchmark.report.places import Place
+from benchmark.report.priors import Priors
+from benchmark.report.statistics import LEVEL
+from benchmark.report.table import Block, Cell, Table
+
+MODELLED = (
+    "code_length",
+    "code_length_codes",
+    "code_length_pixels",
+    "nll",
+    "single_entropy",
+    "structure",
+    "samples_fd",
+    "samples_kid",
+    "samples_class_told",
+    "samples_usage",
+    "samples_perplexity",
+)
+ANCHORED = (
+    *(f"{of}_fd" for of in ("samples", "reconstructions", "single", "uniform", "train")),
+    *(f"{of}_kid" for of in ("samples", "reconstructions", "single", "uniform", "train")),
+    *(
+        f"{of}_{share}"
+        for share in ("precision", "recall", "density", "coverage")
+        for of in ("samples", "reconstructions")
+    ),
+    "samples_class_told",
+    "reconstructions_class_told",
+    "samples_nearest_train",
+    "test_nearest_train",
+    "nll_train",
+)
+
+
+def generation_table(grid: Grid) -> Table | None:
+    """Code length and its parts, what structure the prior found, and its samples; None where no prior ended well."""
+    return _table(grid, "generation", "what a prior learns of the codes", MODELLED)
+
+
+def generation_anchors_table(grid: Grid) -> Table | None:
+    """Samples beside anchors, from the best that they could be to the worst; None where no prior ended well."""
+    return _table(grid, "generation_anchors", "samples beside what they could be at best and at worst", ANCHORED)
+
+
+def _table(grid: Grid, name: str, title: str, names: tuple[str, ...]) -> Table | None:
+    priors = Priors(grid)
+    columns = [column(metric) for metric in priors.named(*names)] if priors else []
+    if not columns:
+        return None
+    places = [place for place in grid.places if any(len(priors.at(arm, place)) for arm in grid.arms)]
+    blocks = [Block(grid.title(place), _rows(priors, place, columns)) for place in places]
+    return Table(
+        grid.results.plan["suite"],
+        name,
+        f"{grid.results.plan['question']} – {title}",
+        ["Arm", *(shown.heading for shown in columns), "n"],
+        blocks,
+        _data(priors, places, columns),
+        [*_reading(priors), *_spread(priors, columns), *priors.left_out(), *_withheld(priors)],
+        [_protocol(grid), definition_note(columns)],
+    )
+
+
+def _rows(priors: Priors, place: Place, columns: list[Column]) -> list[list[Cell]]:
+    rows = []
+    for arm in priors.grid.arms:
+        if count := len(priors.at(arm, place)):
+            cells = [Cell(shown.text(priors.interval(arm, place, shown.name))) for shown in columns]
+            rows.append([Cell(f"`{arm}`"), *cells, Cell(str(count))])
+    return rows
+
+
+def _data(priors: Priors, places: list[Place], columns: list[Column]) -> pd.DataFrame:
+    rows = []
+    for place in places:
+        for arm in priors.grid.arms:
+            if not (count := len(priors.at(arm, place))):
+                continue
+            row: dict[str, object] = {"arm": arm, **priors.grid.coordinates(place), "n": count}
+            for shown in columns:
+                interval = priors.interval(arm, place, shown.name)
+                row[shown.name] = interval.mean if interval else None
+                row[f"{shown.name}_half_width"] = interval.half_width if interval else None
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _reading(priors: Priors) -> list[str]:
+    found = priors.grid.results.plan.get("generation", {})
+    settings, sampling = found.get("prior", {}), found.get("sampling", {})
+    sizes = ", ".join(f"{name} {value}" for name, value in settings.items() if name not in ("name", "version"))
+    most = int(priors.rows.groupby(["arm", "place"]).size().max())
+    seeds = (
+        "one prior a cell (n = 1), no interval"
+        if most == 1
+        else (f"mean ± half-width of the {100 * LEVEL:.0f} % Student-t interval over n tokenizers, a prior each")
+    )
+    told = "told the class" if found.get("classes") else "told no class"
+    return [
+        f"All arms have the same prior ({settings.get('name', '')}: {sizes}), {told}; {seeds}.",
+        f"{sampling.get('images', 0):,} samples at temperature {sampling.get('temperature', 1):g}, nothing cut off and "
+        "no guidance. Nothing is marked best: a prior says how well codes are modelled, and not how good a method is.",
+    ]
+
+
+def _spread(priors: Priors, columns: list[Column]) -> list[str]:
+    sentences = []
+    for shown in columns:
+        if spread := priors.spread(shown.name):
+            parts = (f"`{arm}` {shown.finer().number(deviation)} ({count})" for arm, deviation, count in spread)
+            sentences.append(f"{shown.label} {', '.join(parts)}")
+    if not sentences:
+        return []
+    return [f"Standard deviation over several priors on one tokenizer (how many): {'; '.join(sentences)}."]
+
+
+def _withheld(priors: Priors) -> list[str]:
+    found: dict[str, None] = {}
+    for key in priors.rows["key"]:
+        for name, detail in priors.grid.results.records[key]["details"].items():
+            if name != "prior" and isinstance(detail, dict):
+                found[measurement_note(column(name).label, detail)] = None
+    return list(found)
+
+
+def _protocol(grid: Grid) -> str:
+    """How priors were trained, in one line."""
+    training = grid.results.plan.get("generation", {}).get("training", {})
+    settings = ", ".join(
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in training.items()
+    )
+    return f"Training of every prior: {settings}."
