@@ -16,13 +16,15 @@ from benchmark.metrics.catalogue import METRICS, Metric
 from benchmark.metrics.parts.speech import measures
 from benchmark.models import models
 from benchmark.objectives import objectives
-from benchmark.records.settings import Training
+from benchmark.priors import PRIORS
+from benchmark.priors import options as prior_options
+from benchmark.records.settings import PriorTraining, Training
 from benchmark.report.declarations import PaperTable, PlotOf, Style, TableOf
 from benchmark.report.paper import PaperFile
 from benchmark.report.plots import PLOTS
 from benchmark.report.tables import TABLES
 from benchmark.suite.file import available_suites, find_suite, validate
-from benchmark.suite.schema import Arm, Grid, SuiteFile, Tuning, Variant
+from benchmark.suite.schema import Arm, Generation, Grid, Sampling, Spread, SuiteFile, Tuning, Variant
 from methods import available, get
 from methods.core.registry import card_of
 from methods.core.usage import UsageError
@@ -186,6 +188,10 @@ _SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
     "plot_of": (PlotOf, "plots: [{name: mine, of: usage, arms: [simvq, vq_vae], style: {column: single}}]"),
     "style": (Style, "plots: [{name: mine, of: usage, style: {width: 3.25, font_size: 7}}]"),
     "tuning": (Tuning, "tuning: {codebook_sizes: [1024], steps: [500, 4000]}"),
+    "generation": (Generation, "generation: {prior: transformer, training: {steps: 16000}}"),
+    "generation_training": (PriorTraining, "generation: {training: {steps: 16000, batch_size: 64}}"),
+    "generation_sampling": (Sampling, "generation: {training: {steps: 16000}, sampling: {images: 10000}}"),
+    "generation_spread": (Spread, "generation: {training: {steps: 16000}, spread: {arms: [simvq], seeds: 3}}"),
 }
 
 
@@ -193,6 +199,19 @@ def _keys(kind: str) -> list[Entry]:
     return [
         Entry(kind, name, inspect.getdoc(model) or "", tuple(_fields(model)), example)
         for name, (model, example) in _SECTIONS.items()
+    ]
+
+
+def _priors(kind: str) -> list[Entry]:
+    return [
+        Entry(
+            kind,
+            name,
+            inspect.getdoc(prior) or "",
+            _signature(prior_options(name)),
+            f"generation: {{prior: {name}, training: {{steps: 16000}}}}",
+        )
+        for name, prior in PRIORS.items()
     ]
 
 
@@ -260,6 +279,7 @@ KINDS: dict[str, Callable[[str], list[Entry]]] = {
     "data sets": _components("dataset: {choice}", datasets),
     "models": _components("model: {choice}", models),
     "objectives": _components("objective: {choice}", objectives),
+    "priors": _priors,
     "evaluation by modality": _components("evaluation: {{}}", metrics),
     "further metrics": _components("evaluation: {{extra: [{choice}]}}", extra_metrics),
     "measures of speech": _components("evaluation: {{speech: [{name}]}}", measures),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import BaseModel
 
 from benchmark.metrics.catalogue import METRICS, Metric
-from benchmark.records.plan import Arm, Cell, PlanFile
+from benchmark.records.plan import Arm, Cell, PlanFile, PriorCell
 from benchmark.records.record import STATUSES, Record
 from benchmark.report.columns import PRICE
 from benchmark.report.progress import PROGRESS
@@ -19,8 +19,9 @@ Python: [python.ipynb](python.ipynb).
 
 A run's folder holds `record.json`, `history.csv` (its curves), `counts.npz` (how often each code was chosen on the test
 set: int64 `level_1` …) and `counts_train.npz` where training items were counted, samples (`samples.png` or WAV files),
-`snapshots.npz` of two-dimensional codebooks, `weights.pt` where it keeps them. Only a run with a whole record is
-finished.
+`snapshots.npz` of two-dimensional codebooks, `weights.pt` where it keeps them. That of a prior begins with `prior_`;
+it holds `generated.png` (its first samples, a row a class) and `nearest.png` (samples above the training images nearest
+to them). Only a run with a whole record is finished.
 
 Shares lie in [0, 1]. An empty cell (NaN, `null`) is a number that does not exist or was not measured: the usage of a
 method without codes, a metric that is withheld, everything of a run that did not end well.
@@ -41,6 +42,7 @@ _HISTORY = {
     "loss, reconstruction, quantizer": "of the batch: what was minimised, and its two parts",
     "the method's own terms": "of the batch, by the names that its `log` has",
     "validation_error, usage, perplexity": "of a part of the validation set, in evaluation mode",
+    "validation_nll": "of a prior: nats a position of the codes of a part of the validation set",
 }
 
 
@@ -56,6 +58,7 @@ def files_page() -> str:
             _table("plan.json", "field", _fields(PlanFile)),
             _table("plan.json: an arm", "field", _fields(Arm)),
             _table("plan.json: a cell", "field", _fields(Cell)),
+            _table("plan.json: a prior", "field", _fields(PriorCell)),
         ]
     )
 
@@ -66,6 +69,8 @@ _FAMILIES = {
     "…_level_1, …_level_2": "a metric of codes, of one level of a residual or product quantizer",
     "lpips_alex, lpips_vgg_64px": "learned perceptual distance by network, and the size to which images were enlarged",
     "fd_NETWORK, kid_NETWORK": "Fréchet and kernel distance of a network's features",
+    "samples_fd_NETWORK, train_kid_NETWORK": "of a prior: the same of samples, reconstructions, single or uniform "
+    "codes, or training images",
     "…_undefined": "items left out of a mean because the metric is undefined on them",
 }
 

@@ -293,10 +293,12 @@ def find(name: str) -> Metric | None:
         return Metric(f"{base.label} undefined", description, ",d")
     if match := _LPIPS.fullmatch(name):
         return _lpips(match["net"], match["px"])
-    if (match := _DRAWN.fullmatch(name)) and (base := find(match["base"])) is not None:
+    if (match := _DRAWN.fullmatch(name)) and (drawn := find(match["base"])) is not None:
         what, text = _AGAINST[match["of"]]
-        label = f"{base.label.replace('rFID', 'FID')}, {what}"
-        return replace(base, label=label, description=f"{base.description}, of {text} and the test images", group=None)
+        label = f"{drawn.label.replace('rFID', 'FID')}, {what}"
+        return replace(
+            drawn, label=label, description=f"{drawn.description}, of {text} and the test images", group=None
+        )
     if match := _FEATURES.fullmatch(name):
         return _distance(match["kind"], match["extractor"])
     return None

@@ -61,7 +61,11 @@ METRICS = {
     ),
 }
 _SHARES = {
-    "precision": ("Precision", "share of {0} within the ball of a real image to its fifth neighbour", ".1%"),
+    "precision": (
+        "Precision",
+        "share of {0} within the ball around a real image that reaches its fifth neighbour",
+        ".1%",
+    ),
     "recall": ("Recall", "share of real images within the ball of {0} to the fifth neighbour", ".1%"),
     "density": ("Density", "balls of real images that hold {0}, over 5; 1 where both are alike", ".3f"),
     "coverage": ("Coverage", "share of real images whose ball holds {0}", ".1%"),

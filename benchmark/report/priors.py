@@ -23,7 +23,9 @@ class Priors:
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         found = grid.results.priors
-        self.all_rows = found[found["status"] == "ok"] if len(found) else pd.DataFrame({"arm": [], "place": []})
+        self.all_rows = (
+            found[found["status"] == "ok"] if len(found) else pd.DataFrame(columns=["arm", "place", "seed", "key"])
+        )
         self.rows = self.all_rows[self.all_rows["prior_seed"] == FIRST] if len(self.all_rows) else self.all_rows
         self._index = {place: number for number, place in enumerate(grid.results.places)}
 
@@ -48,8 +50,9 @@ class Priors:
         return rows[(rows["arm"] == arm) & (rows["place"] == self._index[place])].sort_values("seed")
 
     def interval(self, arm: str, place: Place, metric: str) -> Interval | None:
-        """Mean over tokenizers with its interval."""
-        return t_interval(self.at(arm, place)[metric].to_numpy(dtype=float)) if len(self.at(arm, place)) else None
+        """Mean over tokenizers with its interval; None where it was not measured."""
+        rows = self.at(arm, place)
+        return t_interval(rows[metric].to_numpy(dtype=float)) if metric in rows else None
 
     def left_out(self) -> list[str]:
         """Arms without any prior, and why, a sentence for each reason."""

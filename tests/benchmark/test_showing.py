@@ -17,7 +17,19 @@ from benchmark.showing import reference_page
 from benchmark.suite.file import validate
 
 Write = Callable[[dict[str, object] | str], str]
-SECTIONS = ("dataset", "model", "objective", "training", "grid", "methods", "tuning", "evaluation", "tables", "plots")
+SECTIONS = (
+    "dataset",
+    "model",
+    "objective",
+    "training",
+    "grid",
+    "methods",
+    "tuning",
+    "evaluation",
+    "tables",
+    "plots",
+    "generation",
+)
 
 
 def shown(*arguments: str) -> int:

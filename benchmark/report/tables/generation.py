@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from benchmark.metrics.catalogue import find
 from benchmark.report.columns import Column, column
 from benchmark.report.grid import Grid
 from benchmark.report.notes import definition_note, measurement_note
@@ -22,50 +23,95 @@ MODELLED = (
     "samples_class_told",
     "samples_usage",
     "samples_perplexity",
-)
-ANCHORED = (
-    *(f"{of}_fd" for of in ("samples", "reconstructions", "single", "uniform", "train")),
-    *(f"{of}_kid" for of in ("samples", "reconstructions", "single", "uniform", "train")),
-    *(
-        f"{of}_{share}"
-        for share in ("precision", "recall", "density", "coverage")
-        for of in ("samples", "reconstructions")
-    ),
-    "samples_class_told",
-    "reconstructions_class_told",
     "samples_nearest_train",
     "test_nearest_train",
     "nll_train",
 )
+AGAINST = (
+    "samples_fd",
+    "samples_kid",
+    *(f"samples_{share}" for share in ("precision", "recall", "density", "coverage")),
+)
+SOURCES = {
+    "reconstructions": "its reconstructions",
+    "samples": "samples",
+    "single": "single codes",
+    "uniform": "uniform codes",
+    "train": "training images",
+}
+"""What stands against the test images, roughly from the nearest to the farthest; the last is the same for all arms."""
 
 
 def generation_table(grid: Grid) -> Table | None:
     """Code length and its parts, what structure the prior found, and its samples; None where no prior ended well."""
-    return _table(grid, "generation", "what a prior learns of the codes", MODELLED)
-
-
-def generation_anchors_table(grid: Grid) -> Table | None:
-    """Samples beside anchors, from the best that they could be to the worst; None where no prior ended well."""
-    return _table(grid, "generation_anchors", "samples beside what they could be at best and at worst", ANCHORED)
-
-
-def _table(grid: Grid, name: str, title: str, names: tuple[str, ...]) -> Table | None:
     priors = Priors(grid)
-    columns = [column(metric) for metric in priors.named(*names)] if priors else []
+    columns = [column(metric) for metric in priors.named(*MODELLED)] if priors else []
     if not columns:
         return None
-    places = [place for place in grid.places if any(len(priors.at(arm, place)) for arm in grid.arms)]
-    blocks = [Block(grid.title(place), _rows(priors, place, columns)) for place in places]
+    places = _places(priors)
     return Table(
         grid.results.plan["suite"],
-        name,
-        f"{grid.results.plan['question']} – {title}",
+        "generation",
+        f"{grid.results.plan['question']} – what a prior learns of the codes",
         ["Arm", *(shown.heading for shown in columns), "n"],
-        blocks,
+        [Block(grid.title(place), _rows(priors, place, columns)) for place in places],
         _data(priors, places, columns),
         [*_reading(priors), *_spread(priors, columns), *priors.left_out(), *_withheld(priors)],
         [_protocol(grid), definition_note(columns)],
     )
+
+
+def generation_anchors_table(grid: Grid) -> Table | None:
+    """Distances of samples to the test images beside those of anchors, at best and at worst; None as `generation`."""
+    priors = Priors(grid)
+    names = [name.removeprefix("samples_") for name in (priors.named(*AGAINST) if priors else [])]
+    if not names:
+        return None
+    columns = [_bare(name) for name in names]
+    data = _anchors(priors, names)
+    blocks = []
+    for place in _places(priors):
+        here = data.loc[(data[list(grid.coordinates(place))] == pd.Series(grid.coordinates(place))).all(axis=1)]
+        rows = [
+            [Cell(f"`{row['arm']}`" if row["arm"] else ""), Cell(SOURCES[row["of"]])]
+            + [Cell(shown.text(row[f"{name}_interval"])) for name, shown in zip(names, columns, strict=True)]
+            for row in here.to_dict("records")
+        ]
+        blocks.append(Block(grid.title(place), rows))
+    return Table(
+        grid.results.plan["suite"],
+        "generation_anchors",
+        f"{grid.results.plan['question']} – samples beside what they could be at best and at worst",
+        ["Arm", "Images", *(shown.heading for shown in columns)],
+        blocks,
+        data.drop(columns=[f"{name}_interval" for name in names]),
+        [*_reading(priors), *_withheld(priors)],
+        [_protocol(grid), definition_note(columns)],
+    )
+
+
+def _bare(name: str) -> Column:
+    """Of a metric without what it is of: a distance, or a share as that of samples has it."""
+    return column(name if find(name) else f"samples_{name}")
+
+
+def _anchors(priors: Priors, names: list[str]) -> pd.DataFrame:
+    """A row a place, an arm and what stands against the test images: mean and half-width of each of ``names``."""
+    rows = []
+    for place in _places(priors):
+        arms = [arm for arm in priors.grid.arms if len(priors.at(arm, place))]
+        for arm, of in [*((arm, of) for arm in arms for of in list(SOURCES)[:-1]), (arms[0], "train")]:
+            row: dict[str, object] = {"arm": "" if of == "train" else arm, "of": of, **priors.grid.coordinates(place)}
+            for name in names:
+                interval = priors.interval(arm, place, f"{of}_{name}")
+                row |= {name: interval.mean if interval else None, f"{name}_interval": interval}
+                row[f"{name}_half_width"] = interval.half_width if interval else None
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _places(priors: Priors) -> list[Place]:
+    return [place for place in priors.grid.places if any(len(priors.at(arm, place)) for arm in priors.grid.arms)]
 
 
 def _rows(priors: Priors, place: Place, columns: list[Column]) -> list[list[Cell]]:
