@@ -10,14 +10,15 @@ import torch
 from benchmark.data import Dataset, datasets
 from benchmark.machine import memory
 from benchmark.metrics.base import ReconstructionMetrics
-from benchmark.records.run import Run
+from benchmark.records.run import Run, tokenizer_of
 from benchmark.records.store import Store
 from benchmark.suite.memory import bytes_needed
 from benchmark.suite.plan import Plan
 from benchmark.sweep.room import shape
 from benchmark.training.batches import DeviceSplit
 from benchmark.training.evaluation import quality_metrics
-from benchmark.training.loop import HISTORY_POINTS
+from benchmark.training.loop import HISTORY_POINTS, wait_for
+from benchmark.training.system import build_system
 from benchmark.training.trainer import Trainer
 from methods import get
 
@@ -71,6 +72,8 @@ def _cost(run: Run, device: torch.device, start: float) -> Cost | None:
 
     None where weights, gradients and moments might not fit: the run has a process of its own to find out.
     """
+    if run.tokenizer is not None:
+        return _prior_cost(run, device, start)
     config = run.config
     method, size, dim = get(config["method"]), config["codebook_size"] or 1, config["model"].get("latent_dim", 1)
     needed, there = bytes_needed(method, size, dim, config["params"]), memory(device.type)
@@ -85,6 +88,31 @@ def _cost(run: Run, device: torch.device, start: float) -> Cost | None:
     return Cost(trainer.seconds_a_step(_WARM_UP, _TIMED), start + made + evaluation)
 
 
+def _prior_cost(run: Run, device: torch.device, start: float) -> Cost:
+    """As `_cost`, of a prior on the codes of a tokenizer that is not trained yet: some codes, some samples."""
+    from benchmark.priors.sampling import BATCH, draw  # and metrics, which other plans needn't wait for
+    from benchmark.priors.tokenizer import Tokenizer
+    from benchmark.priors.training import Codes, PriorTrainer, Split
+
+    config, named = run.config, tokenizer_of(run.config)
+    dataset = datasets.create(named["dataset"]["name"], run.dataset_options)
+    tokenizer = Tokenizer(build_system(named, dataset, device), dataset, device)
+    begun = time.monotonic()
+    few = dataset.test[: dataset.evaluation_batch]
+    index = tokenizer.encode(few)
+    wait_for(device)
+    encode = (time.monotonic() - begun) / len(few)
+    labels = torch.zeros(len(index), dtype=torch.int64, device=device) if config["classes"] else None
+    split = Split(index, labels)
+    trainer = PriorTrainer(config, Codes(split, split, split), tokenizer.joint.size, tokenizer.positions, device)
+    step = trainer.seconds_a_step(_WARM_UP, _TIMED)
+    begun = time.monotonic()
+    draw(trainer.prior, BATCH, 0)
+    wait_for(device)
+    sampling = (time.monotonic() - begun) / BATCH * config["sampling"]["images"]
+    return Cost(step, start + encode * (len(dataset.train) + len(dataset.validation) + len(dataset.test)) + sampling)
+
+
 @torch.no_grad()
 def _evaluation_seconds(
     trainer: Trainer, dataset: Dataset, quality: ReconstructionMetrics, device: torch.device
@@ -95,17 +123,12 @@ def _evaluation_seconds(
     for originals in itertools.islice(DeviceSplit(dataset.test, dataset.to_input, device).batches(size), 2):
         begun = time.monotonic()
         reconstructions, _, _ = system(originals)
-        _wait_for(device)
+        wait_for(device)
         seen, begun = (time.monotonic() - begun) / len(originals), time.monotonic()
         quality.update(originals, reconstructions)
-        _wait_for(device)
+        wait_for(device)
         metrics = (time.monotonic() - begun) / len(originals)
     others = len(dataset.validation) + HISTORY_POINTS * len(trainer.probe)
     if trainer.config["evaluation"].get("training_codes"):
         others += len(dataset.train)
     return len(dataset.test) * (seen + metrics) + others * seen
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

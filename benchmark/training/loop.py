@@ -177,6 +177,17 @@ class Loop(ABC):
         if self.progress.step > resumed_at:
             self._save(checkpoint)  # the evaluation may be long, and whoever keeps checkpoints wants the end
 
+    def seconds_a_step(self, warm_up: int, steps: int) -> float:
+        """Mean time of a step after ``warm_up`` others; for estimates, on a training thrown away afterwards."""
+        started = time.monotonic()
+        for step in range(warm_up + steps):
+            if step == warm_up:
+                wait_for(self.device)
+                started = time.monotonic()
+            self.step(step)
+        wait_for(self.device)
+        return (time.monotonic() - started) / steps
+
     def _save(self, checkpoint: Path) -> None:
         """Save where the training stands; a full disk costs what a kill would cost later, not the run."""
         try:
@@ -195,6 +206,12 @@ class Loop(ABC):
         first = int(all_reduce_min(torch.where(self.bad_step < 0, never, self.bad_step)))
         if first < never:
             raise DivergedError(f"the loss was not finite at step {first:,}")
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a GPU has done what it was asked to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 @contextmanager

@@ -104,17 +104,6 @@ class Trainer(Loop):
             self.average.n_averaged.zero_()
         self.progress.start_seconds += time.monotonic() - begun
 
-    def seconds_a_step(self, warm_up: int, steps: int) -> float:
-        """Mean time of a step after ``warm_up`` others; for estimates, on a trainer thrown away afterwards."""
-        started = time.monotonic()
-        for step in range(warm_up + steps):
-            if step == warm_up:
-                self.stopwatch.totals()
-                started = time.monotonic()
-            self.step(step)
-        self.stopwatch.totals()
-        return (time.monotonic() - started) / steps
-
     def step(self, step: int) -> dict[str, Tensor]:
         """Train on the batch of ``step``, which counts from 0; the terms of its loss, and the quantizer's log."""
         self.stopwatch.begin(step)

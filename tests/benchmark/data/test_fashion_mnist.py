@@ -123,6 +123,15 @@ def test_labels_lie_beside_the_images(tmp_path, packed):
     assert found.test.dtype == torch.int64
 
 
+def test_a_data_set_has_the_labels_of_its_own_test_items(tmp_path):
+    write(tmp_path, packed=True, files=FILES | LABELS)
+    data = datasets.create("fashion_mnist", {"test_items": 2})
+    found = data.labels()
+    assert [len(split) for split in found] == [len(data.train), len(data.validation), len(data.test)]
+    assert found.test.tolist() == [9, 1]  # the first and the third of five
+    assert len(datasets.trait("fashion_mnist", "classes")) == 10
+
+
 def test_labels_come_from_elsewhere_where_a_folder_has_images_only(tmp_path, monkeypatch):
     write(tmp_path, packed=True)
     monkeypatch.setattr(fashion, "fetch_debian", lambda folder: write(folder, True, FILES | LABELS))

@@ -21,6 +21,7 @@ from benchmark.suite.plan import Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
 from benchmark.suite.priors import left_out
 from benchmark.sweep.display import Display
+from benchmark.sweep.estimate import estimate_seconds
 from benchmark.sweep.launchers import Launcher
 from benchmark.sweep.runner import Outcome, Settings, run_plan
 from benchmark.training.loop import DivergedError, Stopped
@@ -167,6 +168,20 @@ def test_more_joint_codes_than_one_softmax_holds(second_stage: Callable[..., Pla
 def test_other_data_than_images(second_stage: Callable[..., Plan]) -> None:
     with pytest.raises(UsageError, match="generation is for images, but `planted` holds `latents`"):
         second_stage(dataset="planted", model="identity", evaluation={})
+
+
+def test_how_long_priors_take_is_estimated(second_stage: Callable[..., Plan]) -> None:
+    plan = second_stage(methods=[{"method": "residual_vq", "params": {"depth": 3}}])
+    seconds, basis = estimate_seconds(plan, plan.runs, None, CPU)
+    assert seconds > 0
+    assert basis == "2 timed for 3 steps each"
+
+
+def test_tokenizers_of_the_evidence_are_those_of_the_suite() -> None:
+    arms = ["vq_vae", "simvq"]
+    evidence, ours = (plan_suite(name, methods=arms) for name in ("training_length", "generation"))
+    there = {made.key for made in evidence.runs if made.steps == 16_000 and made.config["codebook_size"] == 1024}
+    assert there == {made.key for made in ours.runs if made.tokenizer is None and made.config["codebook_size"] == 1024}
 
 
 def test_missing_labels_are_one_sentence(dataset: Dataset) -> None:
