@@ -84,6 +84,10 @@ class Results:
         """Whether an arm is the whole method of its paper; what is not is shown beside those that are."""
         return bool(self.arm(arm).get("ranked", True))
 
+    def is_prior(self, key: str) -> bool:
+        """Whether a run is a prior on the codes of another, which tables of tokenizers don't speak of."""
+        return "tokenizer" in self.records[key]["config"]
+
     def is_measured(self, arm: str) -> bool:
         """Whether what an arm shows was made elsewhere and only measured here, by `benchmark.elsewhere`."""
         return bool(self.arm(arm).get("measured", False))

@@ -34,6 +34,7 @@ def content(grid: Grid) -> tuple[dict[str, Any], list[str]]:
     """The values of a page, and a sentence for each thing that is left out because there is too much of it."""
     results = grid.results
     rows = summary(results)
+    rows = rows.drop(index=[key for key in rows.index if results.is_prior(key)])
     metrics, left_out = _metrics(grid, rows)
     pairs, more = _pairs(grid)
     shown = headline(grid)

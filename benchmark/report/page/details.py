@@ -52,7 +52,8 @@ def order(grid: Grid) -> list[str]:
     first = [key for _, _, key in last_runs(grid)]
     failed = cells[cells["status"] != "ok"]["key"].head(200)
     by_seed = cells.sort_values(["seed", "place"], kind="stable")["key"]
-    return list(dict.fromkeys([*first, *failed, *by_seed, *grid.results.records]))
+    others = (key for key in grid.results.records if not grid.results.is_prior(key))
+    return list(dict.fromkeys([*first, *failed, *by_seed, *others]))
 
 
 def media(results: Results, keys: list[str], room: int) -> tuple[dict[str, str], dict[str, Any], list[str]]:

@@ -12,6 +12,8 @@ import pytest
 from benchmark.report import read
 from benchmark.report.build import build, summary
 from benchmark.report.grid import Grid
+from benchmark.report.page.content import content
+from benchmark.report.page.details import order
 from benchmark.report.plots import PLOTS
 from benchmark.report.selection import selected
 from benchmark.report.style import arm_styles
@@ -134,6 +136,13 @@ def test_a_whole_report_with_priors(made: Any) -> None:
     made.edit_plan(tables=["main", "generation"], plots=["generation"])
     written = {path.relative_to(made.folder).as_posix() for path in build(read(made.folder))}
     assert {"tables/generation.md", "tables/generation.tex", "plots/generation.png"} <= written
+
+
+def test_the_page_of_tokenizers_has_no_priors_among_its_runs(made: Any) -> None:
+    grid = Grid(read(made.folder))
+    data, _ = content(grid)
+    assert not [key for key in [*data["runs"]["key"], *order(grid)] if key.startswith("prior_")]
+    assert len(data["runs"]["key"]) == len({cell["key"] for cell in made.plan["cells"]})
 
 
 def test_priors_of_other_settings_are_told(made: Any) -> None:
