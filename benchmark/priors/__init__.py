@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.priors.base import Prior
+from benchmark.priors.pixelcnn import PixelCNNPrior
 from benchmark.priors.transformer import TransformerPrior
 from methods.core.usage import UsageError, check_options, did_you_mean, options_of
 
-PRIORS: dict[str, type[Prior]] = {"transformer": TransformerPrior}
+PRIORS: dict[str, type[Prior]] = {"pixelcnn": PixelCNNPrior, "transformer": TransformerPrior}
 """By the names that suites use."""
 _SUPPLIED = ("codebook_size", "positions", "classes")
 
