@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import scipy.stats
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -109,3 +110,33 @@ def test_every_cell_of_the_clustering_table():
             mean, best = means[suite].loc[arm, value], means[suite].loc["kmeans", value]
             above = 100 * (mean.quantization_error / best.quantization_error - 1)
             assert cell == f"{above:+.1f} %; {100 * mean.usage:.1f} %".replace("-", "−"), (arm, suite, value)
+
+
+class TestSimvqAblation:
+    """What is trained, and from which start."""
+
+    def test_every_cell_of_its_table(self):
+        shown = table("results/README.md", "**What makes SimVQ work")
+        done = runs("simvq_ablation").groupby("arm")
+        assert len(shown) == 12
+        for label, cells in shown.items():
+            one = done.get_group(re.split("[` ]", label)[-1])
+            digits = {"usage": 1, "perplexity": 0, "effective_rank": 1, "psnr": 2}
+            expected = [with_interval((100 if of == "usage" else 1) * one[of], places) for of, places in digits.items()]
+            assert cells == expected, label
+
+    def test_what_freezing_the_codebook_costs(self):
+        psnr = runs("simvq_ablation").pivot(index="seed", columns="arm", values="psnr")
+        found = printed("PSNR is higher in each of the three seeds, by #, # and # dB.")
+        assert found == [round(difference, 2) for difference in psnr.train_both - psnr.train_w]
+
+    def test_usage_before_the_map(self):
+        usage = runs("simvq_ablation").query("arm == 'train_w'")[["usage_unmapped", "usage"]].mean()
+        found = printed("would hit # % of the rows of C themselves against # % of CW")
+        assert found == [round(100 * usage.usage_unmapped), round(100 * usage.usage, 1)]
+
+
+def with_interval(values: pd.Series, places: int) -> str:
+    """Mean and half the width of the 95 % Student-t interval."""
+    half = scipy.stats.t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5
+    return f"{values.mean():.{places}f} ± {half:.{places}f}"
