@@ -14,9 +14,11 @@ METRICS = {
         _BITS,
     ),
     "code_length_codes": Metric(
-        "of it codes", "the part of the code length that class and codes take", ".3f", unit=_BITS
+        "Code length, codes", "the part of the code length that class and codes take", ".3f", unit=_BITS
     ),
-    "code_length_pixels": Metric("of it pixels", "the part of the code length that pixels take", ".3f", unit=_BITS),
+    "code_length_pixels": Metric(
+        "Code length, pixels", "the part of the code length that pixels take", ".3f", unit=_BITS
+    ),
     "pixel_scale": Metric("Scale", "of the logistic around the decoder's image, images in [-1, 1]", ".4f"),
     "nll": Metric(
         "NLL", "−log₂ P of a code of the test images under the prior, given those before it", ".3f", unit=_POSITION
@@ -39,13 +41,13 @@ METRICS = {
         "Perplexity (samples)", "exp of the entropy of the frequencies of samples' codes", ",.1f", unit="codes"
     ),
     "samples_nearest_train": Metric(
-        "To training image",
+        "Sample to training image",
         "root mean squared difference a value, images in [-1, 1], of a sample and the training image nearest to it, "
         "mean over at most 1,000",
         ".4f",
     ),
     "test_nearest_train": Metric(
-        "same of test images", "the same of test images: samples far below it are copies", ".4f"
+        "Test to training image", "the same of test images: samples far below it are copies", ".4f"
     ),
     "samples_class_told": Metric(
         "Class told",

@@ -12,6 +12,7 @@ from benchmark.report.frame import Results, unusable
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.plots.base import (
+    NARROW,
     PANELS_A_ROW,
     Plot,
     arm_handles,
@@ -24,12 +25,15 @@ from benchmark.report.plots.base import (
     wrapped,
 )
 from benchmark.report.plots.direct import Point, name_curves, name_points, tall_enough
+from benchmark.report.plots.page import page_width
 from benchmark.report.priors import Priors
 from benchmark.report.style import CEILING, Style
 
 GENERATED = "generated.png"
 SHEET_INCHES = 2.3
 """Width of the samples of one arm."""
+NAMES_INCHES = 0.8
+"""Of the classes, beside the first samples of a row."""
 ARMS_A_ROW = 4
 BITS = 1 / np.log(2)
 
@@ -48,6 +52,8 @@ class Generated(Plot):
         rows, columns = wrapped(len(sheets), ARMS_A_ROW)
         tall = max(sheet.shape[0] / sheet.shape[1] for _, sheet in sheets)
         figure, axes = panels(rows, columns, width=SHEET_INCHES, height=SHEET_INCHES * tall + 0.35)
+        if names and not page_width():
+            figure.set_figwidth(figure.get_figwidth() + NAMES_INCHES)
         for number, axis in enumerate(axis for row in axes for axis in row):
             if number >= len(sheets):
                 axis.remove()
@@ -132,7 +138,7 @@ class PriorTraining(Plot):
                 end = (float(curve.index[-1]), float(curve.iloc[-1]))
                 axis.plot(*([value] for value in end), linestyle="none", clip_on=False, **styles[arm].point())
                 ends[axis][arm] = end
-            make_logarithmic(axis.xaxis)
+            make_logarithmic(axis.xaxis, narrow=_spread(curves) < NARROW)
             axis.set_xlabel("Step of the prior")
             set_title(axis, grid.title(place))
         for axis in axes[len(places) :]:
@@ -142,6 +148,11 @@ class PriorTraining(Plot):
         arms = [arm for arm in grid.arms if any(arm == found for found, _ in curves)]
         name_curves(figure, ends, arm_handles(arms, styles), styles)
         return figure
+
+
+def _spread(curves: dict[tuple[str, Place], pd.Series]) -> float:
+    """The last step over the first."""
+    return max(float(curve.index[-1]) for curve in curves.values()) / min(float(c.index[0]) for c in curves.values())
 
 
 def _sheets(grid: Grid) -> list[tuple[str, np.ndarray]]:
