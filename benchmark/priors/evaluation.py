@@ -106,18 +106,20 @@ def distances(
 ) -> Measured:
     """Features of samples against those of the test images, beside what stands in for them at best and at worst.
 
-    Anchors: the tokenizer's reconstructions of the test images, codes drawn from their frequencies on the training set
-    one by one, codes drawn uniformly, and as many training images.
+    Anchors: the tokenizer's reconstructions of as many test images, codes drawn one by one from their frequencies on the
+    training set, codes drawn uniformly, and as many training images.
     """
     dataset, device, begun = tokenizer.dataset, tokenizer.device, time.monotonic()
     generator = torch.Generator().manual_seed(derive_seed("anchors", config["seed"]))
     shape = (len(samples), codes.test.index.shape[1])
     size = tokenizer.joint.size
+    # As many as there are samples, where there are: recall and coverage depend on the number.
+    seen = codes.test.some(_spread(len(codes.test.index), len(samples)))
     single = Unigram(codes.train.index.cpu(), size).sample(shape, generator)
     uniform = torch.randint(size, shape, generator=generator)
     images = {
         "samples": samples,
-        "reconstructions": images_of(tokenizer, codes.test.index),
+        "reconstructions": images_of(tokenizer, seen.index),
         "single": images_of(tokenizer, single.to(device)),
         "uniform": images_of(tokenizer, uniform.to(device)),
         "train": dataset.train[_spread(len(dataset.train), len(samples))],
@@ -136,7 +138,7 @@ def distances(
             metrics |= {f"{name}_{share}": value for share, value in shares.items()}
     if isinstance(extractor, Classifier) and config["classes"]:
         asked = classes_asked(len(samples), config["classes"])
-        told = {"samples": asked, "reconstructions": codes.test.labels}
+        told = {"samples": asked, "reconstructions": seen.labels}
         for name, classes in told.items():
             assert classes is not None
             same = extractor.classify(found[name]) == classes.to(device)
