@@ -106,8 +106,8 @@ def distances(
 ) -> Measured:
     """Features of samples against those of the test images, beside what stands in for them at best and at worst.
 
-    Anchors: the tokenizer's reconstructions of as many test images, codes drawn one by one from their frequencies on the
-    training set, codes drawn uniformly, and as many training images.
+    Anchors: the tokenizer's reconstructions of as many test images, codes drawn one by one from their frequencies on
+    the training set, codes drawn uniformly, and as many training images.
     """
     dataset, device, begun = tokenizer.dataset, tokenizer.device, time.monotonic()
     generator = torch.Generator().manual_seed(derive_seed("anchors", config["seed"]))
