@@ -22,8 +22,6 @@ What was looked for and could not be had in full, or is not built yet. Nothing o
 - StableVQ (arXiv 2609.26774): the authors' repository (Tt-DAY/StableVQ) holds a project page and no code.
 - TransVQ and NS-VQ, the non-stationary quantizers (arXiv 2602.18896; no kin of `nsvq`): the code is public
   (CAIR-LAB-WFUSM/NS-VQ-TransVQ) and not built here yet.
-- VP-VAE and FSP (arXiv 2602.17133): the code is public (zhai-lw/vp-vae) and not built here yet. VP-VAE has no codebook
-  while it trains; it is made by k-means of a queue of 16·D latents a codeword when the model is evaluated.
 """
 
 
