@@ -23,7 +23,7 @@ _MEMBERS = {
     "plain codebook": ("vq_vae", "vq_vae_ema"),
     "other gradients": ("rotation_trick", "nsvq", "diveq"),
     "restarted codewords": ("codebook_reset", "cvq_vae", "ema_expiry"),
-    "codewords behind a map": ("simvq", "affine_vq", "dimvq", "factorized_vq", "fvq", "vqgan_lc"),
+    "codewords behind a map": ("simvq", "affine_vq", "dimvq", "factorized_vq", "fvq", "trans_vq", "vqgan_lc"),
     "matched distributions": ("optvq", "vp_vae", "vq_wae", "wasserstein_vq"),
     "soft assignment": ("sq_vae", "gumbel_vq", "ibq"),
     "fixed grid": ("fsq", "ifsq", "fsp", "lfq", "bsq", "ll_vq_vae"),

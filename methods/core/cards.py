@@ -20,8 +20,10 @@ What was looked for and could not be had in full, or is not built yet. Nothing o
 - Group-VQ (arXiv 2510.13331): the code that the paper names was not found, and of its text only the opening; how
   codewords are grouped, mapped and started is not told there.
 - StableVQ (arXiv 2609.26774): the authors' repository (Tt-DAY/StableVQ) holds a project page and no code.
-- TransVQ and NS-VQ, the non-stationary quantizers (arXiv 2602.18896; no kin of `nsvq`): the code is public
-  (CAIR-LAB-WFUSM/NS-VQ-TransVQ) and not built here yet.
+- NS-VQ, beside `trans_vq` in arXiv 2602.18896, and the NSVQ of arXiv 2606.11363 (neither is kin of `nsvq`): the
+  released class of the first (CAIR-LAB-WFUSM/NS-VQ-TransVQ) reads an attribute that it does not have (`alpha`), and
+  computes the width of its kernel only where it is not told the epoch, of which that width is a function; of the second
+  there is no code and of its text only the opening.
 """
 
 
