@@ -25,7 +25,7 @@ _MEMBERS = {
     "restarted codewords": ("codebook_reset", "cvq_vae", "ema_expiry"),
     "codewords behind a map": ("simvq", "affine_vq", "dimvq", "factorized_vq", "fvq", "trans_vq", "vqgan_lc"),
     "matched distributions": ("optvq", "vp_vae", "vq_wae", "wasserstein_vq"),
-    "soft assignment": ("sq_vae", "gumbel_vq", "ibq"),
+    "soft assignment": ("sq_vae", "edvae", "gaussian_quant", "gumbel_vq", "ibq"),
     "fixed grid": ("fsq", "ifsq", "fsp", "lfq", "bsq", "ll_vq_vae"),
     "several levels": ("residual_vq", "residual_simvq", "residual_fsq", "product_vq", "qinco", "hqa"),
     OTHERS: ("sc_vae", "vector_quantize_pytorch", "no_quantization", "kmeans"),

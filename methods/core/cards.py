@@ -19,11 +19,17 @@ What was looked for and could not be had in full, or is not built yet. Nothing o
 
 - Group-VQ (arXiv 2510.13331): the code that the paper names was not found, and of its text only the opening; how
   codewords are grouped, mapped and started is not told there.
-- StableVQ (arXiv 2609.26774): the authors' repository (Tt-DAY/StableVQ) holds a project page and no code.
+- HQ-VAE's RSQ (arXiv 2401.00365): the authors' code was not found, and of its text only the opening.
 - NS-VQ, beside `trans_vq` in arXiv 2602.18896, and the NSVQ of arXiv 2606.11363 (neither is kin of `nsvq`): the
-  released class of the first (CAIR-LAB-WFUSM/NS-VQ-TransVQ) reads an attribute that it does not have (`alpha`), and
-  computes the width of its kernel only where it is not told the epoch, of which that width is a function; of the second
-  there is no code and of its text only the opening.
+  released classes (CAIR-LAB-WFUSM/NS-VQ-TransVQ, NS_Trans_VQ_ImageNet/ldm/modules/quantizer.py) read an attribute that
+  they do not have (`alpha`), and use their kernel, whose width is a function of the epoch, only where they are told no
+  epoch.
+- ProVQ (arXiv 2603.22304): no code was found, and of its text only the opening; how hardness grows is not told there.
+- QINCo2's beam search: its code is public (facebookresearch/Qinco) and not built here yet; `qinco` has its
+  pre-selection of candidates.
+- StableVQ (arXiv 2609.26774): the authors' repository (Tt-DAY/StableVQ) holds a project page and no code.
+- VAEVQ (arXiv 2511.06863): its code is public (script-Yang/VAEVQ); a training step decodes two latents of an item, one
+  drawn from a Gaussian and one quantized, and both reconstructions count, where a quantizer here gives the decoder one.
 """
 
 
