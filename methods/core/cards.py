@@ -25,8 +25,6 @@ What was looked for and could not be had in full, or is not built yet. Nothing o
   they do not have (`alpha`), and use their kernel, whose width is a function of the epoch, only where they are told no
   epoch.
 - ProVQ (arXiv 2603.22304): no code was found, and of its text only the opening; how hardness grows is not told there.
-- QINCo2's beam search: its code is public (facebookresearch/Qinco) and not built here yet; `qinco` has its
-  pre-selection of candidates.
 - StableVQ (arXiv 2609.26774): the authors' repository (Tt-DAY/StableVQ) holds a project page and no code.
 - VAEVQ (arXiv 2511.06863): its code is public (script-Yang/VAEVQ); a training step decodes two latents of an item, one
   drawn from a Gaussian and one quantized, and both reconstructions count, where a quantizer here gives the decoder one.
