@@ -36,7 +36,7 @@ class QINCo(Quantizer):
         candidates: how many codewords of a level are tried: those nearest to the residual in a second codebook
             that learns to predict the adapted ones. 0 tries all.
         beta: weight of the commitment loss.
-        beam: how many prefixes are kept from level to level while codes are looked for, in training too; QINCo2's is 32.
+        beam: how many prefixes are kept from level to level while codes are looked for, in training too; 32 in QINCo2.
     """
 
     card = Card(

@@ -71,6 +71,7 @@ class VPVAE(ProjectedQuantizer):
     max_codebook_size_cpu = 1024  # each latent is compared with 131,072 others, twice a step
     queue: Tensor
     position: Tensor
+    codebook: Tensor
     compiled: Tensor
 
     def __init__(
@@ -117,11 +118,11 @@ class VPVAE(ProjectedQuantizer):
         """To train or to evaluate; for the latter the codebook is made anew where latents have come since."""
         super().train(mode)
         if not mode and not self.compiled:
-            self._compile()
+            self._make_codebook()
         return self
 
     @torch.no_grad()
-    def _compile(self) -> None:
+    def _make_codebook(self) -> None:
         """k-means of the queue, the same on every process and whenever it is done."""
         device = self.queue.device
         with alone(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
