@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from benchmark.cache import prepared
 from benchmark.data import datasets
@@ -82,7 +83,8 @@ def make(name: str, config: dict[str, Any], positions: int | None) -> dict[str, 
     source = datasets.create(name, config["dataset"])
     with torch.random.fork_rng(devices=[]):
         trainer = Trainer(config, source, torch.device("cpu"))
-        for step in range(config["training"]["steps"]):
+        # Minutes before a sweep begins, which otherwise would say nothing.
+        for step in tqdm(range(config["training"]["steps"]), desc=f"the encoder of {name}", unit="step", disable=None):
             trainer.step(step)
         encoder = trainer.system.eval()
         generator = torch.Generator().manual_seed(derive_seed("latents"))
