@@ -9,6 +9,7 @@ CPUS    ?=#             CPU threads of each run (default: the cores shared among
 RESULTS ?= results#     where records, tables and plots go
 LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine unless ADDRESS names one
 ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
+LOG     ?=#             tensorboard or wandb: show the runs there too, side by side
 TIME_LIMIT ?=#          stop within this time with everything saved, e.g. 540, 9m, 1h30m; the same command goes on
 RETRY   ?=#             do runs of these statuses again, e.g. failed,timeout
 SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
@@ -36,7 +37,7 @@ locked = $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no
 hashed = $(locked) --require-hashes
 pins   = $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make lock'
 where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) $(if $(strip $(CPUS)),--cpus $(CPUS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
-         $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
+         $(if $(strip $(LOG)),--log $(LOG)) $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench plan status tune verify tables page merge thin sensitivity simulate check list perf test test-all \

@@ -7,10 +7,12 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.machine import available_cores, thread_limit
+from benchmark.records.kept import kept_weights
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher, LocalLauncher
+from benchmark.sweep.loggers import follow
 from benchmark.sweep.room import free_on, jobs_that_fit, needs_of
 from benchmark.sweep.runner import Outcome, Settings, run_plan
 from benchmark.sweep.time_limit import seconds_of, stop_at
@@ -30,12 +32,17 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
         beside=beside,
         stop_at=stop_at(options.began, seconds_of(options.time_limit)) if options.time_limit else None,
     )
+    display = Display()
+    follower = follow(options.log, store, display.note)
+    return run_plan(plan, store, launcher, settings, display, lambda: prepare(plan, store), follower)
 
-    return run_plan(plan, store, launcher, settings, Display(), lambda: prepare_data(plan))
 
-
-def prepare_data(plan: Plan) -> None:
-    """Once before the runs, so that a data set is fetched by one process and what is wrong with it is said at once."""
+def prepare(plan: Plan, store: Store) -> None:
+    """Once before the runs, so that a data set is fetched by one process, and what is wrong with it, or with weights to
+    start from, is said at once.
+    """
+    for key in {run.init_from for run in plan.runs if "run" in run.config.get("init_from", {})} - {None}:
+        kept_weights(store.folder.resolve().parent, str(key))
     for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
         datasets.create(plan.suite.file.dataset.name, given)
 
