@@ -24,7 +24,7 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
     """Do what is left of ``plan`` where the options say."""
     launcher, threads, beside = _launcher(plan, store, options, device)
     settings = Settings(
-        "cuda" if options.launcher == "ray" and device != "cpu" else device,  # Ray says which GPUs a run sees
+        "cuda" if options.launcher != "local" and device != "cpu" else device,  # a cluster says which GPUs a run sees
         threads=threads,
         plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
         retry=tuple(options.retry),
@@ -50,15 +50,20 @@ def prepare(plan: Plan, store: Store) -> None:
 def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> tuple[Launcher, int, int]:
     """The launcher, the threads of each run, and how many share a device."""
     processes = _processes(plan)
+    for name, only in (("address", ("ray",)), ("gpus", ("ray", "slurm")), ("slurm", ("slurm",))):
+        if getattr(options, name) not in (None, {}) and options.launcher not in only:
+            raise UsageError(f"--{name} is for --launcher {' and '.join(only)}")
+    gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
+    if options.launcher == "slurm":
+        from benchmark.sweep.launchers.slurm import SlurmLauncher
+
+        slurm = SlurmLauncher(options.slurm, options.jobs, options.cpus, gpus)
+        return slurm, slurm.threads, slurm.together
     if options.launcher == "ray":
         from benchmark.sweep.launchers.ray import RayLauncher
 
-        gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
         ray = RayLauncher(options.address, options.jobs, options.cpus, gpus)
         return ray, ray.threads, round(1 / gpus) if 0 < gpus < 1 else 1
-    for name in ("address", "gpus"):
-        if getattr(options, name) is not None:
-            raise UsageError(f"--{name} is for --launcher ray")
     _check_devices(processes, device)
     jobs, threads = jobs_and_threads(plan, store, device, options.jobs)
     return LocalLauncher(jobs), int(options.cpus) if options.cpus else threads, jobs
