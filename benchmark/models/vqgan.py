@@ -139,12 +139,14 @@ class VQGANDecoder(Decoder):
 
 
 class VQGAN(ImageAutoencoder):
-    """Encoder and decoder with a 1x1 convolution on either side of the quantizer."""
+    """Encoder and decoder with a 1x1 convolution on either side of the quantizer, or none."""
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, latent_dim: int, positions: tuple[int, int]) -> None:
+    def __init__(
+        self, encoder: Encoder, decoder: Decoder, latent_dim: int, positions: tuple[int, int], quant_conv: bool
+    ) -> None:
         super().__init__(encoder, decoder, latent_dim, positions)
-        self.quant_conv = nn.Conv2d(latent_dim, latent_dim, 1)
-        self.post_quant_conv = nn.Conv2d(latent_dim, latent_dim, 1)
+        self.quant_conv: nn.Module = nn.Conv2d(latent_dim, latent_dim, 1) if quant_conv else nn.Identity()
+        self.post_quant_conv: nn.Module = nn.Conv2d(latent_dim, latent_dim, 1) if quant_conv else nn.Identity()
 
     def encode(self, items: Tensor) -> Tensor:
         """Latents ``[B, H', W', D]`` of images ``[B, C, H, W]``."""
@@ -160,6 +162,8 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     sides = options["attention"]
     if sides is not None and not (isinstance(sides, list) and all(isinstance(side, int) for side in sides)):
         raise UsageError(f"{WHAT}: attention must be a list of resolutions in pixels, not {sides!r}")
+    if not isinstance(quant_conv := options.get("quant_conv", True), bool):
+        raise UsageError(f"{WHAT}: quant_conv must be true or false, not {quant_conv!r}")
     return sized(WHAT, options, {name: {**size, "attention": None} for name, size in SIZES.items()})
 
 
@@ -175,7 +179,7 @@ def _attends(sides: list[int] | None, height: int, levels: int) -> list[bool]:
     return [resolution in ([resolutions[-1]] if sides is None else sides) for resolution in resolutions]
 
 
-@models.register("vqgan", checked, modality="image")
+@models.register("vqgan", checked, modality="image", added=("quant_conv",))
 def vqgan(
     *,
     size: str = "tiny",
@@ -185,6 +189,7 @@ def vqgan(
     attention: list[int] | None = None,
     latent_dim: int | None = None,
     recompute: bool = False,
+    quant_conv: bool = True,
     item_shape: tuple[int, ...],
 ) -> Autoencoder:
     """The VQGAN of taming-transformers (Esser et al., arXiv 2012.09841), for images.
@@ -192,8 +197,10 @@ def vqgan(
     ``size``: ``tiny`` (two cores, f4), ``small`` (f8) or ``paper`` (f16, D = 256), over which numbers may be set:
     ``channels`` at full resolution, their ``multipliers``, one a resolution (n of them downsample by 2ⁿ⁻¹), ``blocks``
     a resolution. ``attention``: the resolutions, by their height in pixels, that have it besides the middle, which
-    always does; the lowest alone unless said. ``recompute`` keeps less of a step in memory and takes about a third
-    longer. Names and shapes of its state are those of the authors' checkpoints.
+    always does; the lowest alone unless said. ``quant_conv``: a 1x1 convolution on either side of the quantizer; a
+    method that projects by itself needs none, as ``factorized_vq`` in LlamaGen's tokenizer. ``recompute`` keeps less of
+    a step in memory and takes about a third longer. Names and shapes of its state are those of the authors'
+    checkpoints.
 
     Raises:
         UsageError: sides that can't be halved so often, attention at a resolution that does not occur.
@@ -203,5 +210,5 @@ def vqgan(
     attends = _attends(attention, item_shape[1], len(numbers["multipliers"]))
     shape = Shape.of(numbers, attends)
     parts = VQGANEncoder(item_shape[0], shape), VQGANDecoder(item_shape[0], shape)
-    model = VQGAN(*parts, shape.dim, positions)
+    model = VQGAN(*parts, shape.dim, positions, quant_conv)
     return model.to(memory_format=torch.channels_last)

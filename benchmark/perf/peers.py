@@ -55,13 +55,7 @@ def package_simvq(codebook_size: int, dim: int) -> nn.Module:
     from vector_quantize_pytorch import SimVQ
 
     return VectorQuantizePyTorch(
-        SimVQ(
-            dim,
-            codebook_size,
-            init_fn=lambda codebook: codebook * dim**-0.5,
-            rotation_trick=False,
-            input_to_quantize_commit_loss_weight=BETA,
-        )
+        SimVQ(dim, codebook_size, rotation_trick=False, input_to_quantize_commit_loss_weight=BETA)
     )
 
 

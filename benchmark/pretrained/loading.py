@@ -29,8 +29,8 @@ def load_pretrained(path: Path, family: Family, model: nn.Module, quantizer: nn.
             missing or have another shape, and what the file seems to be.
     """
     archive = read_archive(path)
-    stored = _tensors(archive)
-    places = {name: (model, name) for name in model.state_dict()}
+    stored = _tensors(archive, family.states)
+    places = {family.rename(name, _resolutions(model)): (model, name) for name in model.state_dict()}
     places |= {theirs: (quantizer, ours) for ours, theirs in family.quantizer.items()}
     if others := set(quantizer.state_dict()) - set(family.quantizer) - {"initialised"}:
         raise UsageError(
@@ -44,16 +44,22 @@ def load_pretrained(path: Path, family: Family, model: nn.Module, quantizer: nn.
     values = archive.tensors({name: stored[averaged[name]] for name in shapes})
     with torch.no_grad():
         for theirs, (module, ours) in places.items():
-            module.state_dict()[ours].copy_(values[theirs])
+            place = module.state_dict()[ours]
+            place.copy_(values[theirs].reshape(place.shape))
     of_averages = sum(source != name for name, source in averaged.items())
     return Loaded(family.title, len(values), of_averages, sorted(archive.placeholders))
 
 
-def _tensors(archive: Archive) -> dict[str, Stored]:
-    """The tensors of the state by name: under ``state_dict`` as Lightning has them, else the file itself."""
+def _resolutions(model: nn.Module) -> int:
+    """That the model of images works at; 0 where it does not say."""
+    return len(getattr(getattr(model, "decoder", None), "up", ()))
+
+
+def _tensors(archive: Archive, states: tuple[str, ...]) -> dict[str, Stored]:
+    """The tensors of the state by name: under the first of ``states`` that the file has, else the file itself."""
     content: Any = archive.content
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    if isinstance(content, Mapping):
+        content = next((content[name] for name in states if isinstance(content.get(name), Mapping)), content)
     if not isinstance(content, Mapping):
         raise UsageError(f"{archive.path} holds no state of a model")
     return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Stored)}
@@ -69,8 +75,12 @@ def _check(
     """UsageError unless ``stored`` has every weight in its shape."""
     missing = [name for name in shapes if sources[name] not in stored]
     own = ("encoder.", "decoder.", "quantize.", "quant_conv.", "post_quant_conv.")
-    unknown = [name for name in stored if name.startswith(own) and name not in shapes]
-    wrong = [name for name in shapes if name not in missing and stored[sources[name]].size != shapes[name]]
+    unknown = [name for name in stored if name.startswith(own) and name not in {*shapes, *family.unused}]
+    wrong = [
+        name
+        for name in shapes
+        if name not in missing and _without_ends(stored[sources[name]].size) != _without_ends(shapes[name])
+    ]
     if missing:
         raise UsageError(
             f"{path} is not of this architecture ({family.title}): {_some(missing)} missing; {resemblance(stored)}"
@@ -83,6 +93,13 @@ def _check(
             f"{path} is of another size: `{wrong[0]}` has the shape {_by(theirs)}, not {_by(ours)}"
             f"{f', and {len(wrong) - 1} more differ' if len(wrong) > 1 else ''}"
         )
+
+
+def _without_ends(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Less the ones at its end, by which a 1x1 convolution differs from a linear map."""
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
 
 
 def _some(names: list[str]) -> str:

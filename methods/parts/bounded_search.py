@@ -18,11 +18,10 @@ of at most 1 + 2 (r + 8) u. The kernel widens what it compares with by both, and
 the rows as they are. So the code is that of the least distance in fp64, of equal ones the lowest.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from types import ModuleType
@@ -32,18 +31,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from methods.parts.codeword_blocks import BLOCK, Blocks, Frame, Share
-
-Dense = Callable[[Tensor], Tensor]
-"""Rows as they are compared: fp32, contiguous, normalised for the cosine."""
+from methods.parts.bounded_survey import (
+    COMPARED,
+    LOOKED_AT,
+    PROJECTED,
+    Dense,
+    Survey,
+    ordering_cycles,
+    rank_that_pays,
+    ranks,
+    survey,
+)
+from methods.parts.codeword_blocks import Blocks, Share
 
 _FEWEST_PAIRS = 1 << 22
 """Latents x codewords below which even looking at a sample would be felt."""
-_PROJECTED, _LOOKED_AT, _COMPARED, _ORDERED, _PRODUCT = 20.0, 0.3, 120.0, 200.0, 0.08
-"""Cycles of a core, measured: a coordinate of a codeword; one looked at in a block; a distance in full; a codeword in
-one level of the ordering; a dimension of a codeword in the search that compares all."""
-_CUT = 3
-"""Coordinates by which a sample tells how many blocks are looked at."""
 _RAISED_FOR = 64
 """Searches after which more directions than a sample asks for are given up again."""
 
@@ -73,7 +75,7 @@ class SearchMemory:
         """How it is copied."""
         return SearchMemory, ()
 
-    def take(self, codewords: np.ndarray, found: "Survey", kernels: ModuleType, share: Share) -> Blocks:
+    def take(self, codewords: np.ndarray, found: Survey, kernels: ModuleType, share: Share) -> Blocks:
         """Blocks of ``codewords [K, D]`` as they now are; until they are given `back` there are none to take."""
         blocks, self._blocks = self._blocks, None
         followed, self._followed = self._followed, codewords.ctypes.data == self._unchanging
@@ -89,114 +91,16 @@ class SearchMemory:
     def back(self, blocks: Blocks, looked_at: int, compared: int) -> None:
         """Keep blocks, unless the search in them says that another order, or more directions, would save more."""
         coordinates = blocks.frame.rank + 1
-        scanned = _LOOKED_AT * looked_at * blocks.order.shape[1] * coordinates
-        work = scanned + _COMPARED * compared
+        scanned = LOOKED_AT * looked_at * blocks.order.shape[1] * coordinates
+        work = scanned + COMPARED * compared
         blocks.least = min(blocks.least, work)
         blocks.debt += work - blocks.least
         self._raised = max(0, self._raised - 1)
-        higher = [rank for rank in _ranks(len(blocks.frame.centre)) if rank > blocks.frame.rank]
-        if higher and _COMPARED * compared > 2 * (scanned + _PROJECTED * blocks.size * coordinates):
+        higher = [rank for rank in ranks(len(blocks.frame.centre)) if rank > blocks.frame.rank]
+        if higher and COMPARED * compared > 2 * (scanned + PROJECTED * blocks.size * coordinates):
             self._rank, self._raised = higher[0], _RAISED_FOR
-        elif blocks.debt <= _ordering(blocks.size):
+        elif blocks.debt <= ordering_cycles(blocks.size):
             self._blocks = blocks
-
-
-def _ordering(size: int) -> float:
-    return _ORDERED * size * math.log2(max(2, size / BLOCK))
-
-
-def _ranks(dim: int) -> list[int]:
-    """Directions that make, with the length of the rest, whole vectors, and leave enough to be worth it."""
-    return [rank for rank in (7, 15, 31) if 2 * rank < dim]
-
-
-@dataclass(frozen=True)
-class Survey:
-    """A sample fp32 of latents, less its ``centre [D]`` and times ``scale``, a power of two; the ``rank`` that pays."""
-
-    sample: Tensor
-    centre: Tensor
-    scale: float
-    covariance: Tensor
-    rank: int = 0
-
-    def frame(self, rank: int) -> Frame:
-        """The leading ``rank`` directions."""
-        basis = np.concatenate([np.zeros((1, len(self.centre))), _leading(self.covariance.double().numpy(), rank)])
-        return Frame(self.centre.double().numpy(), basis, self.scale)
-
-
-def _leading(covariance: np.ndarray, rank: int) -> np.ndarray:
-    """About the ``rank`` leading eigenvectors ``[rank, D]``, orthonormal in fp64, by subspace iteration."""
-    start = _start(len(covariance), rank)
-    basis = np.linalg.qr(covariance @ (covariance @ start))[0]
-    basis = np.linalg.qr(covariance @ basis)[0]
-    return np.ascontiguousarray(basis.T)
-
-
-@cache
-def _start(dim: int, rank: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((dim, rank))
-
-
-def survey(latents: Tensor, dense: Dense) -> Survey | None:
-    """A sample of ``latents [N, D]``; None where they are all the same, beyond 1e15 or not finite."""
-    sample = dense(latents[:: max(1, latents.shape[0] // max(256, 2 * latents.shape[1]))])
-    centre = sample.mean(0)
-    sample = sample - centre
-    top = float(sample.abs().max())
-    if not 1e-15 < top < 1e15:
-        return None
-    scale = 2.0 ** -math.frexp(top)[1]
-    sample *= scale
-    return Survey(sample, centre, scale, sample.T @ sample / len(sample))
-
-
-def rank_that_pays(found: Survey, codewords: Tensor, rows: int, dense: Dense, remembered: bool) -> int:
-    """Directions of which a sample of ``codewords [K, D]`` says that they save work for so many latents; 0 for none.
-
-    A function of the rows alone, so that a search does not depend on those before it.
-    """
-    size, dim = codewords.shape
-    spread = float(found.covariance.trace())
-    if float(found.covariance.square().sum()) * dim < 2 * spread * spread:  # like at least dim / 2 equal directions
-        return 0
-    few = found.sample[:: max(1, len(found.sample) // 32)]
-    some = dense(codewords[:: max(1, size // min(2048, max(512, size // 8)))]).sub(found.centre).mul_(found.scale)
-    least = 0.8 * _PRODUCT * dim * size - _ordering(size) / rows / (4 if remembered else 1)
-    best = 0
-    for rank in _ranks(dim):
-        cost, promising = _cost(few, some, found.frame(rank), rows, size)
-        if cost < least:
-            best, least = rank, cost
-        if not promising:
-            break
-    return best
-
-
-def _cost(latents: Tensor, codewords: Tensor, frame: Frame, rows: int, size: int) -> tuple[float, bool]:
-    """Cycles a latent with these directions, guessed from samples in the frame, and whether more might cost less."""
-    basis = torch.from_numpy(frame.basis[1:]).float()
-    points, others = latents @ basis.T, codewords @ basis.T
-    lengths, other_lengths = latents.square().sum(1), codewords.square().sum(1)
-    own, other = points.square().sum(1), others.square().sum(1)
-    rest, other_rest = (lengths - own).clamp_(min=0).sqrt_(), (other_lengths - other).clamp_(min=0).sqrt_()
-    nearest = torch.addmm(other_lengths, latents, codewords.T, alpha=-2).amin(1).add_(lengths)[:, None]
-    bounds = torch.addmm(other, points, others.T, alpha=-2).add_((rest[:, None] - other_rest).square_())
-    compared = _COMPARED * _share(bounds <= nearest - own[:, None])
-    # Cells of a k-d tree are cut along few coordinates and wide in all others.
-    first, firsts = points[:, :_CUT], others[:, :_CUT]
-    in_reach = (
-        torch.addmm(firsts.square().sum(1), first, firsts.T, alpha=-2) <= nearest - first.square().sum(1)[:, None]
-    )
-    coordinates = frame.rank + 1
-    looked_at = _LOOKED_AT * coordinates * min(1.0, 0.03 + 2 * _share(in_reach))
-    projected = _PROJECTED * coordinates / rows
-    return size * (projected + looked_at + compared), compared > looked_at + projected
-
-
-def _share(mask: Tensor) -> float:
-    return int(torch.count_nonzero(mask)) / mask.numel()
 
 
 @cache
@@ -216,7 +120,7 @@ def search_bounded(
 
     What is compared is ``dense(rows)``, fp32 and contiguous.
     """
-    if latents.shape[0] * codewords.shape[0] < _FEWEST_PAIRS or not _ranks(latents.shape[1]):
+    if latents.shape[0] * codewords.shape[0] < _FEWEST_PAIRS or not ranks(latents.shape[1]):
         return None
     found = survey(latents, dense)
     if found is None:

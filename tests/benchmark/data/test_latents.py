@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmark.data import Dataset, datasets, latents
+from benchmark.data.parts.clips import Speech
 from methods import UsageError
 
 
@@ -34,8 +35,19 @@ def test_latents_of_every_split(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert [tuple(split.shape) for split in (made.train, made.validation, made.test)] == [(256, 6), (64, 6), (64, 6)]
     assert made.modality == "latents"
     assert made.fresh is None
-    assert torch.equal(latents.make("pictures", 6, 8, 3)["test"], made.test)
-    assert not torch.equal(latents.make("pictures", 6, 8, 4)["test"], made.test)
+    assert torch.equal(latents.make("pictures", latents._of_images(6, 8, 3), 4)["test"], made.test)
+    assert not torch.equal(latents.make("pictures", latents._of_images(6, 8, 4), 4)["test"], made.test)
+
+
+def test_latents_of_speech(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    noise = torch.randint(-9000, 9000, (8, 1, 3200), dtype=torch.int16, generator=torch.Generator().manual_seed(0))
+    clips = Speech(noise[:4], noise[4:6, :, :1600], noise[6:], modality="audio", sample_rate=16_000)
+    create = datasets.create
+    monkeypatch.setattr(datasets, "create", lambda name, *_: clips if name == "festvox_ru" else create(name, *_))
+    made = datasets.create("speech_latents", {"dim": 6, "steps": 1})
+    assert [tuple(split.shape) for split in (made.train, made.validation, made.test)] == [(80, 6), (20, 6), (40, 6)]
+    assert made.modality == "latents"
 
 
 def test_mistakes() -> None:
@@ -44,3 +56,5 @@ def test_mistakes() -> None:
     for images in ("latents", "shifted"):
         with pytest.raises(UsageError, match=f"`{images}` holds no images"):
             datasets.create("latents", {"images": images})
+    with pytest.raises(UsageError, match="`fashion_mnist` holds no speech"):
+        datasets.create("speech_latents", {"speech": "fashion_mnist"})

@@ -50,6 +50,14 @@ def test_simvq_of_others_takes_the_same_step(make):
     compare(ours, theirs)
 
 
+def test_simvq_of_others_starts_at_the_same_scale():
+    torch.manual_seed(0)
+    codebooks = create("simvq", 5000, 16).codebook, formula_simvq(5000, 16).codebook
+    theirs = package_simvq(5000, 16).module.frozen_codebook
+    for codebook in (*codebooks, theirs):
+        assert codebook.std().item() == pytest.approx(16**-0.5, rel=0.02)
+
+
 def test_the_formula_of_vq_vae_takes_the_same_step():
     torch.manual_seed(0)
     ours, theirs = create("vq_vae", 50, 6, init="normal").train(), formula_vq_vae(50, 6)

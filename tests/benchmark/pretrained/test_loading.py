@@ -18,14 +18,18 @@ TINY = {"channels": 4, "multipliers": [1, 2], "latent_dim": 6}
 
 def build(name: str, seed: int, **params: Any) -> tuple[nn.Module, Quantizer]:
     torch.manual_seed(seed)
-    return models.create(name, TINY, item_shape=(3, 8, 8)), create(FAMILIES[name].method, 16, 6, **params)
+    family = FAMILIES[name]
+    options = {**TINY, "quant_conv": False} if name == "llamagen" else TINY
+    return models.create(family.model, options, item_shape=(3, 8, 8)), create(family.method, 16, 6, **params)
 
 
 def published(name: str, seed: int, *, averages: bool = False) -> dict[str, torch.Tensor]:
     """A state by the authors' names; ``averages``: three times every trained weight."""
     model, quantizer = build(name, seed)
-    state = dict(model.state_dict())
-    state |= {theirs: quantizer.state_dict()[ours] for ours, theirs in FAMILIES[name].quantizer.items()}
+    state = {FAMILIES[name].rename(weight, 2): value for weight, value in model.state_dict().items()}
+    for ours, theirs in FAMILIES[name].quantizer.items():
+        value = quantizer.state_dict()[ours]
+        state[theirs] = value[..., None, None] if theirs.endswith("quant_conv.weight") else value
     trained = [weight for weight in state if weight != "quantize.embedding.weight"]
     if averages:
         state |= {f"model_ema.{weight.replace('.', '')}": 3 * state[weight] for weight in trained}
@@ -62,16 +66,35 @@ def test_averages_are_read_where_the_file_has_them(tmp_path: Path) -> None:
 
 
 def test_a_bare_state_is_read_too(tmp_path: Path) -> None:
-    torch.save(published("vqgan", 0), tmp_path / "bare.pt")
-    model, quantizer = build("vqgan", 1)
-    assert load_pretrained(tmp_path / "bare.pt", FAMILIES["vqgan"], model, quantizer).weights > 0
+    torch.save(published("taming", 0), tmp_path / "bare.pt")
+    model, quantizer = build("taming", 1)
+    assert load_pretrained(tmp_path / "bare.pt", FAMILIES["taming"], model, quantizer).weights > 0
+
+
+def test_names_of_llamagen() -> None:
+    renamed = FAMILIES["llamagen"].rename
+    assert renamed("encoder.down.1.block.0.norm1.weight", 3) == "encoder.conv_blocks.1.res.0.norm1.weight"
+    assert renamed("decoder.up.0.block.2.nin_shortcut.bias", 3) == "decoder.conv_blocks.2.res.2.nin_shortcut.bias"
+    assert renamed("decoder.up.2.upsample.conv.bias", 3) == "decoder.conv_blocks.0.upsample.conv.bias"
+    assert renamed("decoder.mid.attn_1.q.weight", 3) == "decoder.mid.1.q.weight"
+
+
+def test_llamagen_keeps_averages_under_a_name_and_a_list_of_codes_in_use(tmp_path: Path) -> None:
+    state, others = published("llamagen", 0), published("llamagen", 2)
+    used = {"quantize.codebook_used": torch.zeros(9)}
+    torch.save({"model": others, "ema": {**state, **used}}, tmp_path / "theirs.pt")
+    model, quantizer = build("llamagen", 1)
+    load_pretrained(tmp_path / "theirs.pt", FAMILIES["llamagen"], model, quantizer)
+    assert torch.equal(quantizer.state_dict()["codebook"], state["quantize.embedding.weight"])
+    with pytest.raises(UsageError, match="`quantize.embedding.weight` has the shape 16x8, not 16x4, and 3 more differ"):
+        load_pretrained(tmp_path / "theirs.pt", FAMILIES["llamagen"], *build("llamagen", 1, code_dim=4))
 
 
 def test_another_architecture_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"`encoder.mid_block.0.norm1.weight`.* and \d+ more are missing; it seems"
     ) as e:
-        load(published("vqgan", 0), "simvq", tmp_path)
+        load(published("taming", 0), "simvq", tmp_path)
     assert "of taming-transformers' VQGAN" in str(e.value)
     state = published("simvq", 0)
     del state["decoder.conv_out.bias"]
@@ -106,7 +129,8 @@ def test_families_go_with_models_and_methods() -> None:
     assert family_of("simvq", "simvq").title == "SimVQ's repository"
     with pytest.raises(UsageError, match="are read into the models `simvq`, `vqgan`, not into `conv`"):
         family_of("conv", "simvq")
-    with pytest.raises(UsageError, match="VQGAN are read with the method `vq_vae`, not `simvq`"):
+    assert family_of("vqgan", "factorized_vq").title == "LlamaGen's tokenizer"
+    with pytest.raises(UsageError, match="VQGAN with the method `vq_vae`, those of LlamaGen's .*; not with `simvq`"):
         family_of("vqgan", "simvq")
 
 

@@ -82,7 +82,7 @@ def test_a_key_names_the_content_of_the_checkpoint(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "vq_vae"}, "SimVQ's repository are read with the method `simvq`, not `vq_vae`"),
+        ({"method": "vq_vae"}, "those of SimVQ's repository with the method `simvq`; not with `vq_vae`"),
         ({"training": {"learning_rate": 0.1}}, "is read from a checkpoint and not trained; leave out its `training`"),
     ],
 )

@@ -9,7 +9,7 @@ import torch
 
 from methods import create
 from methods.parts import bounded_search
-from methods.parts.bounded_search import SearchMemory, rank_that_pays, search_bounded, survey
+from methods.parts.bounded_search import SearchMemory, search_bounded, survey
 from methods.parts.nearest import nearest_codes
 
 pytest.importorskip("numba")
@@ -209,34 +209,6 @@ class TestMemory:
         assert not [name for name in method.state_dict() if "memory" in name]
         assert torch.equal(other(latents).codes, before)
         assert torch.equal(method(latents).codes, before)
-
-
-class TestRankThatPays:
-    """Decided by a sample of the rows alone."""
-
-    def rank(self, latents, codewords, remembered=True):
-        found = survey(latents, as_it_is)
-        return 0 if found is None else rank_that_pays(found, codewords, len(latents), as_it_is, remembered)
-
-    def test_flat_latents_near_their_codewords(self):
-        assert self.rank(flat(6272), flat(4096, seed=5)) == 7
-
-    def test_flatter_ones_with_more_directions(self):
-        scales = torch.diag(torch.cat([torch.ones(14), torch.full((50,), 0.01)]))
-        latents, codewords = normal(6272, 64) @ scales, normal(6272, 64, seed=1) @ scales
-        assert self.rank(latents, codewords) in (0, 15)
-
-    @pytest.mark.parametrize("dim", [32, 64, 256])
-    def test_not_where_rows_fill_their_dimensions(self, dim):
-        assert self.rank(normal(2048, dim), normal(4096, dim, seed=1)) == 0
-
-    def test_not_where_all_codewords_are_alike(self):
-        assert self.rank(flat(6272), 1e-3 * normal(4096, 64)) == 0
-
-    def test_not_for_equal_latents_or_few_dimensions_or_little_work(self):
-        assert self.rank(torch.ones(6272, 64), flat(4096)) == 0
-        assert search_bounded(flat(3000, dim=8), flat(4096, dim=8), as_it_is) is None
-        assert search_bounded(flat(100), flat(4096), as_it_is) is None
 
 
 def test_more_directions_once_too_many_codewords_are_compared():

@@ -1,0 +1,142 @@
+"""The figures that README.md and results/README.md print are those of the committed records."""
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import scipy.stats
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
+FINDINGS = " ".join((ROOT / "results" / "README.md").read_text(encoding="utf-8").split())
+
+
+def runs(suite: str) -> pd.DataFrame:
+    return pd.read_csv(REFERENCE / suite / "summary.csv")
+
+
+def table(document: str, after: str) -> dict[str, list[str]]:
+    """The cells of each arm in the first table after a text of a document."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert text.count(after) == 1, after
+    rows = re.search(r"(?:^\|.*\n)+", text.split(after)[1], re.MULTILINE)
+    assert rows is not None
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in rows[0].splitlines()[2:]]
+    return {first.removesuffix("(reference)").strip().strip("`"): others for first, *others in lines}
+
+
+def printed(pattern: str) -> list[float]:
+    """The numbers that a pattern, in which # stands for a number, finds in the findings exactly once."""
+    found = re.findall(re.escape(pattern).replace(r"\#", r"([−\d.,]*\d)"), FINDINGS)
+    assert len(found) == 1, (pattern, found)
+    numbers = found[0] if isinstance(found[0], tuple) else (found[0],)
+    return [float(number.replace(",", "").replace("−", "-")) for number in numbers]
+
+
+class TestTrainingLength:
+    """The first table, and what is said of it."""
+
+    @pytest.fixture
+    def means(self) -> pd.DataFrame:
+        return runs("training_length").groupby(["arm", "training.steps"])[["usage", "perplexity", "psnr"]].mean()
+
+    @pytest.mark.parametrize(
+        ("document", "after"),
+        [("README.md", "## A first answer"), ("results/README.md", "**How long must a training be")],
+    )
+    def test_every_cell_of_its_table(self, means, document, after):
+        for arm, cells in table(document, after).items():
+            for steps, cell in zip((1000, 4000, 16000), cells, strict=True):
+                mean = means.loc[arm, steps]
+                usage = "" if arm == "no_quantization" else f"{100 * mean.usage:.1f} / "
+                assert cell == f"{usage}{mean.psnr:.2f}", (arm, steps)
+
+    def test_the_differences_beyond_chance(self, means):
+        psnr = means.psnr.xs(16000, level=1)
+        found = printed(
+            "ahead of SimVQ by # dB, of FSQ by #, of its authors' own threshold by # and of residual VQ by #;"
+        )
+        others = ["simvq", "fsq", "codebook_reset_jukebox", "residual_vq"]
+        assert found == [round(psnr.codebook_reset - psnr[other], 2) for other in others]
+
+    def test_the_perplexities(self, means):
+        found = printed(
+            "Perplexity at 16,000: codebook reset # of 1,024, CVQ-VAE #, FSQ #, SimVQ #, residual VQ #, "
+            "moving averages #."
+        )
+        arms = ["codebook_reset", "cvq_vae", "fsq", "simvq", "residual_vq", "vq_vae_ema"]
+        assert found == [round(means.perplexity[arm, 16000]) for arm in arms]
+
+    def test_the_agreement_of_lengths(self, means):
+        ranked = means.psnr.drop("no_quantization", level=0).unstack()
+
+        def tau(short: int, long: int) -> float:
+            signs = [
+                (ranked[short][one] - ranked[short][other]) * (ranked[long][one] - ranked[long][other]) > 0
+                for one, other in combinations(ranked.index, 2)
+            ]
+            return (2 * sum(signs) - len(signs)) / len(signs)
+
+        found = printed("over all # pairs Kendall's τ is # from 1,000 to 4,000 steps and # from 4,000 to 16,000")
+        assert found == [36, round(tau(1000, 4000), 2), round(tau(4000, 16000), 2)]
+
+    def test_plain_vq_vae_by_seed(self):
+        plain = runs("training_length").query("arm == 'vq_vae' and `training.steps` == 16000").usage
+        assert printed("at # % after 16,000 (#, # and # % by seed)") == [
+            round(100 * plain.mean()),
+            *sorted(round(100 * usage) for usage in plain),
+        ]
+
+
+def test_every_cell_of_the_clustering_table():
+    shown = table("results/README.md", "**Plain clustering: no encoder")
+    means = {
+        suite: runs(suite).groupby(["arm", *columns])[["quantization_error", "usage"]].mean()
+        for suite, columns in (("plain_clustering", ["dataset.dim"]), ("clustering_latents", ["codebook_size"]))
+    }
+    for arm, cells in shown.items():
+        for (suite, value), cell in zip(
+            [
+                ("plain_clustering", 2),
+                ("plain_clustering", 64),
+                ("clustering_latents", 256),
+                ("clustering_latents", 1024),
+            ],
+            cells,
+            strict=True,
+        ):
+            mean, best = means[suite].loc[arm, value], means[suite].loc["kmeans", value]
+            above = 100 * (mean.quantization_error / best.quantization_error - 1)
+            assert cell == f"{above:+.1f} %; {100 * mean.usage:.1f} %".replace("-", "−"), (arm, suite, value)
+
+
+class TestSimvqAblation:
+    """What is trained, and from which start."""
+
+    def test_every_cell_of_its_table(self):
+        shown = table("results/README.md", "**What makes SimVQ work")
+        done = runs("simvq_ablation").groupby("arm")
+        assert len(shown) == 12
+        for label, cells in shown.items():
+            one = done.get_group(re.split("[` ]", label)[-1])
+            digits = {"usage": 1, "perplexity": 0, "effective_rank": 1, "psnr": 2}
+            expected = [with_interval((100 if of == "usage" else 1) * one[of], places) for of, places in digits.items()]
+            assert cells == expected, label
+
+    def test_what_freezing_the_codebook_costs(self):
+        psnr = runs("simvq_ablation").pivot(index="seed", columns="arm", values="psnr")
+        found = printed("PSNR is higher in each of the three seeds, by #, # and # dB.")
+        assert found == [round(difference, 2) for difference in psnr.train_both - psnr.train_w]
+
+    def test_usage_before_the_map(self):
+        usage = runs("simvq_ablation").query("arm == 'train_w'")[["usage_unmapped", "usage"]].mean()
+        found = printed("would hit # % of the rows of C themselves against # % of CW")
+        assert found == [round(100 * usage.usage_unmapped), round(100 * usage.usage, 1)]
+
+
+def with_interval(values: pd.Series, places: int) -> str:
+    """Mean and half the width of the 95 % Student-t interval."""
+    half = scipy.stats.t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5
+    return f"{values.mean():.{places}f} ± {half:.{places}f}"
