@@ -162,7 +162,7 @@ def planned(tiny: dict[str, Any], write_suite: Write) -> Plan:
     """Two runs that take a few seconds each beside their start."""
     del tiny["evaluation"]
     data = {"name": "planted", "kind": "clustered", "test_items": 64}
-    training = {"steps": 4000, "batch_size": 8, "learning_rate": 1e-3}
+    training = {"steps": 2000, "batch_size": 8, "learning_rate": 1e-3}
     changed = {"dataset": data, "model": "identity", "methods": ["vq_vae_ema", "simvq"], "training": training}
     return plan_suite(write_suite({**tiny, **changed}))
 
