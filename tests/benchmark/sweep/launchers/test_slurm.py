@@ -140,9 +140,13 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             _wait_for(lambda: "idle" in _told("sinfo", "--noheader", "--format=%T"), folder)
             yield folder
         finally:
+            subprocess.run(["scancel", "--full", "--signal=KILL", "--user=root"], check=False)
             for daemon in reversed(daemons):
                 daemon.terminate()
-                daemon.wait(60)
+                try:
+                    daemon.wait(20)
+                except subprocess.TimeoutExpired:
+                    daemon.kill()
 
 
 def _told(*command: str) -> str:
