@@ -25,7 +25,8 @@ class Run:
 
     ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it; ``keep`` says what of it
     stays: its trained ``weights``, or nothing. ``pretrained``: the file of a checkpoint that is evaluated in place of a
-    training; ``config`` has its hash.
+    training; ``config`` has its hash. ``init_from``: a file of weights, or the key of a finished run that kept its own,
+    from which the training starts; ``config`` has the hash of the one and the key of the other.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Run:
     deterministic: bool = False
     keep: str | None = None
     pretrained: str | None = None
+    init_from: str | None = None
 
     @property
     def label(self) -> str:

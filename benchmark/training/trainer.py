@@ -56,12 +56,16 @@ class OutOfTimeError(RuntimeError):
 
 @dataclass
 class Progress:
-    """Where a training stands: steps, seconds they took, and those before the first for a start from data."""
+    """Where a training stands: steps, seconds they took, and those before the first for a start from data.
+
+    ``origin``: what it began from where that is not a start of its own: ``init_from`` or ``continued``, for the record.
+    """
 
     step: int = 0
     seconds: float = 0.0
     start_seconds: float = 0.0
     history: list[Row] = field(default_factory=list)
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
 class Trainer:
@@ -181,7 +185,7 @@ class Trainer:
 
     def _loop(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         total = self.settings["steps"]
-        milestones = {round(total * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}
+        points = milestones(total)
         report_every = max(1, total // PROGRESS_POINTS)
         saved = time.monotonic()
         started = saved - self.progress.seconds
@@ -195,7 +199,7 @@ class Trainer:
             self.progress.step += 1
             self.snapshots.take(self.progress.step)
             self.progress.seconds = time.monotonic() - started
-            if self.progress.step in milestones:
+            if self.progress.step in points:
                 self._raise_if_bad()
                 self.progress.history.append(self._history_row(terms))
             if self.progress.step % report_every == 0:
@@ -319,6 +323,11 @@ class Trainer:
         row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
         own = len(own_rows(torch.empty(self.settings["batch_size"])))
         return {**row, **average_terms(terms, own), **self.probe.measure(self.trained)}
+
+
+def milestones(steps: int) -> set[int]:
+    """The steps after which a run of so many has a row in its history."""
+    return {round(steps * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}
 
 
 @contextmanager

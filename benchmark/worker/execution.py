@@ -16,13 +16,15 @@ import torch
 from benchmark.data import Dataset, datasets
 from benchmark.machine import PeakMemory, provenance
 from benchmark.metrics import OF_CODES
-from benchmark.processes import all_say, is_first
-from benchmark.records.files import UnwritableError
+from benchmark.processes import all_say, first_says, is_first
+from benchmark.records.files import UnwritableError, checksum
 from benchmark.records.history import HISTORY_FILE, write_history
+from benchmark.records.kept import Shorter, kept_weights, longest_shorter
 from benchmark.records.run import WEIGHTS
 from benchmark.records.store import CHECKPOINT, RECORD
 from benchmark.training.checkpoint import BadCheckpointError, save_weights
 from benchmark.training.evaluation import evaluate, quality_metrics
+from benchmark.training.starting import go_on_from, is_a_beginning, load_weights
 from benchmark.training.trainer import DivergedError, OutOfTimeError, Row, Stopped, Trainer
 from benchmark.worker.channel import emit
 from benchmark.worker.job import Job
@@ -154,7 +156,7 @@ def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> 
         "steps_per_second": progress.step / max(progress.seconds, 1e-9),
         "quantizer_share": trainer.stopwatch.share(),
     }
-    return Ready(trainer.trained, trainer.objective, progress.step, timings, {})
+    return Ready(trainer.trained, trainer.objective, progress.step, timings, progress.origin)
 
 
 def _fit(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Trainer:
@@ -166,18 +168,45 @@ def _fit(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Trai
             emit({"step": step, "loss": row["loss"], "usage": row.get("usage")})
             watched.show(trainer.progress.history)
 
+    shorter = longest_shorter(Path(job.others), job.run.config) if job.others else None
     while True:
         trainer = Trainer(job.run.config, dataset, device, job.run.timeout)
         try:
             with _stopping(trainer):
+                if first_says(not checkpoint.exists())[0]:
+                    _start(job, trainer, checkpoint, shorter)
                 trainer.fit(checkpoint, report)
         except BadCheckpointError as error:
             _LOG.warning("%s; training starts again", error)
+            shorter = None
             if is_first():
                 checkpoint.unlink(missing_ok=True)
             all_say(True)  # none looks for it before it is gone
         else:
             return trainer
+
+
+def _start(job: Job, trainer: Trainer, checkpoint: Path, shorter: Shorter | None) -> None:
+    """Before the first step: from the weights that the run names, or where a shorter one of the same ended."""
+    if job.run.init_from is not None:
+        trainer.progress.origin = {"init_from": load_weights(_weights(job), trainer.system)}
+    if shorter is not None and is_a_beginning(shorter, trainer):
+        go_on_from(shorter, trainer, checkpoint)
+
+
+def _weights(job: Job) -> Path:
+    """The file to start from, which is what the key names."""
+    assert job.run.init_from is not None
+    named = job.run.config["init_from"]
+    path = Path(job.run.init_from)
+    try:
+        if "run" in named:
+            path = kept_weights(Path(job.others or job.results), named["run"])
+    except UsageError as error:
+        raise ChangedError(str(error)) from error
+    if "sha256" in named and (not path.is_file() or checksum(path) != named["sha256"]):
+        raise ChangedError(f"the weights {path} were changed since the run was planned")
+    return path
 
 
 @contextmanager
