@@ -7,8 +7,10 @@ DEVICE  ?= auto#        auto, cpu, cuda, cuda:1
 JOBS    ?=#             runs at a time (default: as many as memory and cores bear, on a CPU up to four)
 CPUS    ?=#             CPU threads of each run (default: the cores shared among them, no more than OMP_NUM_THREADS)
 RESULTS ?= results#     where records, tables and plots go
-LAUNCHER ?= local#      local, or ray: a Ray cluster, started on this machine unless ADDRESS names one
+LAUNCHER ?= local#      local; ray: a Ray cluster, started on this machine unless ADDRESS names one; slurm: a job array
+SLURM   ?=#             of the array, e.g. SLURM="partition=gpu time=2h memory=32 together=2"
 ADDRESS ?=#             of a running Ray cluster, e.g. host:6379
+LOG     ?=#             tensorboard or wandb: show the runs there too, side by side
 TIME_LIMIT ?=#          stop within this time with everything saved, e.g. 540, 9m, 1h30m; the same command goes on
 RETRY   ?=#             do runs of these statuses again, e.g. failed,timeout
 SET     ?=#             overrides of the suite, e.g. SET="training.steps=500 dataset=cifar10"
@@ -35,8 +37,8 @@ flags  = $(if $(strip $(METHODS)),--methods $(METHODS)) $(if $(strip $(SEEDS)),-
 locked = $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 hashed = $(locked) --require-hashes
 pins   = $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make lock'
-where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) $(if $(strip $(CPUS)),--cpus $(CPUS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) \
-         $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
+where  = $(if $(strip $(JOBS)),--jobs $(JOBS)) $(if $(strip $(CPUS)),--cpus $(CPUS)) --launcher $(LAUNCHER) $(if $(strip $(ADDRESS)),--address $(ADDRESS)) $(foreach pair,$(SLURM),--slurm '$(pair)') \
+         $(if $(strip $(LOG)),--log $(LOG)) $(if $(strip $(RETRY)),--retry $(RETRY)) $(if $(strip $(TIME_LIMIT)),--time-limit $(TIME_LIMIT))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench plan status tune verify tables page merge thin sensitivity simulate check list perf test test-all \
@@ -57,8 +59,8 @@ setup: $(READY)  ## make .venv with pinned dependencies (bench and test do it by
 	@touch $@
 
 bench: $(READY)  ## train what is left of SUITE, then write its tables and plots
-ifeq ($(strip $(LAUNCHER)),ray)
-	$(hashed) --requirement requirements/ray.txt
+ifneq ($(filter ray slurm,$(LAUNCHER)),)
+	$(hashed) --requirement requirements/$(strip $(LAUNCHER)).txt
 endif
 	$(PY) -m benchmark run $(SUITE) $(flags) $(where)
 
@@ -124,7 +126,7 @@ lock: $(READY)  ## pin the dependencies of pyproject.toml anew (requirements/); 
 	$(pins) --extra dev --output-file requirements/dev.txt pyproject.toml >/dev/null
 	$(pins) --group build --constraint requirements/dev.txt --output-file requirements/build.txt >/dev/null
 	$(pins) --group weights --no-deps --output-file requirements/weights.txt >/dev/null
-	for extra in ray browser; do \
+	for extra in ray slurm browser; do \
 	  $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$$extra'], sep='\n')" \
 	    | $(pins) --constraint requirements/dev.txt --output-file requirements/$$extra.txt - >/dev/null || exit 1; done
 

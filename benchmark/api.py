@@ -20,7 +20,7 @@ from benchmark.suite.plan import Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import LocalLauncher
-from benchmark.sweep.launching import jobs_and_threads, prepare_data
+from benchmark.sweep.launching import jobs_and_threads, prepare
 from benchmark.sweep.runner import Settings, run_plan
 from methods.core.plugins import loaded_plugins
 from methods.core.usage import UsageError
@@ -99,7 +99,7 @@ def run(
     settings = Settings(chosen, threads=threads, plugins=tuple(loaded_plugins()), beside=at_a_time)
 
     outcome = run_plan(
-        planned, store, LocalLauncher(at_a_time), settings, Display(quiet), lambda: prepare_data(planned)
+        planned, store, LocalLauncher(at_a_time), settings, Display(quiet), lambda: prepare(planned, store)
     )
     if outcome.interrupted:
         raise KeyboardInterrupt

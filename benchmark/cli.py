@@ -46,11 +46,14 @@ EXTRAS = {
     **dict.fromkeys(("PIL", "lpips", "skimage", "sklearn", "torch_fidelity", "torchvision"), "images"),
     **dict.fromkeys(("av", "onnxruntime", "pesq", "pystoi", "soundfile", "torchaudio"), "speech"),
     **dict.fromkeys(("fontTools", "matplotlib", "pandas", "scipy", "seaborn", "tabulate"), "reports"),
+    "tensorboard": "tensorboard",
     "torchmetrics": "all",
+    "wandb": "wandb",
 }
 """The extra with which a package comes that is not there, by the name of its module."""
 PLUGIN = "Python file that registers methods, data sets, models, objectives, metrics or plots"
-LAUNCHERS = ("local", "ray")
+LAUNCHERS = ("local", "ray", "slurm")
+LOGGERS = ("tensorboard", "wandb")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -152,8 +155,14 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="default: local")
     command.add_argument("--address", metavar="A", help="of a running Ray cluster; else Ray starts on this machine")
     command.add_argument("--cpus", type=_amount, metavar="N", help="CPUs of each run; with Ray also a fraction")
-    command.add_argument("--gpus", type=_amount, metavar="N", help="with Ray: GPUs of each run, also a fraction")
+    command.add_argument(
+        "--gpus", type=_amount, metavar="N", help="of each run with Ray, also a fraction; of an allocation with Slurm"
+    )
+    command.add_argument(
+        "--slurm", action=_Override, default={}, metavar="KEY=VALUE", help="partition, time, memory, together, ..."
+    )
     command.add_argument("--time-limit", metavar="T", help="stop in time, all saved: 540, 9m, 1h30m")
+    command.add_argument("--log", choices=LOGGERS, help="show the runs there too, side by side, while they go on")
     command.add_argument("--keep-checkpoints", action="store_true", help="keep the trained weights")
 
 

@@ -235,6 +235,6 @@ def _existing(options: argparse.Namespace, planned: Plan) -> Store | None:
 
 
 def _device(name: str, launcher: str = "local") -> str:
-    if launcher == "ray" and name == "cuda":  # the cluster's, not this machine's
+    if launcher != "local" and name == "cuda":  # the cluster's, not this machine's
         return name
     return str(find_device(name))

@@ -90,8 +90,8 @@ class GumbelVQ(Quantizer):
     def anneal(self, step: int, total_steps: int) -> None:
         """Temperature down and KL weight up, each by a quarter of a cosine."""
         length = self.anneal_share * total_steps
-        self.temperature = _quarter_cosine(step, length, self.first_temperature, self.final_temperature)
-        self.kl_weight = _quarter_cosine(step, length * _RAMP_SHARE, 0.0, self.final_weight)
+        self.temperature = quarter_cosine(step, length, self.first_temperature, self.final_temperature)
+        self.kl_weight = quarter_cosine(step, length * _RAMP_SHARE, 0.0, self.final_weight)
 
     def codewords(self) -> list[Tensor]:
         """The codebook."""
@@ -133,7 +133,7 @@ class GumbelVQ(Quantizer):
         return scores.softmax(1) @ codebook, scores.argmax(1), divergences
 
 
-def _quarter_cosine(step: int, length: float, start: float, end: float) -> float:
+def quarter_cosine(step: int, length: float, start: float, end: float) -> float:
     """From ``start`` at step 0 to ``end`` at ``length`` and after, slowly at first."""
     progress = min(1.0, step / length) if length else 1.0
     left = math.cos(progress * math.pi / 2)

@@ -37,6 +37,7 @@ class Arm(_Open):
     at_end: list[str] = Field([], description="chosen settings beyond which nothing was tried")
     ranked: bool = Field(True, description="whether it is the whole method of its paper")
     reference: bool = Field(False, description="whether it is a yardstick rather than a remedy")
+    not_promised: list[str] = Field([], description="what of the contract of a quantizer it says it does not keep")
     measured: bool = Field(False, description="whether it was made elsewhere and only measured here")
 
 

@@ -33,8 +33,9 @@ class Run:
 
     ``timeout`` (seconds of training), ``devices`` and ``deterministic`` bound and place it; ``keep`` says what of it
     stays: its trained ``weights``, or nothing. ``pretrained``: the file of a checkpoint that is evaluated in place of a
-    training; ``config`` has its hash. ``tokenizer``: of a prior, the key of the run whose codes it models; its
-    ``config`` holds that run's whole configuration.
+    training; ``config`` has its hash. ``init_from``: a file of weights, or the key of a finished run that kept its own,
+    from which the training starts; ``config`` has the hash of the one and the key of the other.
+    ``tokenizer``: of a prior, the key of the run whose codes it models, whose configuration its own holds.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Run:
     deterministic: bool = False
     keep: str | None = None
     pretrained: str | None = None
+    init_from: str | None = None
     tokenizer: str | None = None
 
     @property

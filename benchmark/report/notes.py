@@ -33,7 +33,7 @@ def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
 
 
 def mark_notes(grid: Grid) -> list[str]:
-    """The meaning of †, ‡, § and ¶, where they occur, and what is not ranked."""
+    """The meaning of †, ‡, § and ¶, where they occur, what is not ranked, and what arms do not promise."""
     marks = "".join(arm_marks(grid, arm, grid.places) for arm in grid.arms)
     notes = []
     if grid.codeless:
@@ -56,6 +56,9 @@ def mark_notes(grid: Grid) -> list[str]:
         ends = {arm: grid.results.arm(arm).get("at_end", []) for arm in grid.arms}
         named = "; ".join(f"`{arm}` {', '.join(settings)}" for arm, settings in ends.items() if settings)
         notes.append(f"{AT_END} the best of what was tried lies at its end, and a better one may lie beyond: {named}.")
+    unkept = {arm: grid.results.arm(arm).get("not_promised", []) for arm in grid.arms}
+    if named := "; ".join(f"`{arm}`: {', '.join(words)}" for arm, words in unkept.items() if words):
+        notes.append(f"Not promised, as the method itself says: {named}.")
     if ELSEWHERE in marks:
         notes.append(
             f"{ELSEWHERE} measured from codes or reconstructions made elsewhere: training, tuning and protocol are "

@@ -10,6 +10,7 @@ from benchmark.suite.grid import Point, options_at
 from benchmark.suite.memory import build_once, sizes
 from benchmark.suite.released import check_family
 from benchmark.suite.schema import Arm, SuiteFile
+from benchmark.suite.starting import check_start
 from methods import Quantizer
 from methods.core.registry import get, resolve_params
 from methods.core.usage import UsageError, did_you_mean
@@ -46,6 +47,7 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         UsageError: a parameter or a setting is wrong.
     """
     method = get(arm.method)
+    check_start(arm)
     check_family(arm, file)
     params = resolve_params(arm.method, arm.params)
     usual = resolve_params(arm.method, {})

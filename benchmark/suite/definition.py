@@ -22,6 +22,7 @@ from benchmark.suite.grid import Point, check_axis, check_number, options_at, po
 from benchmark.suite.memory import sizes
 from benchmark.suite.released import checkpoint_of, content, untrained
 from benchmark.suite.schema import Arm, Component
+from benchmark.suite.starting import start_of
 from methods.core.registry import get
 from methods.core.registry import sources as method_sources
 from methods.core.usage import UsageError
@@ -124,6 +125,7 @@ class Suite:
             UsageError: the method can't have that size, or as `arm_at`.
         """
         method, here = get(arm.method), self.arm_at(arm, point, size)
+        start, weights = start_of(arm, size, seed)
         plugins = {**self._plugins, **method_sources(arm.method, here.params)}
         config = {
             "method": arm.method,
@@ -133,6 +135,7 @@ class Suite:
             **self.settings(point),
             "training": Training.scientific(here.training),
             "seed": seed,
+            **weights,
             **({"plugins": plugins} if plugins else {}),
         }
         checkpoint = checkpoint_of(arm, size)
@@ -141,7 +144,8 @@ class Suite:
         dataset_options = {**self.file.dataset.options, **options_at("dataset", point)}
         placing = {name: here.training[name] for name in Training.PLACING}
         path = str(checkpoint) if checkpoint is not None else None
-        return Run(run_key(config), arm.arm, self.name, config, dataset_options, **placing, pretrained=path)
+        named = {**placing, "pretrained": path, "init_from": start}
+        return Run(run_key(config), arm.arm, self.name, config, dataset_options, **named)
 
     def settings(self, point: Point) -> dict[str, Any]:
         """What all arms share at ``point``: the scientific options of data set, model, objective and so on."""

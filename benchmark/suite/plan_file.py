@@ -10,7 +10,7 @@ from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, locked, read_
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.suite.schema import Arm
-from methods import get
+from methods import Card, get
 from methods.core.plugins import plugged
 from methods.core.registry import card_of
 
@@ -63,6 +63,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
                 **({} if get(arm.method).ranked else {"ranked": False}),
                 **({"reference": True} if get(arm.method).reference else {}),
+                **({"not_promised": words} if (words := _not_promised(plan, arm)) else {}),
             }
             for arm in plan.arms
         ],
@@ -147,6 +148,14 @@ def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
 def _ends(plan: Plan, arm: Arm) -> list[str]:
     """Chosen settings beyond which nothing was tried."""
     return list(dict.fromkeys(name for choice in plan.suite.chosen(arm.arm) for name in choice.at_end))
+
+
+def _not_promised(plan: Plan, arm: Arm) -> list[str]:
+    """What an arm says it does not keep; of several processes where its runs have several."""
+    words = list(dict.fromkeys(get(arm.method).not_promised(**arm.params).values()))
+    several = any(cell.run is not None and cell.run.devices > 1 for cell in plan.cells if cell.arm == arm.arm)
+    distributed = card_of(arm.method).distributed
+    return [*words, *([distributed] if several and distributed not in ("", Card.SAME_AS_ONE) else [])]
 
 
 def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, plan: Plan) -> None:

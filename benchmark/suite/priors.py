@@ -116,6 +116,7 @@ def _prior(cell: Cell, stage: Stage, prior_seed: int) -> PriorCell:
         devices=1,
         keep=None,
         pretrained=None,
+        init_from=None,
         tokenizer=cell.run.key,
     )
     return PriorCell(*place, run, None, cell.point)

@@ -71,6 +71,10 @@ class Arm(Strict):
     pretrained: str | None = Field(
         None, description="a published checkpoint that is evaluated in place of a training, {codebook_size} in its name"
     )
+    init_from: str | None = Field(
+        None,
+        description="weights to start from: a run's key, or a file, {codebook_size} and {seed} in its name",
+    )
 
 
 def _arm(value: Any) -> Any:

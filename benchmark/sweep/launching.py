@@ -7,10 +7,12 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.machine import available_cores, thread_limit
+from benchmark.records.kept import kept_weights
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher, LocalLauncher
+from benchmark.sweep.loggers import follow
 from benchmark.sweep.room import free_on, jobs_that_fit, needs_of
 from benchmark.sweep.runner import Outcome, Settings, run_plan
 from benchmark.sweep.time_limit import seconds_of, stop_at
@@ -22,7 +24,7 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
     """Do what is left of ``plan`` where the options say."""
     launcher, threads, beside = _launcher(plan, store, options, device)
     settings = Settings(
-        "cuda" if options.launcher == "ray" and device != "cpu" else device,  # Ray says which GPUs a run sees
+        "cuda" if options.launcher != "local" and device != "cpu" else device,  # a cluster says which GPUs a run sees
         threads=threads,
         plugins=tuple(str(Path(plugin).resolve()) for plugin in options.plugin),
         retry=tuple(options.retry),
@@ -30,12 +32,17 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
         beside=beside,
         stop_at=stop_at(options.began, seconds_of(options.time_limit)) if options.time_limit else None,
     )
+    display = Display()
+    follower = follow(options.log, store, display.note)
+    return run_plan(plan, store, launcher, settings, display, lambda: prepare(plan, store), follower)
 
-    return run_plan(plan, store, launcher, settings, Display(), lambda: prepare_data(plan))
 
-
-def prepare_data(plan: Plan) -> None:
-    """Once before the runs, so that a data set is fetched by one process and what is wrong with it is said at once."""
+def prepare(plan: Plan, store: Store) -> None:
+    """Once before the runs, so that a data set is fetched by one process, and what is wrong with it, or with weights to
+    start from, is said at once.
+    """
+    for key in {run.init_from for run in plan.runs if "run" in run.config.get("init_from", {})} - {None}:
+        kept_weights(store.folder.resolve().parent, str(key))
     for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
         dataset = datasets.create(plan.suite.file.dataset.name, given)
         if prior := next((run for run in plan.runs if run.tokenizer is not None), None):
@@ -47,15 +54,20 @@ def prepare_data(plan: Plan) -> None:
 def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> tuple[Launcher, int, int]:
     """The launcher, the threads of each run, and how many share a device."""
     processes = _processes(plan)
+    for name, only in (("address", ("ray",)), ("gpus", ("ray", "slurm")), ("slurm", ("slurm",))):
+        if getattr(options, name) not in (None, {}) and options.launcher not in only:
+            raise UsageError(f"--{name} is for --launcher {' and '.join(only)}")
+    gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
+    if options.launcher == "slurm":
+        from benchmark.sweep.launchers.slurm import SlurmLauncher
+
+        slurm = SlurmLauncher(options.slurm, options.jobs, options.cpus, gpus)
+        return slurm, slurm.threads, slurm.together
     if options.launcher == "ray":
         from benchmark.sweep.launchers.ray import RayLauncher
 
-        gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
         ray = RayLauncher(options.address, options.jobs, options.cpus, gpus)
         return ray, ray.threads, round(1 / gpus) if 0 < gpus < 1 else 1
-    for name in ("address", "gpus"):
-        if getattr(options, name) is not None:
-            raise UsageError(f"--{name} is for --launcher ray")
     _check_devices(processes, device)
     jobs, threads = jobs_and_threads(plan, store, device, options.jobs)
     return LocalLauncher(jobs), int(options.cpus) if options.cpus else threads, jobs

@@ -14,6 +14,7 @@ from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers.base import Event, Launcher
+from benchmark.sweep.loggers import Follower
 from benchmark.sweep.time_limit import OutOfTime, alarm
 from benchmark.worker.channel import Ending
 from benchmark.worker.job import Job
@@ -63,6 +64,7 @@ def run_plan(
     settings: Settings,
     display: Display,
     prepare: Callable[[], object] = lambda: None,
+    follower: Follower | None = None,
 ) -> Outcome:
     """Do every run of ``plan`` that has no record yet, and wait for those that another process does.
 
@@ -71,6 +73,7 @@ def run_plan(
 
     Args:
         prepare: called before the first run, if there is any to do.
+        follower: shows the runs in another program too.
 
     Raises:
         UsageError: the results can't be written any more, or no process started.
@@ -96,8 +99,10 @@ def run_plan(
         with _signals_interrupt(), alarm(settings.stop_at):
             if waiting:
                 prepare()
+            if follower is not None:
+                follower.finished(run for run in plan.runs if run.key in outcome.ended)
             display.begin(waiting, len(outcome.skipped))
-            sweep = _Sweep(store, launcher, display, outcome)
+            sweep = _Sweep(store, launcher, display, outcome, follower)
             sweep.do([_job(run, store, settings) for run in waiting if run.tokenizer is None])
             priors = [run for run in waiting if run.tokenizer is not None]
             sweep.do([_job(run, store, settings) for run in sweep.with_tokenizer(priors)])
@@ -118,11 +123,14 @@ def run_plan(
 class _Sweep:
     """The runs of one call, from the first launch to the last record."""
 
-    def __init__(self, store: Store, launcher: Launcher, display: Display, outcome: Outcome) -> None:
+    def __init__(
+        self, store: Store, launcher: Launcher, display: Display, outcome: Outcome, follower: Follower | None
+    ) -> None:
         self._store = store
         self._launcher = launcher
         self._display = display
         self._outcome = outcome
+        self._follower = follower
         self._claimed: list[Job] = []
         self._crowded: list[Job] = []
         self._unwritable: str | None = None
@@ -134,6 +142,8 @@ class _Sweep:
                 self._display.show(event)
                 if event.kind == "ended":
                     self._settle(event)
+                if self._follower is not None:
+                    self._follower.show(event)
             if self._unwritable is not None:
                 raise UsageError(f"{self._unwritable}; nothing whole is lost, and the same command goes on from there")
             jobs = self._released() or self._alone()
@@ -234,6 +244,7 @@ def _job(run: Run, store: Store, settings: Settings) -> Job:
         device=settings.device,
         threads=settings.threads,
         plugins=settings.plugins,
+        others=str(store.folder.resolve().parent),
         replaces=store.fingerprint(run.key),
         keep_checkpoint=settings.keep_checkpoints,
         beside=settings.beside,

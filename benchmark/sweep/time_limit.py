@@ -21,7 +21,7 @@ class OutOfTime(KeyboardInterrupt):
     """The time limit of the command is near: its runs save where they stand, as at Ctrl-C."""
 
 
-def seconds_of(text: str) -> float:
+def seconds_of(text: str, option: str = "--time-limit") -> float:
     """``540``, ``540s``, ``9m``, ``2h`` and ``1h30m`` in seconds.
 
     Raises:
@@ -31,7 +31,7 @@ def seconds_of(text: str) -> float:
     hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
     total = 3_600 * hours + 60 * minutes + seconds
     if not 0 < total <= _LONGEST:
-        raise UsageError(f"--time-limit takes a time such as 540, 540s, 9m, 2h or 1h30m, not {text[:40]!r}")
+        raise UsageError(f"{option} takes a time such as 540, 540s, 9m, 2h or 1h30m, not {text[:40]!r}")
     return total
 
 

@@ -104,7 +104,8 @@ def verify_run(
             raise UsageError(f"{run.key} ended well when it was recorded; now: {reason}")
         compared = _numbers(record, path.parent)
         found = _numbers(again, store.run_folder(run.key))
-    names = list(dict.fromkeys([*compared, *found]))
+    # Of what a shorter run began, the record has the rows that both lengths have.
+    names = list(compared if "continued" in made_on else dict.fromkeys([*compared, *found]))
     pairs = [Difference(name, compared.get(name), found.get(name)) for name in names]
     differing = [pair for pair in pairs if pair.recorded != pair.again]
     return Verification(record, len(names), differing, _surroundings(made_on, again["provenance"]))
@@ -130,6 +131,10 @@ def _verifiable(path: Path) -> dict[str, Any]:
         )
     if "pretrained" in config:
         raise UsageError(f"{record['key']} evaluates a published checkpoint; only what was trained can be verified")
+    if "init_from" in config:
+        raise UsageError(
+            f"{record['key']} starts from other weights; only what was trained from the start can be verified"
+        )
     version = get(config["method"]).version
     if version != config.get("version"):
         recorded = config.get("version")

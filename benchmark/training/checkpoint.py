@@ -60,8 +60,8 @@ def _write(path: Path, state: dict[str, Any]) -> None:
     write_output(path, buffer.getbuffer())
 
 
-def load_checkpoint(path: Path, training: Resumable) -> None:
-    """Put ``training`` where it was when ``path`` was written.
+def load_checkpoint(path: Path, training: Resumable, of: str | None = None) -> None:
+    """Put ``training`` where it was when ``path`` was written, or the run was whose key ``of`` is.
 
     Raises:
         BadCheckpointError: the file can't be used, by one of the processes at least; the training is then in no
@@ -70,7 +70,7 @@ def load_checkpoint(path: Path, training: Resumable) -> None:
     problem: Exception | None = None
     try:
         with opened(path) as file:
-            _restore(torch.load(file, map_location=training.device, weights_only=True), training)
+            _restore(torch.load(file, map_location=training.device, weights_only=True), training, of or training.key)
     except Exception as error:
         problem = error
     if not all_say(problem is None):
@@ -78,8 +78,8 @@ def load_checkpoint(path: Path, training: Resumable) -> None:
         raise BadCheckpointError(f"{path} can't be used: {reason}") from problem
 
 
-def _restore(state: dict[str, Any], training: Resumable) -> None:
-    if state["run"] != training.key:
+def _restore(state: dict[str, Any], training: Resumable, run: str) -> None:
+    if state["run"] != run:
         raise ValueError(f"it is of another run, {str(state['run'])[:80]}")
     training.load_state_dict(state)
     own = rank()

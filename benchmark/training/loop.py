@@ -44,12 +44,16 @@ class OutOfTimeError(RuntimeError):
 
 @dataclass
 class Progress:
-    """Where a training stands: steps, seconds they took, and those before the first for a start from data."""
+    """Where a training stands: steps, seconds they took, and those before the first for a start from data.
+
+    ``origin``: what it began from where that is not a start of its own: ``init_from`` or ``continued``, for the record.
+    """
 
     step: int = 0
     seconds: float = 0.0
     start_seconds: float = 0.0
     history: list[Row] = field(default_factory=list)
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
 class Loop(ABC):
@@ -146,7 +150,7 @@ class Loop(ABC):
 
     def _loop(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         total = self.settings["steps"]
-        milestones = {round(total * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}
+        points = milestones(total)
         report_every = max(1, total // PROGRESS_POINTS)
         saved = time.monotonic()
         started = saved - self.progress.seconds
@@ -159,7 +163,7 @@ class Loop(ABC):
             self.progress.step += 1
             self._after(self.progress.step)
             self.progress.seconds = time.monotonic() - started
-            if self.progress.step in milestones:
+            if self.progress.step in points:
                 self._raise_if_bad()
                 self.progress.history.append(self._history_row(terms))
             if self.progress.step % report_every == 0:
@@ -206,6 +210,11 @@ class Loop(ABC):
         first = int(all_reduce_min(torch.where(self.bad_step < 0, never, self.bad_step)))
         if first < never:
             raise DivergedError(f"the loss was not finite at step {first:,}")
+
+
+def milestones(steps: int) -> set[int]:
+    """The steps after which a run of so many has a row in its history."""
+    return {round(steps * point / HISTORY_POINTS) for point in range(1, HISTORY_POINTS + 1)} | {1}
 
 
 def wait_for(device: torch.device) -> None:

@@ -93,6 +93,8 @@ def main() -> int:
         open_channel(options.channel)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # of a batch system, for whoever started the worker
+        signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()
     prefer_to_be_killed()
     try:

@@ -13,10 +13,13 @@ from benchmark.data import Dataset, datasets
 from benchmark.machine import PeakMemory, provenance
 from benchmark.metrics import OF_CODES
 from benchmark.processes import is_first
+from benchmark.records.files import checksum
+from benchmark.records.kept import Shorter, kept_weights, longest_shorter
 from benchmark.records.run import WEIGHTS, tokenizer_of
 from benchmark.training.checkpoint import save_weights
 from benchmark.training.evaluation import evaluate, quality_metrics
 from benchmark.training.loop import DivergedError, OutOfTimeError, Stopped
+from benchmark.training.starting import go_on_from, is_a_beginning, load_weights
 from benchmark.training.trainer import Trainer
 from benchmark.worker.changed import ChangedError, check_content
 from benchmark.worker.fitting import fit
@@ -112,7 +115,12 @@ def _train_and_evaluate(job: Job, folder: Path, device: torch.device) -> dict[st
 
 def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> Ready:
     """The system after its training, whose curves are written."""
-    trainer = fit(lambda: Trainer(job.run.config, dataset, device, job.run.timeout), folder)
+    shorter = longest_shorter(Path(job.others), job.run.config) if job.others else None
+
+    def begin(trainer: Trainer, checkpoint: Path, first: bool) -> None:
+        _start(job, trainer, checkpoint, shorter if first else None)
+
+    trainer = fit(lambda: Trainer(job.run.config, dataset, device, job.run.timeout), folder, begin)
     if is_first():
         trainer.snapshots.save(folder / "snapshots.npz")
     progress = trainer.progress
@@ -122,7 +130,30 @@ def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> 
         "steps_per_second": progress.step / max(progress.seconds, 1e-9),
         "quantizer_share": trainer.stopwatch.share(),
     }
-    return Ready(trainer.trained, trainer.objective, progress.step, timings, {})
+    return Ready(trainer.trained, trainer.objective, progress.step, timings, progress.origin)
+
+
+def _start(job: Job, trainer: Trainer, checkpoint: Path, shorter: Shorter | None) -> None:
+    """Before the first step: from the weights that the run names, or where a shorter one of the same ended."""
+    if job.run.init_from is not None:
+        trainer.progress.origin = {"init_from": load_weights(_weights(job), trainer.system)}
+    if shorter is not None and is_a_beginning(shorter, trainer):
+        go_on_from(shorter, trainer, checkpoint)
+
+
+def _weights(job: Job) -> Path:
+    """The file to start from, which is what the key names."""
+    assert job.run.init_from is not None
+    named = job.run.config["init_from"]
+    path = Path(job.run.init_from)
+    try:
+        if "run" in named:
+            path = kept_weights(Path(job.others or job.results), named["run"])
+    except UsageError as error:
+        raise ChangedError(str(error)) from error
+    if "sha256" in named and (not path.is_file() or checksum(path) != named["sha256"]):
+        raise ChangedError(f"the weights {path} were changed since the run was planned")
+    return path
 
 
 def _repeat_exactly() -> None:

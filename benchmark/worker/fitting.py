@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from benchmark.processes import all_say, is_first
+from benchmark.processes import all_say, first_says, is_first
 from benchmark.records.files import UnwritableError
 from benchmark.records.history import HISTORY_FILE, write_history
 from benchmark.records.store import CHECKPOINT, RECORD
@@ -42,8 +42,16 @@ class Watched:
                 self._writes = False
 
 
-def fit(make: Callable[[], Trained], folder: Path) -> Trained:
+def fit(
+    make: Callable[[], Trained], folder: Path, begin: Callable[[Trained, Path, bool], None] = lambda *_: None
+) -> Trained:
     """Train what ``make`` builds to its last step; its curves are then in ``folder``.
+
+    Args:
+        make: the training, before its first step.
+        folder: of the run.
+        begin: called where there is no checkpoint, with the training, where that would lie, and whether it is the first
+            try.
 
     Raises:
         Stopped, DivergedError, OutOfTimeError: as `Loop.fit`.
@@ -57,13 +65,17 @@ def fit(make: Callable[[], Trained], folder: Path) -> Trained:
             emit({"step": step, "loss": row["loss"], "usage": row.get("usage")})
             watched.show(trainer.progress.history)
 
+    first = True
     while True:
         trainer = make()
         try:
             with _stopping(trainer):
+                if first_says(not checkpoint.exists())[0]:
+                    begin(trainer, checkpoint, first)
                 trainer.fit(checkpoint, report)
         except BadCheckpointError as error:
             _LOG.warning("%s; training starts again", error)
+            first = False
             if is_first():
                 checkpoint.unlink(missing_ok=True)
             all_say(True)  # none looks for it before it is gone

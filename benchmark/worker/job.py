@@ -10,8 +10,9 @@ from benchmark.records.run import Run
 class Job:
     """A run and where it happens; nothing here but ``run.config`` belongs to its key.
 
-    ``replaces``: fingerprint of a record that does not count (bad, or to be retried); any other record
-    that is there when the worker holds the run was made in the meantime, and counts. ``held``: whoever started the
+    ``others``: where kept weights and checkpoints of other runs lie, if any may be used. ``replaces``: fingerprint of a
+    record that does not count (bad, or to be retried); any other record that is there when the worker holds the run was
+    made in the meantime, and counts. ``held``: whoever started the
     worker holds the run for it. ``beside``: runs at a time that share the device, this one counted.
     """
 
@@ -20,6 +21,7 @@ class Job:
     device: str
     threads: int
     plugins: tuple[str, ...] = ()
+    others: str | None = None
     replaces: str | None = None
     keep_checkpoint: bool = False
     held: bool = False

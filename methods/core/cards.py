@@ -19,11 +19,15 @@ What was looked for and could not be had in full, or is not built yet. Nothing o
 
 - Group-VQ (arXiv 2510.13331): the code that the paper names was not found, and of its text only the opening; how
   codewords are grouped, mapped and started is not told there.
+- HQ-VAE's RSQ (arXiv 2401.00365): the authors' code was not found, and of its text only the opening.
+- NS-VQ, beside `trans_vq` in arXiv 2602.18896, and the NSVQ of arXiv 2606.11363 (neither is kin of `nsvq`): the
+  released classes (CAIR-LAB-WFUSM/NS-VQ-TransVQ, NS_Trans_VQ_ImageNet/ldm/modules/quantizer.py) read an attribute that
+  they do not have (`alpha`), and use their kernel, whose width is a function of the epoch, only where they are told no
+  epoch.
+- ProVQ (arXiv 2603.22304): no code was found, and of its text only the opening; how hardness grows is not told there.
 - StableVQ (arXiv 2609.26774): the authors' repository (Tt-DAY/StableVQ) holds a project page and no code.
-- TransVQ and NS-VQ, the non-stationary quantizers (arXiv 2602.18896; no kin of `nsvq`): the code is public
-  (CAIR-LAB-WFUSM/NS-VQ-TransVQ) and not built here yet.
-- VP-VAE and FSP (arXiv 2602.17133): the code is public (zhai-lw/vp-vae) and not built here yet. VP-VAE has no codebook
-  while it trains; it is made by k-means of a queue of 16·D latents a codeword when the model is evaluated.
+- VAEVQ (arXiv 2511.06863): its code is public (script-Yang/VAEVQ); a training step decodes two latents of an item, one
+  drawn from a Gaussian and one quantized, and both reconstructions count, where a quantizer here gives the decoder one.
 """
 
 

@@ -23,7 +23,7 @@ OPTIONS = {
     "product_vq over residual_vq": ("product_vq", {"level": "residual_vq", "level_params": {"depth": 3}}),
 }
 """Cases beside the defaults."""
-NOISY = ("nsvq", "diveq", "hqa")
+NOISY = ("nsvq", "diveq", "hqa", "fsp", "vp_vae", "gaussian_quant")
 """Of these the processes draw noise of their own; what they hold stays the same on both."""
 OTHERS = {name: ("vector_quantize_pytorch", {"class": name}) for name in CLASSES}
 CASES = {name: (name, {}) for name in (*CLAIMING, *NOISY)} | OPTIONS | OTHERS

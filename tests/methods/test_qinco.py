@@ -33,7 +33,9 @@ def adapted(step, prefix: torch.Tensor) -> torch.Tensor:
     return u
 
 
-@pytest.mark.parametrize("params", [{"depth": 1}, {"depth": 3, "candidates": 2}, {"candidates": 0, "blocks": 0}])
+@pytest.mark.parametrize(
+    "params", [{"depth": 1, "beam": 4}, {"depth": 3, "candidates": 2, "beam": 3}, {"candidates": 0, "blocks": 0}]
+)
 def test_options_keep_the_contract(params) -> None:
     assert [result for result in check_quantizer("qinco", params=params) if not result.passed] == []
 
@@ -56,6 +58,27 @@ def test_code_is_the_best_of_all_adapted_codewords() -> None:
     best = (latents[:, None] - prefix[:, None] - options).square().sum(2).argmin(1)
     assert torch.equal(codes[:, 1], best)
     torch.testing.assert_close(quantizer.decode(codes), prefix + options[torch.arange(100), best])
+
+
+def test_a_beam_that_keeps_all_prefixes_finds_the_best_of_all_codes() -> None:
+    quantizer, latents = build(64, bent=True, depth=3, candidates=0), torch.randn(60, D)
+    every = torch.cartesian_prod(*[torch.arange(4)] * 3)
+    best = torch.cdist(latents, quantizer.decode(every)).argmin(1)
+    greedy = quantizer.encode(latents)
+    quantizer.beam = 16
+    assert torch.equal(quantizer.encode(latents), every[best])
+    assert not torch.equal(greedy, every[best])
+
+
+def test_a_wider_beam_is_no_worse_on_the_whole(monkeypatch) -> None:
+    quantizer, latents = build(4096, bent=True, depth=3, candidates=4), torch.randn(300, D)
+    errors = []
+    for quantizer.beam in (1, 3, 12):
+        found = quantizer.encode(latents)
+        errors.append(mse_loss(quantizer.decode(found), latents).item())
+    assert errors[0] > errors[1] > errors[2]
+    monkeypatch.setattr(qinco, "_CHUNK_ELEMENTS", 2000)
+    assert torch.equal(quantizer.encode(latents), found), "chunks change nothing"
 
 
 def test_candidates_are_those_the_selector_finds_nearest() -> None:

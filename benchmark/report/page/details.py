@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.metrics.parts.rank_frequency import relative_curve
 from benchmark.records.files import read_file
 from benchmark.report.frame import Results, unusable
 from benchmark.report.grid import Grid
 from benchmark.report.page.plain import plain
 from benchmark.report.plots.base import last_runs
-from benchmark.report.plots.rank_frequency import relative_curve
 
 _SECTIONS = ("config", "provenance", "details", "timings", "memory")
 _RANKS = 48

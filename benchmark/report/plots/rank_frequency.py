@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from benchmark.metrics.parts.rank_frequency import relative_curve
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
 from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, panels, set_title, wrapped
@@ -12,7 +13,6 @@ from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.style import CEILING, Style
 
 PANELS_A_ROW = 3
-POINTS = 200
 
 
 class RankFrequency(Plot):
@@ -67,10 +67,3 @@ class RankFrequency(Plot):
                 handle.set_label(f"{handle.get_label()}, level 1")
         name_curves(figure, ends, handles, styles, [ceiling_handle("uniform source")])
         return figure
-
-
-def relative_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(rank / K, frequency · K) of the codes in use, most frequent first, at no more than 200 ranks."""
-    used = np.sort(counts[counts > 0])[::-1]
-    ranks = np.unique(np.geomspace(1, len(used), POINTS).round().astype(int))
-    return ranks / len(counts), used[ranks - 1] / counts.sum() * len(counts)

@@ -12,13 +12,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from benchmark.metrics.parts.rank_frequency import relative_curve
 from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
 from benchmark.report.places import Axis
 from benchmark.report.plots import PLOTS
 from benchmark.report.plots.base import is_logarithmic, is_wide, size_label, wrapped
 from benchmark.report.plots.direct import spread
-from benchmark.report.plots.rank_frequency import relative_curve
 from benchmark.report.style import RC, arm_styles
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module

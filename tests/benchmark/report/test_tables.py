@@ -11,6 +11,7 @@ import pytest
 
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
+from benchmark.report.selection import selected
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size
 
@@ -265,6 +266,17 @@ def test_a_choice_at_the_end_of_what_was_tried_is_marked(synthetic: Make):
     assert "`vq_vae`<sup>" not in text
     assert "may lie beyond: `simvq` learning_rate." in text
     assert r"\textsuperscript{\S{}}" in TABLES["main"](Grid(results)).latex()
+
+
+def test_what_an_arm_does_not_promise_is_a_note_where_it_is_shown(synthetic: Make):
+    made = synthetic(("simvq", "vq_vae"), sizes=(256, 1024), seeds=1, artefacts=False)
+    [simvq, vq_vae] = made.plan["arms"]
+    made.edit_plan(arms=[simvq | {"not_promised": ["other codes in evaluation", "processes differ"]}, vq_vae])
+    note = "Not promised, as the method itself says: `simvq`: other codes in evaluation, processes differ."
+    results = read(made.folder)
+    for name in ("main", "usage_by_size"):
+        assert note in TABLES[name](Grid(results)).markdown()
+        assert "Not promised" not in TABLES[name](Grid(selected(results, ["vq_vae"], None))).markdown()
 
 
 def test_only_distortion_is_marked_best_and_only_beyond_chance(synthetic: Make):

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from benchmark.records.store import Store
 from benchmark.suite.file import available_suites, find_suite
 from benchmark.suite.plan import plan_suite
 from benchmark.suite.plan_file import write_plan
-from methods import UsageError, available, get
+from methods import Card, UsageError, available, get
 
 Write = Callable[[dict[str, object] | str], str]
 
@@ -304,3 +305,16 @@ def test_two_configurations_never_share_a_key(monkeypatch: pytest.MonkeyPatch, w
     assert all(KEY.fullmatch(run.key) for run, length in zip(plan.runs, lengths, strict=True) if length == 32)
     for cell in plan.cells:
         assert plan.key_at(cell.arm, cell.point, 8, 0) == cell.run.key
+
+
+def test_what_an_arm_does_not_promise_is_in_the_plan(tiny: dict[str, Any], write_suite: Write, tmp_path: Path) -> None:
+    theirs = {"arm": "theirs", "method": "vector_quantize_pytorch", "params": {"class": "SimVQ"}}
+    for devices, noisy in ((1, None), (2, [Card.SAME_AS_ONE])):
+        suite = {**tiny, "methods": ["vq_vae", theirs, "gumbel_vq"]}
+        suite["training"] = {**tiny["training"], "devices": devices}
+        write_plan(plan_suite(write_suite(suite)), Store(tmp_path / "results"))
+        said = {arm["arm"]: arm.get("not_promised") for arm in read_plan(tmp_path / "results" / "plan.json")["arms"]}
+        assert said["vq_vae"] is None
+        assert "output and way back differ by rounding" in said["theirs"][0]
+        # What a card says of several processes is of no matter where there is one.
+        assert said["gumbel_vq"] == (noisy and [get("gumbel_vq").card.distributed])

@@ -65,11 +65,19 @@ class Edited(VQVAE):
 """
 
 
-RAY = pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore")])
+RAY, SLURM = (
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore")]) for name in ("ray", "slurm")
+)
 
 
 def _open(name: str, in_process: Launcher) -> Iterator[Launcher]:
     """Two runs at a time."""
+    if name == "slurm":  # its allocations as processes of this machine; test_slurm.py has a real one
+        pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
+        from benchmark.sweep.launchers.slurm import SlurmLauncher
+
+        yield SlurmLauncher({}, 2, 1, 0, cluster="local")
+        return
     if name != "ray":
         yield LocalLauncher(2) if name == "local" else in_process
         return
@@ -80,12 +88,12 @@ def _open(name: str, in_process: Launcher) -> Iterator[Launcher]:
     ray.shutdown()
 
 
-@pytest.fixture(params=["local", RAY])
+@pytest.fixture(params=["local", RAY, SLURM])
 def launcher(request: pytest.FixtureRequest, in_process: Launcher) -> Iterator[Launcher]:
     yield from _open(request.param, in_process)
 
 
-@pytest.fixture(params=["in_process", RAY])
+@pytest.fixture(params=["in_process", RAY, SLURM])
 def quick_launcher(request: pytest.FixtureRequest, in_process: Launcher) -> Iterator[Launcher]:
     """For what the runner promises with any launcher."""
     yield from _open(request.param, in_process)
