@@ -140,3 +140,20 @@ def with_interval(values: pd.Series, places: int) -> str:
     """Mean and half the width of the 95 % Student-t interval."""
     half = scipy.stats.t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5
     return f"{values.mean():.{places}f} ± {half:.{places}f}"
+
+
+def test_the_table_of_priors():
+    folder = REFERENCE / "generation_quickstart"
+    priors = pd.read_csv(folder / "tables" / "generation.csv").set_index("arm")
+    anchors = pd.read_csv(folder / "tables" / "generation_anchors.csv").set_index(["arm", "of"]).fd_fashion_classifier
+    usage = runs("generation_quickstart").dropna(subset="usage").set_index("arm").usage
+    for arm, cells in table("results/README.md", "**Are codes that are used").items():
+        of = priors.loc[arm]
+        assert cells == [
+            f"{100 * usage[arm]:.1f}",
+            f"{of.nll:.2f}",
+            f"{of.single_entropy:.2f}",
+            f"{of.code_length:.3f}",
+            f"{of.samples_fd_fashion_classifier:.2f}",
+            f"{anchors[arm, 'reconstructions']:.2f}",
+        ], arm
