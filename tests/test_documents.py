@@ -42,6 +42,7 @@ NOT_RUN = {
     'make bench SUITE=codebook_scaling METHODS=simvq,vq_vae SET="grid.codebook_size=[262144]"': HOURS,
     'make bench SUITE=codebook_scaling SET="dataset=cifar10" DEVICE=cuda JOBS=4': HOURS,
     "make bench SUITE=collapse_check": HOURS,
+    "make bench SUITE=generation_quickstart": "minutes of training",
     "make bench SUITE=mean_shift RESULTS=results/reference": HOURS,
     "make bench SUITE=audio_quickstart": NETWORK,
     "make bench SUITE=audio_overfit": NETWORK,
@@ -63,6 +64,7 @@ NOT_RUN = {
     "python -m benchmark licences debian_photos": NETWORK,
     "pip install codebook-bench": "nothing is installed by a test",
     "pip install 'codebook-bench[all]'": "nothing is installed by a test",
+    "pip install 'codebook-bench[generation]'": "nothing is installed by a test",
     "pip install 'codebook-bench[libraries]'": "nothing is installed by a test",
     "pip install 'codebook-bench[page]'": "nothing is installed by a test",
 }
