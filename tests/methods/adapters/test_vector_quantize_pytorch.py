@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import torch
 
 from methods import UsageError, create, get
 from methods.adapters.vector_quantize_pytorch import CLASSES
@@ -123,3 +124,8 @@ def test_the_parameters_are_those_of_the_class_in_full():
     assert {"decay", "num_quantizers", "quantize_dropout", "groups"} <= set(
         resolve_params(NAME, {"class": "GroupedResidualVQ"})
     )
+
+
+def test_what_looks_at_values_is_not_refused_where_there_are_none():
+    with torch.device("meta"), pytest.raises(RuntimeError, match="meta"):
+        create("vector_quantize_pytorch", 64, 8, **{"class": "FSQ"})
