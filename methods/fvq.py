@@ -5,15 +5,15 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from methods.core.base import Card, Knob, Quantized
+from methods.core.base import Card, Knob
 from methods.core.registry import register
 from methods.core.usage import UsageError, check_range
-from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.parts.estimators import straight_through
+from methods.parts.codebook import new_codebook
+from methods.parts.made_codebook import MadeCodebook, check_transformer
 
 
 @register("fvq")
-class FVQ(CodebookQuantizer):
+class FVQ(MadeCodebook):
     """VQ-VAE whose codewords are the output of a transformer over the codebook, so that a step moves all of them.
 
     Chang et al., "Scalable Training for Vector-Quantized Networks with 100% Codebook Utilization" (FVQ, VQBridge),
@@ -70,11 +70,7 @@ class FVQ(CodebookQuantizer):
     ) -> None:
         super().__init__(codebook_size, dim, patch=patch)
         check_range("beta", beta, 0)
-        check_range("width", width, 1)
-        check_range("depth", depth, 0)
-        check_range("heads", heads, 1)
-        if width % heads:
-            raise UsageError(f"width must be a multiple of heads, and {width} is none of {heads}")
+        check_transformer(width, depth, heads)
         self.beta = beta
         self.codebook = nn.Parameter(new_codebook(self.codebook_size, dim, "uniform"))
         self.bridge = Bridge(dim, patch=patch, width=width, depth=depth, heads=heads)
@@ -96,15 +92,6 @@ class FVQ(CodebookQuantizer):
     def effective_codebook(self) -> Tensor:
         """The codewords that the bridge makes of the raw codebook."""
         return self.bridge(self.codebook)
-
-    def forward(self, latents: Tensor) -> Quantized:
-        """Loss: mean |q - sg z|² + beta · mean |sg q - z|², on the q before straight-through."""
-        effective = self.effective_codebook()
-        codes = self.nearest(latents, effective)
-        quantized = effective[codes.squeeze(-1)]
-        loss, log = vq_loss(latents, quantized, self.beta)
-        output = straight_through(latents, quantized) if self.training else quantized
-        return Quantized(output, codes, loss, log)
 
 
 class Bridge(nn.Module):

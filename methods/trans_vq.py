@@ -4,17 +4,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu
 
-from methods.core.base import Card, Knob, Quantized
+from methods.core.base import Card, Knob
 from methods.core.registry import register
-from methods.core.usage import UsageError, check_range
-from methods.parts.codebook import CodebookQuantizer, vq_loss
-from methods.parts.estimators import straight_through
+from methods.core.usage import check_range
+from methods.parts.made_codebook import MadeCodebook, check_transformer
 
 _EPSILON = 1e-6
 
 
 @register("trans_vq")
-class TransVQ(CodebookQuantizer):
+class TransVQ(MadeCodebook):
     """`simvq` with a transformer with linear attention over all codewords in place of its map.
 
     Lu et al., "Beyond Stationarity: Rethinking Codebook Collapse in Vector Quantization", arXiv 2602.18896: where the
@@ -66,12 +65,8 @@ class TransVQ(CodebookQuantizer):
     ) -> None:
         super().__init__(codebook_size, dim)
         check_range("beta", beta, 0)
-        check_range("width", width, 1)
-        check_range("depth", depth, 0)
-        check_range("heads", heads, 1)
+        check_transformer(width, depth, heads)
         check_range("mlp_ratio", mlp_ratio, 1 / width)
-        if width % heads:
-            raise UsageError(f"width must be a multiple of heads, and {width} is none of {heads}")
         self.beta = beta
         self.register_buffer("codebook", torch.randn(self.codebook_size, dim) * dim**-0.5)
         self.project_in = nn.Linear(dim, width, bias=False)
@@ -87,15 +82,6 @@ class TransVQ(CodebookQuantizer):
     def effective_codebook(self) -> Tensor:
         """The codewords that the transformer makes of C; each depends on all rows."""
         return self.project_out(self.norm(self.blocks(self.project_in(self.codebook) + self.places)))
-
-    def forward(self, latents: Tensor) -> Quantized:
-        """Loss: mean |q - sg z|² + beta · mean |sg q - z|², on the q before straight-through."""
-        effective = self.effective_codebook()
-        codes = self.nearest(latents, effective)
-        quantized = effective[codes.squeeze(-1)]
-        loss, log = vq_loss(latents, quantized, self.beta)
-        output = straight_through(latents, quantized) if self.training else quantized
-        return Quantized(output, codes, loss, log)
 
 
 class Block(nn.Module):
