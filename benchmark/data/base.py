@@ -86,4 +86,9 @@ def evenly(items: Tensor, count: int | None, what: str) -> Tensor:
     if count is None:
         return items
     check_count(what, count, len(items))
-    return items[torch.arange(count) * len(items) // count]
+    return items[spaced(len(items), count)]
+
+
+def spaced(total: int, count: int) -> Tensor:
+    """``count`` indexes of ``total`` items, evenly spaced and in order."""
+    return torch.arange(count) * total // count

@@ -20,6 +20,7 @@ from benchmark.metrics.parts.pixels import (
     in_chunks,
     network_size,
     psnr,
+    save_sheet,
     ssim,
     to_bytes,
     to_colour,
@@ -124,11 +125,8 @@ class ImageMetrics(ReconstructionMetrics):
 
     def save_samples(self, originals: Tensor, reconstructions: Tensor, folder: Path) -> None:
         """``samples.png``: up to eight originals in a row without gaps, their reconstructions below."""
-        from PIL import Image
-
-        rows = [to_colour(images[:SAMPLES].float().clamp(-1, 1)) for images in (originals, reconstructions)]
-        sheet = torch.cat([torch.cat(list(to_bytes(row)), dim=2) for row in rows], dim=1)
-        Image.fromarray(sheet.permute(1, 2, 0).cpu().numpy()).save(folder / "samples.png")
+        rows = [to_bytes(images[:SAMPLES].float().clamp(-1, 1)) for images in (originals, reconstructions)]
+        save_sheet(rows, folder / "samples.png")
 
 
 def _check(features: str | None, lpips: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmark.pretrained.families import Family, resemblance
 from benchmark.pretrained.unpickling import Archive, Stored, read_archive
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, shape_in_words
 
 
 class Loaded(NamedTuple):
@@ -88,9 +88,9 @@ def _check(
     if unknown:
         raise UsageError(f"{path} is not of this architecture ({family.title}): {_some(unknown)} without a place in it")
     if wrong:
-        theirs, ours = stored[sources[wrong[0]]].size, shapes[wrong[0]]
+        theirs, ours = map(shape_in_words, (stored[sources[wrong[0]]].size, shapes[wrong[0]]))
         raise UsageError(
-            f"{path} is of another size: `{wrong[0]}` has the shape {_by(theirs)}, not {_by(ours)}"
+            f"{path} is of another size: `{wrong[0]}` has the shape {theirs}, not {ours}"
             f"{f', and {len(wrong) - 1} more differ' if len(wrong) > 1 else ''}"
         )
 
@@ -105,7 +105,3 @@ def _without_ends(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _some(names: list[str]) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:3])
     return f"{shown}{f' and {len(names) - 3} more' if len(names) > 3 else ''} {'is' if len(names) == 1 else 'are'}"
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"

@@ -16,7 +16,8 @@ MOST_LAYERS, MOST_WIDTH = 256, 65_536
 class Prior(nn.Module):
     """p(codes | class) = Π p(code | codes before, class) in raster order.
 
-    ``version``: part of a run's key; another one gives other numbers.
+    ``version``: part of a run's key; another one gives other numbers. A subclass sets ``codes``, the embedding of
+    codes, and ``head``, the last layer before the softmax, which alone depend on K.
 
     Args:
         codebook_size: joint codes K.
@@ -25,6 +26,8 @@ class Prior(nn.Module):
     """
 
     version: ClassVar[int]
+    codes: nn.Embedding
+    head: nn.Linear | nn.Conv2d
 
     def __init__(self, codebook_size: int, positions: Sequence[int], *, classes: int = 0, **_: Any) -> None:
         super().__init__()
@@ -50,12 +53,19 @@ class Prior(nn.Module):
 
     def apart_from_codes(self) -> int:
         """Weights without those of embedding and head, which alone depend on K."""
-        raise NotImplementedError
+        apart = {id(parameter) for part in (self.codes, self.head) for parameter in part.parameters()}
+        return sum(parameter.numel() for parameter in self.parameters() if id(parameter) not in apart)
 
     def nats(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """−log P of every code ``[B, P]`` given those before it."""
         logits = self(index, labels).float()
         return F.cross_entropy(logits.transpose(1, 2), index, reduction="none")
+
+    def _begin_uniform(self) -> None:
+        """What the prior at first says of codes is known: log K."""
+        nn.init.zeros_(self.head.weight)
+        assert self.head.bias is not None
+        nn.init.zeros_(self.head.bias)
 
     def _check_labels(self, labels: Tensor | None) -> None:
         assert (labels is not None) == (self.classes > 0), "a prior is told classes exactly where it knows some"

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from benchmark.data import Dataset
+from benchmark.data.base import spaced
+from benchmark.metrics.codes import CodeStatistics
 from benchmark.metrics.parts.distances import frechet_distance, kernel_distance
 from benchmark.metrics.parts.features import EXTRACTORS, Classifier, Extractor
 from benchmark.metrics.parts.pixels import in_chunks, to_colour
 from benchmark.priors.base import Prior
 from benchmark.priors.code_length import Unigram, bits_per_dimension, fit_scale, pixel_nats
-from benchmark.priors.neighbours import NEIGHBOURS, manifolds, nearest
+from benchmark.priors.neighbours import NEIGHBOURS, manifolds, nearest, radii
 from benchmark.priors.sampling import classes_asked, draw, images_of, save_generated, save_nearest
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.priors.training import Codes, labels_of, nats
@@ -133,8 +135,9 @@ def distances(
         metrics[f"{name}_{extractor.distance}"] = None if few else frechet_distance(real, features)
         metrics[f"{name}_kid_{extractor.name}"] = _kernel_distance(real, features)
     if min(len(real), len(samples)) > NEIGHBOURS:
+        radii_real = radii(real)
         for name in ("samples", "reconstructions"):
-            shares = manifolds(real, found[name])._asdict()
+            shares = manifolds(real, radii_real, found[name])._asdict()
             metrics |= {f"{name}_{share}": value for share, value in shares.items()}
     if isinstance(extractor, Classifier) and config["classes"]:
         asked = classes_asked(len(samples), config["classes"])
@@ -171,10 +174,10 @@ def _kernel_distance(real: Tensor, features: Tensor) -> float | None:
 
 def _use(index: Tensor, size: int) -> Metrics:
     """Share of the joint codes that samples hit, and how evenly."""
-    counts = torch.bincount(index.flatten().cpu(), minlength=size).double()
-    shares = counts[counts > 0] / counts.sum()
-    perplexity = float(torch.exp(-(shares * shares.log()).sum()))
-    return {"samples_usage": len(shares) / size, "samples_perplexity": perplexity}
+    statistics = CodeStatistics([size], index.device)
+    statistics.update(index[..., None])
+    measured = statistics.compute()
+    return {"samples_usage": measured["usage"], "samples_perplexity": measured["perplexity"]}
 
 
 def _memorised(samples: Tensor, dataset: Dataset, folder: Path) -> Metrics:
@@ -188,5 +191,4 @@ def _memorised(samples: Tensor, dataset: Dataset, folder: Path) -> Metrics:
 
 def _spread(total: int, count: int) -> Tensor:
     """``count`` indexes of ``total`` items, or of all where they are fewer, evenly spaced."""
-    count = min(total, count)
-    return torch.arange(count) * total // count
+    return spaced(total, min(total, count))

@@ -20,19 +20,21 @@ class Manifolds(NamedTuple):
     coverage: float
 
 
-def manifolds(real: Tensor, samples: Tensor, k: int = NEIGHBOURS) -> Manifolds:
+def manifolds(real: Tensor, radii_real: Tensor, samples: Tensor, k: int = NEIGHBOURS) -> Manifolds:
     """Of features ``[N, F]`` and ``[M, F]``, by the balls around items that reach their ``k``-th neighbour.
+
+    ``radii_real [N]``: `radii` of the real ones, which many samples may be held against.
 
     Naeem et al., Reliable fidelity and diversity metrics for generative models, ICML 2020 (arXiv 2002.09797), equations
     1 to 5: written here after their formulas, as their package `prdc` computes them.
     """
     assert min(len(real), len(samples)) > k, "each item needs so many neighbours"
-    radii_real, radii_samples = _radii(real, k), _radii(samples, k)
+    radii_samples = radii(samples, k)
     balls = torch.zeros(len(samples), dtype=torch.int64, device=real.device)
     recalled, covered = 0, 0
-    for rows, radii in zip(real.split(_ROWS), radii_real.split(_ROWS), strict=True):
+    for rows, reach in zip(real.split(_ROWS), radii_real.split(_ROWS), strict=True):
         distances = torch.cdist(rows, samples)
-        inside = distances < radii[:, None]
+        inside = distances < reach[:, None]
         balls += inside.sum(0)
         covered += int(inside.any(1).sum())
         recalled += int((distances < radii_samples).any(1).sum())
@@ -44,7 +46,7 @@ def manifolds(real: Tensor, samples: Tensor, k: int = NEIGHBOURS) -> Manifolds:
     )
 
 
-def _radii(features: Tensor, k: int) -> Tensor:
+def radii(features: Tensor, k: int = NEIGHBOURS) -> Tensor:
     """Distance of each item to its ``k``-th neighbour, itself not counted."""
     found = [torch.cdist(rows, features).kthvalue(k + 1, dim=1).values for rows in features.split(_ROWS)]
     return torch.cat(found)

@@ -50,20 +50,12 @@ class PixelCNNPrior(Prior):
         self.layers = nn.ModuleList(_Layer(width, max(1, classes), first=number == 0) for number in range(layers))
         self.before = nn.Conv2d(width, head, 1)
         self.head = nn.Conv2d(head, codebook_size, 1)
-        # Uniform at first: what it then says of codes is known to be log K.
-        nn.init.zeros_(self.head.weight)
-        assert self.head.bias is not None
-        nn.init.zeros_(self.head.bias)
+        self._begin_uniform()
 
     @classmethod
     def check(cls, **options: Any) -> None:
         """Raise a `UsageError` where sizes are no whole numbers within reason."""
         check_layers(**options)
-
-    def apart_from_codes(self) -> int:
-        """Weights without those of embedding and softmax, which alone depend on K."""
-        apart = {id(parameter) for part in (self.codes, self.head) for parameter in part.parameters()}
-        return sum(parameter.numel() for parameter in self.parameters() if id(parameter) not in apart)
 
     def forward(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``[B, P, K]`` of every position of codes ``[B, P]``, each given those before it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmark.metrics.parts.pixels import to_bytes, to_colour
+from benchmark.metrics.parts.pixels import save_sheet, to_bytes
 from benchmark.priors.base import Prior
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.seeds import derive_seed
@@ -46,17 +46,9 @@ def save_generated(images: Tensor, classes: int, folder: Path) -> None:
     rows = classes or 4
     count = min(COLUMNS, len(images) // rows)
     if count:
-        _save(images[: rows * count].reshape(count, rows, *images.shape[1:]).transpose(0, 1), folder / GENERATED)
+        save_sheet(images[: rows * count].reshape(count, rows, *images.shape[1:]).transpose(0, 1), folder / GENERATED)
 
 
 def save_nearest(samples: Tensor, neighbours: Tensor, folder: Path) -> None:
     """``nearest.png``: the first samples, and below each the training image nearest to it."""
-    _save(torch.stack([samples[:COLUMNS], neighbours[:COLUMNS].to(samples.device)]), folder / NEAREST)
-
-
-def _save(grid: Tensor, path: Path) -> None:
-    """uint8 images ``[rows, columns, C, H, W]`` without gaps."""
-    from PIL import Image
-
-    sheet = torch.cat([torch.cat(list(to_colour(row)), dim=2) for row in grid], dim=1)
-    Image.fromarray(sheet.permute(1, 2, 0).cpu().numpy()).save(path)
+    save_sheet(torch.stack([samples[:COLUMNS], neighbours[:COLUMNS].to(samples.device)]), folder / NEAREST)

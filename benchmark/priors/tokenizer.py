@@ -10,6 +10,7 @@ from torch import Tensor
 from benchmark.data import Dataset
 from benchmark.priors.joint_codes import JointCodes
 from benchmark.training.batches import DeviceSplit
+from benchmark.training.starting import load_weights
 from benchmark.training.system import System, build_system
 
 
@@ -27,9 +28,13 @@ class Tokenizer:
 
     @classmethod
     def of_run(cls, config: dict[str, Any], weights: Path, dataset: Dataset, device: torch.device) -> "Tokenizer":
-        """That of the run of ``config``, which kept its ``weights``."""
+        """That of the run of ``config``, which kept its ``weights``.
+
+        Raises:
+            UsageError: they can't be read, or are of another model.
+        """
         system = build_system(config, dataset, device)
-        system.load_state_dict(torch.load(weights, map_location=device, weights_only=True))
+        load_weights(weights, system)
         return cls(system, dataset, device)
 
     def encode(self, items: Tensor) -> Tensor:

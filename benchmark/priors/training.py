@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from benchmark.data import Dataset
@@ -113,23 +113,12 @@ class PriorTrainer(Loop):
         self.prior.train()
         batch = self.codes.train.some(self.batches.indices(step).to(self.device))
         loss = self.prior.nats(batch.index, batch.labels).mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.settings["clip_norm"] is not None:
-            nn.utils.clip_grad_norm_(self.prior.parameters(), self.settings["clip_norm"])
-        self.optimizer.step()
-        self.scheduler.step()
+        self._descend(loss)
         self._mark_bad(loss, step)
         return {"loss": loss.detach()}
 
     def _parts(self) -> dict[str, Any]:
         return {"prior": self.prior, "optimizer": self.optimizer, "scheduler": self.scheduler}
 
-    def _history_row(self, terms: dict[str, Tensor]) -> Row:
-        return {
-            "step": self.progress.step,
-            "seconds": round(self.progress.seconds, 3),
-            "learning_rate": float(self.scheduler.get_last_lr()[0]),
-            "loss": float(terms["loss"]),
-            "validation_nll": float(nats(self.prior, self.probe).mean()),
-        }
+    def _measured(self, terms: dict[str, Tensor]) -> Row:
+        return {"loss": float(terms["loss"]), "validation_nll": float(nats(self.prior, self.probe).mean())}

@@ -77,9 +77,7 @@ class TransformerPrior(Prior):
         for table in (self.codes, self.first, *self.axes):
             assert isinstance(table, nn.Embedding)
             nn.init.normal_(table.weight, std=0.02)
-        # Uniform at first: what it then says of codes is known to be log K.
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self._begin_uniform()
 
     @classmethod
     def check(cls, **options: Any) -> None:
@@ -90,11 +88,6 @@ class TransformerPrior(Prior):
         if width % heads:
             raise UsageError(f"a prior of width {width} can't be divided among {heads} heads")
         _decoder()
-
-    def apart_from_codes(self) -> int:
-        """Weights without those of embedding and head, which alone depend on K."""
-        apart = {id(parameter) for part in (self.codes, self.head) for parameter in part.parameters()}
-        return sum(parameter.numel() for parameter in self.parameters() if id(parameter) not in apart)
 
     def forward(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``[B, P, K]`` of every position of codes ``[B, P]``, each given those before it."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from benchmark.data.base import spaced
 from benchmark.data.fashion_mnist import CLASSES
 from benchmark.seeds import derive_seed
 
@@ -75,8 +76,7 @@ def lost_class(given: Images, lost: int) -> Tensor:
 
 def other_images(given: Images) -> Tensor:
     """As many other images, evenly spaced."""
-    count = len(given.images)
-    return given.others[torch.arange(count) * len(given.others) // count]
+    return given.others[spaced(len(given.others), len(given.images))]
 
 
 CHANGES = (

@@ -1,7 +1,7 @@
 """The second stage of a suite: a prior for every tokenizer that has codes, and why the others have none."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.data import datasets
@@ -11,7 +11,6 @@ from benchmark.priors.joint_codes import JointCodes
 from benchmark.records.run import Run, run_key
 from benchmark.suite.cell import Cell
 from benchmark.suite.definition import Suite
-from benchmark.suite.grid import Point
 from benchmark.suite.memory import sizes
 from benchmark.suite.schema import Generation
 from methods.core.registry import get
@@ -22,19 +21,13 @@ FIRST = 0
 
 
 @dataclass(frozen=True)
-class PriorCell:
+class PriorCell(Cell):
     """A prior of an arm's tokenizer at a point of the grid and a seed, or why there is none.
 
     ``prior_seed``: of the prior itself; ``spread`` asks for more than the first.
     """
 
-    arm: str
-    codebook_size: int
-    seed: int
-    prior_seed: int
-    run: Run | None
-    unavailable: str | None = None
-    point: Point = field(default_factory=dict)
+    prior_seed: int = FIRST
 
 
 @dataclass(frozen=True)
@@ -99,14 +92,16 @@ def priors_of(cell: Cell, stage: Stage) -> list[PriorCell]:
 
 
 def _prior(cell: Cell, stage: Stage, prior_seed: int) -> PriorCell:
-    place = (cell.arm, cell.codebook_size, cell.seed, prior_seed)
+    def there(run: Run | None, unavailable: str | None = None) -> PriorCell:
+        return PriorCell(cell.arm, cell.codebook_size, cell.seed, run, unavailable, cell.point, prior_seed)
+
     if cell.run is None:
-        return PriorCell(*place, None, cell.unavailable, cell.point)
+        return there(None, cell.unavailable)
     named = cell.run.config
     try:
         JointCodes(sizes(get(named["method"]), cell.codebook_size, named["params"]))
     except UsageError as error:
-        return PriorCell(*place, None, str(error), cell.point)
+        return there(None, str(error))
     config = {**stage.config, "seed": prior_seed, "tokenizer": named}
     run = replace(
         cell.run,
@@ -119,7 +114,7 @@ def _prior(cell: Cell, stage: Stage, prior_seed: int) -> PriorCell:
         init_from=None,
         tokenizer=cell.run.key,
     )
-    return PriorCell(*place, run, None, cell.point)
+    return there(run)
 
 
 def left_out(priors: Iterable[PriorCell]) -> list[str]:

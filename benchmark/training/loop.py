@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from benchmark.processes import first_says
+from benchmark.processes import average_gradients, first_says
 from benchmark.records.files import UnwritableError
 from benchmark.records.run import run_key
 from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
-from benchmark.training.optimization import restore
+from benchmark.training.optimization import align_gradients, restore
 from methods.parts.processes import all_reduce_min
 
 HISTORY_POINTS = 25
@@ -59,10 +61,14 @@ class Progress:
 class Loop(ABC):
     """Trains to the last step of ``settings``, from a checkpoint where there is one.
 
-    ``config``: of the run. ``stop_requested``: set it, and the loop ends between two steps. ``bad_step``: the first
+    ``config``: of the run. ``optimizer`` and its ``scheduler``: set by a subclass; None where nothing is trained by
+    gradient. ``stop_requested``: set it, and the loop ends between two steps. ``bad_step``: the first
     whose loss was not finite, counted from 1, else -1; kept on the device, for to read it at every step would make
     every step wait for a GPU.
     """
+
+    optimizer: Optimizer | None
+    scheduler: LRScheduler | None
 
     def __init__(
         self, config: dict[str, Any], settings: dict[str, Any], device: torch.device, timeout: float | None
@@ -88,8 +94,8 @@ class Loop(ABC):
         """What is saved beside the progress, by name."""
 
     @abstractmethod
-    def _history_row(self, terms: dict[str, Tensor]) -> Row:
-        """The row of the history after the current step."""
+    def _measured(self, terms: dict[str, Tensor]) -> Row:
+        """What the history says of the current step, beside where it stands."""
 
     def _start(self) -> None:  # noqa: B027
         """What comes before the first step of all; a training that goes on from a checkpoint has it behind it."""
@@ -165,7 +171,7 @@ class Loop(ABC):
             self.progress.seconds = time.monotonic() - started
             if self.progress.step in points:
                 self._raise_if_bad()
-                self.progress.history.append(self._history_row(terms))
+                self.progress.history.append({**self._standing(), **self._measured(terms)})
             if self.progress.step % report_every == 0:
                 report(self.progress.step, self.progress.history[-1])
             late = self.timeout is not None and self.progress.start_seconds + self.progress.seconds > self.timeout
@@ -198,6 +204,24 @@ class Loop(ABC):
             save_checkpoint(checkpoint, self)
         except UnwritableError as error:
             _LOG.warning("%s; the training goes on without it", error)
+
+    def _standing(self) -> Row:
+        rate = float(self.scheduler.get_last_lr()[0]) if self.scheduler else 0.0
+        return {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": rate}
+
+    def _descend(self, loss: Tensor) -> None:
+        """One step of the optimizer and its schedule, the gradients those of all processes."""
+        if self.optimizer is None or self.scheduler is None or not loss.requires_grad:
+            return
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        average_gradients(parameters)
+        align_gradients(parameters)
+        if self.settings["clip_norm"] is not None:
+            nn.utils.clip_grad_norm_(parameters, self.settings["clip_norm"])
+        self.optimizer.step()
+        self.scheduler.step()
 
     def _mark_bad(self, loss: Tensor, step: int) -> None:
         """Remember that ``loss`` of ``step``, which counts from 0, was not finite, where none before it was so."""

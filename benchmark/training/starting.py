@@ -18,7 +18,7 @@ from benchmark.training.probe import probe_items
 from benchmark.training.system import System
 from benchmark.training.trainer import Trainer
 from methods import Quantizer
-from methods.core.usage import UsageError, in_words
+from methods.core.usage import UsageError, in_words, shape_in_words
 
 _OF_PROBE = ("validation_error", "usage", "perplexity")
 
@@ -42,14 +42,10 @@ def load_weights(path: Path, system: System) -> dict[str, str]:
             lacks = "lacks" if name not in found else "has"
             raise UsageError(f"{path} holds the weights of another model or quantizer: it {lacks} `{name}`")
         if found[name].shape != wanted[name].shape:
-            theirs, ours = _by(found[name]), _by(wanted[name])
+            theirs, ours = (shape_in_words(weights[name].shape) for weights in (found, wanted))
             raise UsageError(f"{path} holds weights of another size: `{name}` has the shape {theirs}, not {ours}")
     system.load_state_dict(found)
     return {"file": path.name, "sha256": checksum(path)}
-
-
-def _by(value: Tensor) -> str:
-    return "x".join(map(str, value.shape)) or "scalar"
 
 
 def is_a_beginning(shorter: Shorter, trainer: Trainer) -> bool:

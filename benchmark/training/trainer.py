@@ -6,17 +6,17 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.data import Dataset
-from benchmark.processes import average_gradients, average_terms, weight
+from benchmark.processes import average_terms, weight
 from benchmark.records.settings import Training
 from benchmark.seeds import derive_seed
 from benchmark.training.averaging import averaged
 from benchmark.training.batches import Batches, DeviceSplit
 from benchmark.training.codebook_features import cached_features
 from benchmark.training.loop import Loop, Row
-from benchmark.training.optimization import align_gradients, build_optimizer
+from benchmark.training.optimization import build_optimizer
 from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
 from benchmark.training.stopwatch import QuantizerStopwatch
@@ -155,19 +155,6 @@ class Trainer(Loop):
         generator = torch.Generator().manual_seed(derive_seed("fresh", self.config["seed"], step))
         return self.train.inputs(own_rows(self.dataset.fresh(self.settings["batch_size"], step, generator)))
 
-    def _descend(self, loss: Tensor) -> None:
-        if self.optimizer is None or self.scheduler is None or not loss.requires_grad:
-            return
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        average_gradients(parameters)
-        align_gradients(parameters)
-        if self.settings["clip_norm"] is not None:
-            nn.utils.clip_grad_norm_(parameters, self.settings["clip_norm"])
-        self.optimizer.step()
-        self.scheduler.step()
-
     def _batches(self, purpose: str) -> Batches:
         return Batches(len(self.train), self.settings["batch_size"], derive_seed(purpose, self.config["seed"]))
 
@@ -178,8 +165,6 @@ class Trainer(Loop):
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
             yield self.system.encode(self.train.batch(own_rows(batches.indices(step)))).clone()
 
-    def _history_row(self, terms: dict[str, Tensor]) -> Row:
-        lr = float(self.scheduler.get_last_lr()[0]) if self.scheduler else 0.0
-        row: Row = {"step": self.progress.step, "seconds": round(self.progress.seconds, 3), "learning_rate": lr}
+    def _measured(self, terms: dict[str, Tensor]) -> Row:
         own = len(own_rows(torch.empty(self.settings["batch_size"])))
-        return {**row, **average_terms(terms, own), **self.probe.measure(self.trained)}
+        return {**average_terms(terms, own), **self.probe.measure(self.trained)}

@@ -81,9 +81,8 @@ def classify(error: BaseException) -> tuple[str, str]:
 def _outcome(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     if job.run.tokenizer is None:
         return _train_and_evaluate(job, folder, device)
-    from benchmark.worker.prior import (
-        train_prior,
-    )  # and what samples are measured by, which tokenizers needn't wait for
+    # With what samples are measured by, which tokenizers needn't wait for.
+    from benchmark.worker.prior import train_prior
 
     return train_prior(job, folder, device)
 

@@ -25,6 +25,11 @@ def message_of(error: BaseException) -> str:
     return message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
 
 
+def shape_in_words(shape: Iterable[int]) -> str:
+    """``3x64x64``; of a single number, ``scalar``."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
 def in_words(error: BaseException) -> str:
     """Its type, and what it says."""
     return ": ".join(filter(None, [type(error).__name__, message_of(error)]))

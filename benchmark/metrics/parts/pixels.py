@@ -1,6 +1,7 @@
 """Images as the metrics want them, and the metrics that look at pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,14 @@ def to_colour(images: Tensor) -> Tensor:
 def to_bytes(images: Tensor) -> Tensor:
     """Images in [-1, 1] rounded to uint8, as they would be saved."""
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def save_sheet(rows: Iterable[Tensor], path: Path) -> None:
+    """Rows of as many images uint8 ``[B, C, H, W]`` each, below one another without gaps."""
+    from PIL import Image
+
+    sheet = torch.cat([torch.cat(list(to_colour(row)), dim=2) for row in rows], dim=1)
+    Image.fromarray(sheet.permute(1, 2, 0).cpu().numpy()).save(path)
 
 
 def network_size(height: int, width: int) -> tuple[int, int]:

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from benchmark.priors.neighbours import manifolds, nearest
+from benchmark.priors.neighbours import manifolds, nearest, radii
 
 
 def test_shares_by_hand_on_a_line() -> None:
     real = torch.tensor([[0.0], [1.0], [2.0], [10.0]])
     samples = torch.tensor([[0.5], [1.5], [30.0]])
     # With k = 1 the balls of the real items reach 1, 1, 1 and 8; those of the samples 1, 1 and 28.5.
-    found = manifolds(real, samples, k=1)
+    found = manifolds(real, radii(real, k=1), samples, k=1)
     # 0.5 is in the balls of 0 and 1, 1.5 in those of 1 and 2, 30 in none.
     assert found.precision == pytest.approx(2 / 3)
     assert found.density == pytest.approx(4 / 3)
@@ -23,10 +23,10 @@ def test_shares_by_hand_on_a_line() -> None:
 def test_of_the_same_law_density_and_coverage_are_what_the_paper_says() -> None:
     generator = torch.Generator().manual_seed(0)
     real, samples = (torch.randn(1500, 8, generator=generator) for _ in range(2))
-    found = manifolds(real, samples)
+    found = manifolds(real, radii(real), samples)
     assert found.density == pytest.approx(1.0, abs=0.06)
     assert found.coverage == pytest.approx(1 - 2.0**-5, abs=0.02)  # equation 9, for as many of both
-    assert manifolds(real, samples + 20).coverage == 0.0
+    assert manifolds(real, radii(real), samples + 20).coverage == 0.0
 
 
 def test_the_nearest_image_is_found_across_chunks() -> None:
