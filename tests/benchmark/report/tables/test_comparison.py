@@ -4,18 +4,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from reported import table
 
-from benchmark.report.frame import read
-from benchmark.report.grid import Grid
 from benchmark.report.table import Block, Table
-from benchmark.report.tables import TABLES
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
-
-
-def table(folder, name: str = "main") -> Table | None:
-    results = read(folder)
-    return TABLES[name](Grid(results))
 
 
 def compared(synthetic: Make):
