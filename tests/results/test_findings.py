@@ -89,6 +89,21 @@ class TestTrainingLength:
             *sorted(round(100 * usage) for usage in plain),
         ]
 
+    def test_what_is_no_longer_said(self, means):
+        long = means.xs(16000, level=1)
+        assert printed("Too short a training: # and # % after 16,000 steps") == [
+            round(100 * long.usage[arm]) for arm in ("vq_vae_ema", "vq_vae")
+        ]
+        assert printed("# after 16,000 steps, more than moving averages' # and fewer than codebook reset's #") == [
+            round(long.perplexity[arm]) for arm in ("simvq", "vq_vae_ema", "codebook_reset")
+        ]
+        assert printed("Residual VQ is # dB behind codebook reset, beyond chance, and behind moving averages by #") == [
+            round(long.psnr[arm] - long.psnr.residual_vq, 2) for arm in ("codebook_reset", "vq_vae_ema")
+        ]
+        assert printed("at a constant rate was, at 32 dB; with a schedule to zero it reaches #") == [
+            round(long.psnr.no_quantization)
+        ]
+
 
 def test_every_cell_of_the_clustering_table():
     shown = table("results/README.md", "**Plain clustering: no encoder")
@@ -129,6 +144,11 @@ class TestSimvqAblation:
         psnr = runs("simvq_ablation").pivot(index="seed", columns="arm", values="psnr")
         found = printed("PSNR is higher in each of the three seeds, by #, # and # dB.")
         assert found == [round(difference, 2) for difference in psnr.train_both - psnr.train_w]
+
+    def test_training_both_no_longer_loses_codewords(self):
+        usage = runs("simvq_ablation").groupby("arm").usage.mean()
+        found = printed("# and # % after 16,000, and C trained too is more even and better")
+        assert found == [round(100 * usage[arm], 1) for arm in ("train_both", "train_w")]
 
     def test_usage_before_the_map(self):
         usage = runs("simvq_ablation").query("arm == 'train_w'")[["usage_unmapped", "usage"]].mean()
