@@ -17,13 +17,14 @@ def shares_of_the_run(subject: Subject) -> None:
     """What `anneal` sets depends on the share of the run that is over, not on a number of steps."""
     if subject.cls.anneal is Quantizer.anneal:
         return
-    short, steps = _annealed(subject, _SHORT), (_SHORT - 1) * _TIMES + 1
-    long = _annealed(subject, steps)
-    for step in _COMPARED:
-        # A step of the short run spans many of the other, and methods differ in where within it they stand.
-        window = long[max(0, (step - 1) * _TIMES) : (step + 1) * _TIMES + 1]
+    steps = (_SHORT - 1) * _TIMES + 1
+    # A step of the short run spans many of the other, and methods differ in where within it they stand.
+    windows = {step: range(max(0, (step - 1) * _TIMES), min(steps, (step + 1) * _TIMES + 1)) for step in _COMPARED}
+    short = _annealed(subject, _SHORT, set(windows))
+    long = _annealed(subject, steps, {step for window in windows.values() for step in window})
+    for step, window in windows.items():
         for name, value in short[step].items():
-            others = [state[name] for state in window if name in state]
+            others = [long[other][name] for other in window if name in long[other]]
             low, high = min(others, default=value), max(others, default=value)
             require(
                 low <= value <= high or _close(value, low) or _close(value, high),
@@ -44,13 +45,14 @@ def run_of_one_step(subject: Subject) -> None:
         require(value is None or bool(value.isfinite().all()), f"in a run of one step the {what} is not finite")
 
 
-def _annealed(subject: Subject, total_steps: int) -> list[dict[str, float]]:
-    """What a run's `anneal` alone leaves in each of its steps."""
+def _annealed(subject: Subject, total_steps: int, wanted: set[int]) -> dict[int, dict[str, float]]:
+    """What a run's `anneal` alone leaves in the steps that are wanted."""
     quantizer = subject.build()
-    states = []
+    states = {}
     for step in range(total_steps):
         quantizer.anneal(step, total_steps)
-        states.append(_scalars(quantizer))
+        if step in wanted:
+            states[step] = _scalars(quantizer)
     return states
 
 

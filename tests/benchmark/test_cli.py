@@ -191,7 +191,7 @@ def test_list_and_show_name_what_is_there(capsys: pytest.CaptureFixture[str]) ->
     assert "over a run: the weight of the loss falls" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("own_registries")
+@pytest.mark.usefixtures("own_registries", "commands_in_process")
 def test_the_plug_ins_in_contributing_work_on_the_first_try(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
