@@ -76,8 +76,11 @@ def write_output(path: Path, content: str | bytes | memoryview) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     """`write_output` of ``arrays`` by name as a compressed ``.npz``."""
+    named = {name: np.asarray(array) for name, array in arrays.items()}
+    # Said here, as older versions of numpy can't be told to refuse what would have to be pickled.
+    assert not any(array.dtype.hasobject for array in named.values())
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, **named)
     write_output(path, buffer.getvalue())
 
 

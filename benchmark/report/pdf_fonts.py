@@ -25,7 +25,7 @@ def shared_subsets() -> Iterator[None]:
     """Within it PDF files embed the signs that plots are written with, cut out of their font once a process.
 
     A text with other glyphs gets a subset of its own, as without. Where Matplotlib cuts fonts in another way than
-    from 3.11 on, nothing changes.
+    3.11.2 does, nothing changes.
     """
     cut_anew: Cut | None = getattr(backend, "get_glyphs_subset", None)
     if cut_anew is None or not hasattr(backend, "SubsetResults"):

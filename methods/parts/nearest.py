@@ -137,8 +137,8 @@ def search_faiss(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
     faiss.omp_set_num_threads(torch.get_num_threads())
     with _faiss_settings():
         distances, codes = faiss.knn(latents.numpy(), codewords.numpy(), 1)
-    # It answers -1 where every distance is NaN.
-    np.maximum(codes, 0, out=codes)
+    # Where every distance is NaN it answers -1, or, in older versions, whatever was in memory.
+    codes[(codes < 0) | (codes >= len(codewords))] = 0
     return torch.from_numpy(distances.ravel()), torch.from_numpy(codes.ravel())
 
 
