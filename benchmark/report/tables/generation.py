@@ -1,5 +1,7 @@
 """The second stage: what priors learn of the codes of every arm, and samples beside what they could be."""
 
+from typing import Any
+
 import pandas as pd
 
 from benchmark.metrics.catalogue import find
@@ -171,18 +173,25 @@ def _reading(priors: Priors) -> list[str]:
             "between arms, and single codes are single digits; not to be compared with priors that have one softmax."
         )
     if "guidance" in found:
-        guidance = found["guidance"]
-        strengths = ", ".join(f"{strength:g}" for strength in guidance["strengths"])
-        notes.append(
-            f"Guidance: the class was not told of {guidance['dropped']:.0%} of the training items; for every prior the "
-            f"best of {strengths} by {guidance['images']:,} samples against the validation images."
-        )
+        notes.append(_guidance(priors, found["guidance"]))
     if "classifier" in found:
         notes.append(
             "The classifiers trained on samples, reconstructions and real images start alike and see as many: "
             f"{found['classifier']['steps']:,} steps of {found['classifier']['batch_size']} images."
         )
     return notes
+
+
+def _guidance(priors: Priors, settings: dict[str, Any]) -> str:
+    """How the strength of guidance was chosen, and how often it was the strongest."""
+    strengths = settings["strengths"]
+    at_end = int((priors.rows.get("guidance_strength", pd.Series(dtype=float)) == max(strengths)).sum())
+    beyond = f"; {at_end} of {len(priors.rows)} have the strongest, and a better one may lie beyond" if at_end else ""
+    return (
+        f"Guidance: the class was not told of {100 * settings['dropped']:.0f} % of the training items; for every prior "
+        f"the best of {', '.join(f'{strength:g}' for strength in strengths)} by {settings['images']:,} samples against "
+        f"the validation images{beyond}."
+    )
 
 
 def _spread(priors: Priors, columns: list[Column]) -> list[str]:

@@ -151,7 +151,8 @@ def test_guided_samples_and_trained_classifiers_have_columns_where_they_were_mea
     assert "FD (Fashion-MNIST classifier), guided ↓" in table.columns
     text = table.markdown()
     assert "nothing guided but the columns that say so" in text
-    assert "the class was not told of 10% of the training items; for every prior the best of 1, 1.5 by 2,000" in text
+    assert "the class was not told of 10 % of the training items; for every prior the best of 1, 1.5 by 2,000" in text
+    assert "validation images; 12 of 12 have the strongest, and a better one may lie beyond." in text
     assert "1,000 steps of 64 images" in text
     assert "Native track: a softmax for each level, digit or bit" in text
     rows = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in anchors.blocks[0].rows}
