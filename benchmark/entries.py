@@ -24,7 +24,18 @@ from benchmark.report.paper import PaperFile
 from benchmark.report.plots import PLOTS
 from benchmark.report.tables import TABLES
 from benchmark.suite.file import available_suites, find_suite, validate
-from benchmark.suite.schema import Arm, Generation, Grid, Sampling, Spread, SuiteFile, Tuning, Variant
+from benchmark.suite.schema import (
+    Arm,
+    Generation,
+    Grid,
+    Guidance,
+    SampleClassifier,
+    Sampling,
+    Spread,
+    SuiteFile,
+    Tuning,
+    Variant,
+)
 from methods import available, get
 from methods.core.registry import card_of
 from methods.core.usage import UsageError
@@ -191,6 +202,8 @@ _SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
     "generation": (Generation, "generation: {prior: transformer, training: {steps: 16000}}"),
     "generation_training": (PriorTraining, "generation: {training: {steps: 16000, batch_size: 64}}"),
     "generation_sampling": (Sampling, "generation: {training: {steps: 16000}, sampling: {images: 10000}}"),
+    "generation_guidance": (Guidance, "generation: {training: {steps: 16000}, guidance: {dropped: 0.1}}"),
+    "generation_classifier": (SampleClassifier, "generation: {training: {steps: 16000}, classifier: {steps: 1000}}"),
     "generation_spread": (Spread, "generation: {training: {steps: 16000}, spread: {arms: [simvq], seeds: 3}}"),
 }
 

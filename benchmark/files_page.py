@@ -69,8 +69,8 @@ _FAMILIES = {
     "…_level_1, …_level_2": "a metric of codes, of one level of a residual or product quantizer",
     "lpips_alex, lpips_vgg_64px": "learned perceptual distance by network, and the size to which images were enlarged",
     "fd_NETWORK, kid_NETWORK": "Fréchet and kernel distance of a network's features",
-    "samples_fd_NETWORK, train_kid_NETWORK": "of a prior: the same of samples, reconstructions, single or uniform "
-    "codes, or training images",
+    "samples_fd_NETWORK, train_kid_NETWORK": "of a prior: the same of samples, `guided` ones, reconstructions, "
+    "single or uniform codes, or training images",
     "…_undefined": "items left out of a mean because the metric is undefined on them",
 }
 

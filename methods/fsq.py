@@ -90,6 +90,11 @@ class FSQ(ProjectedQuantizer):
         return (math.prod(cls.channel_levels(codebook_size)),)
 
     @classmethod
+    def resolve_digits(cls, codebook_size: int, **params: Any) -> tuple[int, ...]:
+        """Levels of the channels, the last channel the highest digit."""
+        return cls.channel_levels(codebook_size)[::-1]
+
+    @classmethod
     def channel_levels(cls, codebook_size: int) -> tuple[int, ...]:
         """Levels of each channel for a wanted size: the published ones, else the nearest product of 5 to 8."""
         check_range("codebook_size", codebook_size, 1)

@@ -65,6 +65,12 @@ class ResidualFSQ(Quantizer):
             raise UsageError(f"`residual_fsq` needs {depth} levels of one size, which {codebook_size:,} is no power of")
         return FSQ.resolve_size(sizes[0]) * depth
 
+    @classmethod
+    def resolve_digits(cls, codebook_size: int, *, depth: int = 2, **params: Any) -> tuple[int, ...]:
+        """Those of `fsq`, of one level after another."""
+        cls.resolve_size(codebook_size, depth=depth)
+        return FSQ.resolve_digits(split_size(codebook_size, depth)[0]) * depth
+
     def forward(self, latents: Tensor) -> Quantized:
         """No loss; the gradient passes each rounding straight through."""
         inner = self.project_in(latents)

@@ -1,19 +1,15 @@
 """Fashion-MNIST: 70,000 grey 28x28 pictures of clothes, fetched and verified where they are not at hand."""
 
-import gzip
-import hashlib
-import zlib
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, Labels, evenly
 from benchmark.data.parts.debian import unpack_package
-from benchmark.data.parts.sources import UnavailableError, download, obtain
+from benchmark.data.parts.idx import read_idx
+from benchmark.data.parts.sources import download, obtain
 
 NAME = "fashion_mnist"
 VALIDATION_ITEMS = 5_000
@@ -82,38 +78,14 @@ def labels(test_items: int | None = None) -> Labels:
 
 def read(folder: Path) -> tuple[Tensor, Tensor]:
     """Training and test images uint8 ``[N, 1, H, W]`` in ``folder``; UnavailableError if missing or damaged."""
-    train, test = (parse_idx(verified(folder, name, sha256)) for name, sha256 in CHECKSUMS.items())
+    train, test = (read_idx(folder, name, sha256, LAYOUTS) for name, sha256 in CHECKSUMS.items())
     return train.unsqueeze(1), test.unsqueeze(1)
 
 
 def read_labels(folder: Path) -> tuple[Tensor, Tensor]:
     """Training and test labels int64 ``[N]`` in ``folder``; UnavailableError if missing or damaged."""
-    train, test = (parse_idx(verified(folder, name, sha256)) for name, sha256 in LABEL_CHECKSUMS.items())
+    train, test = (read_idx(folder, name, sha256, LAYOUTS) for name, sha256 in LABEL_CHECKSUMS.items())
     return train.long(), test.long()
-
-
-def verified(folder: Path, name: str, sha256: str) -> bytes:
-    """Content of the IDX file ``name``, packed or not, in any of the usual layouts."""
-    candidates = [folder / layout / f"{name}{suffix}" for layout in LAYOUTS for suffix in ("", ".gz")]
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if path is None:
-        raise UnavailableError(f"no {name}")
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UnavailableError(f"{path.name} is damaged") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise UnavailableError(f"{path.name} has the wrong checksum")
-    return content
-
-
-def parse_idx(content: bytes) -> Tensor:
-    """Unsigned bytes of an IDX file: a magic number that ends in their rank, the sizes, big-endian, then the bytes."""
-    magic = int.from_bytes(content[:4], "big")
-    assert magic >> 8 == 0x08, "not unsigned bytes"
-    shape = np.frombuffer(content, ">u4", magic & 0xFF, offset=4).tolist()
-    values = np.frombuffer(bytearray(content), np.uint8, offset=4 + 4 * len(shape))
-    return torch.from_numpy(values).reshape(shape)
 
 
 def fetch_official(folder: Path) -> None:

@@ -237,12 +237,13 @@ _MADE_FOR_LARGE = ("efficientnet_lite0", "efficientnet_lite2")
 _LEVEL = re.compile(r"(?P<base>.+)_level_(?P<level>\d+)")
 _UNDEFINED = re.compile(r"(?P<base>.+)_undefined")
 _LPIPS = re.compile(r"lpips_(?P<net>[a-z0-9]+)(?:_(?P<px>\d+)px)?")
-_DRAWN = re.compile(r"(?P<of>samples|reconstructions|single|uniform|train)_(?P<base>rfid|(fd|kid)_\w+)")
+_DRAWN = re.compile(r"(?P<of>samples|guided|reconstructions|single|uniform|train)_(?P<base>rfid|(fd|kid)_\w+)")
 _FEATURES = re.compile(r"(?P<kind>fd|kid)_(?P<extractor>\w+)")
 
 
 _AGAINST = {
     "samples": ("samples", "images drawn from the prior"),
+    "guided": ("guided", "guided samples"),
     "reconstructions": ("reconstructions", "the tokenizer's reconstructions of the test images"),
     "single": ("single codes", "images of codes drawn one by one from their frequencies"),
     "uniform": ("uniform codes", "images of uniform codes"),

@@ -55,6 +55,34 @@ METRICS = {
         ".1%",
         "higher",
     ),
+    "guidance_strength": Metric(
+        "Guidance",
+        "strength of the guidance, of those that were tried the one whose samples have the least kernel distance to "
+        "validation images; 1 is none",
+        ".2f",
+    ),
+    "guided_class_told": Metric(
+        "Class told, guided", "share of guided samples that the classifier puts into their class", ".1%", "higher"
+    ),
+    "trained_accuracy": Metric(
+        "Trained on them",
+        "accuracy on the test images of a small classifier that was trained on these",
+        ".1%",
+        "higher",
+    ),
+    "samples_trained_accuracy": Metric(
+        "Trained on samples",
+        "accuracy on the test images of a small classifier that was trained on the samples and the classes they were "
+        "drawn for",
+        ".1%",
+        "higher",
+    ),
+    "reconstructions_trained_accuracy": Metric(
+        "Trained on reconstructions", "the same of as many reconstructions of training images", ".1%", "higher"
+    ),
+    "train_trained_accuracy": Metric(
+        "Trained on real images", "the same of as many training images: no prior matters there", ".1%", "higher"
+    ),
     "reconstructions_class_told": Metric(
         "Class told (reconstructions)",
         "share of reconstructions of test images that the classifier puts into their class",
@@ -76,9 +104,9 @@ _SHARES = {
 
 for _name, _metric in METRICS.items():
     register(_name, _metric)
-for _of in ("samples", "reconstructions"):
+for _of in ("samples", "guided", "reconstructions"):
     for _name, (_label, _text, _format) in _SHARES.items():
         _shown = _label if _of == "samples" else f"{_label} ({_of})"
-        register(
-            f"{_of}_{_name}", Metric(_shown, _text.format(_of), _format, "none" if _name == "density" else "higher")
-        )
+        _what = "guided samples" if _of == "guided" else _of
+        _made = Metric(_shown, _text.format(_what), _format, "none" if _name == "density" else "higher")
+        register(f"{_of}_{_name}", _made)

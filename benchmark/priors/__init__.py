@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.priors.base import Prior
+from benchmark.priors.native import NativePrior
 from benchmark.priors.pixelcnn import PixelCNNPrior
 from benchmark.priors.transformer import TransformerPrior
 from methods.core.usage import UsageError, check_options, did_you_mean, options_of
 
-PRIORS: dict[str, type[Prior]] = {"pixelcnn": PixelCNNPrior, "transformer": TransformerPrior}
+PRIORS: dict[str, type[Prior]] = {"native": NativePrior, "pixelcnn": PixelCNNPrior, "transformer": TransformerPrior}
 """By the names that suites use."""
-_SUPPLIED = ("codebook_size", "positions", "classes")
+_SUPPLIED = ("digits", "positions", "classes", "guided")
 
 
 def options(name: str) -> dict[str, inspect.Parameter]:
@@ -36,7 +37,14 @@ def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "version": PRIORS[name].version, **resolved}
 
 
-def create(config: Mapping[str, Any], codebook_size: int, positions: Sequence[int], classes: int) -> Prior:
-    """The prior of ``config``, as `resolve` answers it, for so many joint codes at the positions of an item."""
+def is_native(config: Mapping[str, Any]) -> bool:
+    """Whether the prior of ``config``, as `resolve` answers it, has a softmax for each digit of a code."""
+    return PRIORS[config["name"]].native
+
+
+def create(
+    config: Mapping[str, Any], digits: Sequence[int], positions: Sequence[int], classes: int, *, guided: bool = False
+) -> Prior:
+    """The prior of ``config``, as `resolve` answers it, for codes of these ``digits`` at the positions of an item."""
     own = {name: value for name, value in config.items() if name not in ("name", "version")}
-    return PRIORS[config["name"]](codebook_size, positions, classes=classes, **own)
+    return PRIORS[config["name"]](digits, positions, classes=classes, guided=guided, **own)

@@ -16,23 +16,32 @@ MOST_LAYERS, MOST_WIDTH = 256, 65_536
 class Prior(nn.Module):
     """p(codes | class) = Π p(code | codes before, class) in raster order.
 
-    ``version``: part of a run's key; another one gives other numbers. A subclass sets ``codes``, the embedding of
-    codes, and ``head``, the last layer before the softmax, which alone depend on K.
+    ``version``: part of a run's key; another one gives other numbers. ``native``: it has a softmax for each digit of a
+    joint code (`JointCodes`) in place of one for all, and its ``digits`` are several. A subclass sets ``codes``, the
+    embedding of codes, and ``head``, what comes before the softmax, which alone depend on K.
 
     Args:
-        codebook_size: joint codes K.
+        digits: sizes of the digits of a joint code, whose product is K; K alone for a prior that is not native.
         positions: shape of the grid of one item.
         classes: of the items; 0 for a prior that is told none.
+        guided: it is also told no class, by the label ``classes``, so that `sample` can guide it.
     """
 
     version: ClassVar[int]
-    codes: nn.Embedding
-    head: nn.Linear | nn.Conv2d
+    native: ClassVar[bool] = False
+    codes: nn.Module
+    head: nn.Module
 
-    def __init__(self, codebook_size: int, positions: Sequence[int], *, classes: int = 0, **_: Any) -> None:
+    def __init__(
+        self, digits: Sequence[int], positions: Sequence[int], *, classes: int = 0, guided: bool = False, **_: Any
+    ) -> None:
         super().__init__()
-        self.codebook_size, self.positions, self.classes = codebook_size, tuple(positions), classes
+        assert self.native or len(digits) == 1, "one softmax holds all joint codes"
+        assert classes or not guided, "a prior that is told no class can't be guided by one"
+        self.digits, self.positions, self.classes = tuple(digits), tuple(positions), classes
         self.length = math.prod(self.positions)
+        self.told = max(1, classes + guided)
+        """Labels that there are, one for none among them."""
 
     @classmethod
     def check(cls, **options: Any) -> None:
@@ -43,11 +52,18 @@ class Prior(nn.Module):
         raise NotImplementedError
 
     def sample(
-        self, count: int, generator: torch.Generator, labels: Tensor | None = None, temperature: float = 1.0
+        self,
+        count: int,
+        generator: torch.Generator,
+        labels: Tensor | None = None,
+        temperature: float = 1.0,
+        guidance: float = 1.0,
     ) -> Tensor:
         """``count`` items of codes ``[count, P]``, nothing cut off; logits are divided by ``temperature``.
 
-        ``generator`` and ``labels [count]`` are on the device of the weights. Call it in eval mode.
+        ``guidance`` γ other than 1 takes logits without a class + γ · (logits with it − those without) (Ho & Salimans,
+        arXiv 2207.12598, with w = γ − 1). ``generator`` and ``labels [count]`` are on the device of the weights. Call
+        it in eval mode.
         """
         raise NotImplementedError
 
@@ -61,14 +77,43 @@ class Prior(nn.Module):
         logits = self(index, labels).float()
         return F.cross_entropy(logits.transpose(1, 2), index, reduction="none")
 
-    def _begin_uniform(self) -> None:
-        """What the prior at first says of codes is known: log K."""
-        nn.init.zeros_(self.head.weight)
-        assert self.head.bias is not None
-        nn.init.zeros_(self.head.bias)
+    def _labels(self, count: int, labels: Tensor | None, guidance: float) -> Tensor:
+        """What the prior is told of items that are drawn ``[count]``, and behind it none where it is guided."""
+        self._check_labels(labels)
+        told = torch.zeros(count, dtype=torch.int64, device=self.device) if labels is None else labels
+        if guidance == 1:
+            return told
+        assert self.told > self.classes > 0, "only a prior that was also told no class can be guided"
+        return torch.cat([told, torch.full_like(told, self.classes)])
+
+    @staticmethod
+    def _chosen(logits: Tensor, generator: torch.Generator, temperature: float, guidance: float) -> Tensor:
+        """Codes ``[count]`` of logits ``[count, K]``, or ``[2 · count, K]`` where they are guided."""
+        logits = logits.float()
+        if guidance != 1:
+            told, none = logits.chunk(2)
+            logits = none + guidance * (told - none)
+        return torch.multinomial((logits / temperature).softmax(1), 1, generator=generator)[:, 0]
+
+    @property
+    def device(self) -> torch.device:
+        """Of the weights."""
+        return next(self.parameters()).device
 
     def _check_labels(self, labels: Tensor | None) -> None:
         assert (labels is not None) == (self.classes > 0), "a prior is told classes exactly where it knows some"
+
+
+def begin_uniform(head: nn.Linear | nn.Conv2d) -> None:
+    """What a prior at first says of codes is known: log K."""
+    nn.init.zeros_(head.weight)
+    assert head.bias is not None
+    nn.init.zeros_(head.bias)
+
+
+def repeated(codes: Tensor, guidance: float) -> Tensor:
+    """Codes that were drawn, a second time for the half that is told no class where they are guided."""
+    return codes if guidance == 1 else torch.cat([codes, codes])
 
 
 def check_layers(**counts: int) -> None:

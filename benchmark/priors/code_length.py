@@ -1,11 +1,14 @@
 """Code length of images in two parts, codes under a prior and pixels under the decoder, and of codes alone."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import Tensor
+
+from benchmark.priors.joint_codes import digits_of, number_of
 
 LEVELS = 256
 _HALF = 1 / (LEVELS - 1)
@@ -57,19 +60,24 @@ class Unigram:
 
     Args:
         index: joint indexes int64 of any shape, which it fits exactly.
-        size: joint codes that there are.
+        digits: sizes of the digits that are counted each by itself; the number of joint codes alone counts those.
     """
 
-    def __init__(self, index: Tensor, size: int) -> None:
-        counts = torch.bincount(index.flatten(), minlength=size).double()
-        assert len(counts) == size, (len(counts), size)
-        self.frequencies = counts / counts.sum()
+    def __init__(self, index: Tensor, digits: Sequence[int]) -> None:
+        self.digits = tuple(digits)
+        self.frequencies: list[Tensor] = []
+        for size, column in zip(self.digits, digits_of(index, self.digits).unbind(-1), strict=True):
+            counts = torch.bincount(column.flatten(), minlength=size).double()
+            self.frequencies.append(counts / counts.sum())
 
     def nats(self, index: Tensor) -> Tensor:
         """−log P of every code, fp64; infinite for one that it never saw."""
-        return -self.frequencies.log()[index]
+        columns = digits_of(index, self.digits).unbind(-1)
+        each = [-shares.log()[column] for shares, column in zip(self.frequencies, columns, strict=True)]
+        return torch.stack(each).sum(0)
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Codes of independent positions, int64 ``shape``."""
-        drawn = torch.multinomial(self.frequencies, math.prod(shape), replacement=True, generator=generator)
-        return drawn.reshape(shape)
+        count = math.prod(shape)
+        drawn = [torch.multinomial(s, count, replacement=True, generator=generator) for s in self.frequencies]
+        return number_of(torch.stack(drawn, dim=-1), self.digits).reshape(shape)

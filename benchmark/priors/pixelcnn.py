@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.priors.base import Prior, check_layers
+from benchmark.priors.base import Prior, begin_uniform, check_layers, repeated
 from methods.core.usage import UsageError
 
 REACH, FIRST_REACH = 1, 3
@@ -21,9 +21,9 @@ class PixelCNNPrior(Prior):
     Sampling has no cache: each code takes a pass over the rows down to its own.
 
     Args:
-        codebook_size: joint codes K.
+        digits: joint codes K.
         positions: height and width of the grid of one item.
-        classes: of the items; 0 for a prior that is told none.
+        classes, guided: as `Prior` has them.
         layers, width: of the stacks.
         head: channels before the softmax.
 
@@ -35,22 +35,24 @@ class PixelCNNPrior(Prior):
 
     def __init__(
         self,
-        codebook_size: int,
+        digits: Sequence[int],
         positions: Sequence[int],
         *,
         classes: int = 0,
+        guided: bool = False,
         layers: int = 15,
         width: int = 64,
         head: int = 512,
     ) -> None:
-        super().__init__(codebook_size, positions, classes=classes)
+        super().__init__(digits, positions, classes=classes, guided=guided)
+        (codebook_size,) = self.digits
         if len(self.positions) != 2:
             raise UsageError(f"prior `pixelcnn` needs codes on a grid of two axes, not of {len(self.positions)}")
         self.codes = nn.Embedding(codebook_size, width)
-        self.layers = nn.ModuleList(_Layer(width, max(1, classes), first=number == 0) for number in range(layers))
+        self.layers = nn.ModuleList(_Layer(width, self.told, first=number == 0) for number in range(layers))
         self.before = nn.Conv2d(width, head, 1)
         self.head = nn.Conv2d(head, codebook_size, 1)
-        self._begin_uniform()
+        begin_uniform(self.head)
 
     @classmethod
     def check(cls, **options: Any) -> None:
@@ -59,27 +61,30 @@ class PixelCNNPrior(Prior):
 
     def forward(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``[B, P, K]`` of every position of codes ``[B, P]``, each given those before it."""
-        return self._logits(index.reshape(-1, *self.positions), labels).flatten(2).transpose(1, 2)
+        told = self._labels(len(index), labels, 1.0)
+        return self._logits(index.reshape(-1, *self.positions), told).flatten(2).transpose(1, 2)
 
     @torch.no_grad()
     def sample(
-        self, count: int, generator: torch.Generator, labels: Tensor | None = None, temperature: float = 1.0
+        self,
+        count: int,
+        generator: torch.Generator,
+        labels: Tensor | None = None,
+        temperature: float = 1.0,
+        guidance: float = 1.0,
     ) -> Tensor:
         """As `Prior.sample`."""
         height, width = self.positions
-        drawn = torch.zeros(count, height, width, dtype=torch.int64, device=self.head.weight.device)
+        told = self._labels(count, labels, guidance)
+        drawn = torch.zeros(count, height, width, dtype=torch.int64, device=self.device)
         for row in range(height):
             for column in range(width):
-                logits = self._logits(drawn[:, : row + 1], labels)[:, :, row, column].float()
-                shares = (logits / temperature).softmax(1)
-                drawn[:, row, column] = torch.multinomial(shares, 1, generator=generator)[:, 0]
+                logits = self._logits(repeated(drawn[:, : row + 1], guidance), told)[:, :, row, column]
+                drawn[:, row, column] = self._chosen(logits, generator, temperature, guidance)
         return drawn.flatten(1)
 
-    def _logits(self, grid: Tensor, labels: Tensor | None) -> Tensor:
+    def _logits(self, grid: Tensor, labels: Tensor) -> Tensor:
         """``[B, K, rows, columns]`` of codes ``[B, rows, columns]``, the first rows of an item."""
-        self._check_labels(labels)
-        if labels is None:
-            labels = torch.zeros(len(grid), dtype=torch.int64, device=grid.device)
         vertical = horizontal = self.codes(grid).movedim(-1, 1)
         for layer in self.layers:
             vertical, horizontal = layer(vertical, horizontal, labels)

@@ -22,17 +22,22 @@ def classes_asked(count: int, classes: int) -> Tensor | None:
 
 
 @torch.no_grad()
-def draw(prior: Prior, count: int, seed: int, temperature: float = 1.0) -> Tensor:
-    """Joint codes ``[count, P]`` of the classes of `classes_asked`, on the device of the prior."""
+def draw(
+    prior: Prior, count: int, seed: int, temperature: float = 1.0, guidance: float = 1.0, of: str = "samples"
+) -> Tensor:
+    """Joint codes ``[count, P]`` of the classes of `classes_asked`, on the device of the prior.
+
+    ``of``: what they are for; for another purpose others are drawn.
+    """
     prior.eval()
-    device = next(prior.parameters()).device
-    generator = torch.Generator(device).manual_seed(derive_seed("samples", seed))
+    device = prior.device
+    generator = torch.Generator(device).manual_seed(derive_seed(of, seed))
     labels = classes_asked(count, prior.classes)
     pieces = []
     for begin in range(0, count, BATCH):
         size = min(BATCH, count - begin)
         told = labels[begin : begin + size].to(device) if labels is not None else None
-        pieces.append(prior.sample(size, generator, told, temperature))
+        pieces.append(prior.sample(size, generator, told, temperature, guidance))
     return torch.cat(pieces)
 
 

@@ -1,6 +1,6 @@
 """A trained tokenizer as its run kept it, and the joint codes that it gives to images, and images to joint codes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,36 @@ class Tokenizer:
     """Encoder, quantizer and decoder in eval mode.
 
     ``joint``: of its levels. ``positions``: shape of the grid of codes of an item. ``dataset``: what it was trained on.
+
+    Args:
+        native: the digits of its joint codes for a prior that has a softmax for each; None for one softmax.
     """
 
-    def __init__(self, system: System, dataset: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, system: System, dataset: Dataset, device: torch.device, native: Sequence[int] | None = None
+    ) -> None:
         self.system = system.eval()
         self.dataset, self.device = dataset, device
-        self.joint = JointCodes(self.system.quantizer.level_sizes)
+        self.joint = JointCodes(self.system.quantizer.level_sizes, native)
         self.positions = tuple(self._codes(self._inputs(dataset.validation[:1])).shape[1:])
 
     @classmethod
-    def of_run(cls, config: dict[str, Any], weights: Path, dataset: Dataset, device: torch.device) -> "Tokenizer":
-        """That of the run of ``config``, which kept its ``weights``.
+    def of_run(
+        cls, config: dict[str, Any], weights: Path | None, dataset: Dataset, device: torch.device, *, native: bool
+    ) -> "Tokenizer":
+        """That of the run of ``config``, which kept its ``weights``; None for one that is not trained yet.
+
+        ``native``: for a prior that has a softmax for each digit of a code.
 
         Raises:
             UsageError: they can't be read, or are of another model.
         """
         system = build_system(config, dataset, device)
-        load_weights(weights, system)
-        return cls(system, dataset, device)
+        if weights is not None:
+            load_weights(weights, system)
+        quantizer = type(system.quantizer)
+        digits = quantizer.resolve_digits(config["codebook_size"], **config["params"]) if native else None
+        return cls(system, dataset, device, digits)
 
     def encode(self, items: Tensor) -> Tensor:
         """Joint codes int64 ``[N, P]`` of raw ``items``, positions in raster order."""

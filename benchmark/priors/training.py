@@ -87,7 +87,7 @@ class PriorTrainer(Loop):
         self,
         config: dict[str, Any],
         codes: Codes,
-        codebook_size: int,
+        digits: tuple[int, ...],
         positions: tuple[int, ...],
         device: torch.device,
         timeout: float | None = None,
@@ -95,7 +95,9 @@ class PriorTrainer(Loop):
         super().__init__(config, config["training"], device, timeout)
         self.codes = codes
         torch.manual_seed(derive_seed("prior", config["prior"]["name"], config["seed"]))
-        self.prior = create(config["prior"], codebook_size, positions, config["classes"]).to(device)
+        self.dropped = float(config["guidance"]["dropped"]) if "guidance" in config else 0.0
+        guided, classes = self.dropped > 0, config["classes"]
+        self.prior = create(config["prior"], digits, positions, classes, guided=guided).to(device)
         rate, decay = self.settings["learning_rate"], self.settings["weight_decay"]
         self.optimizer = torch.optim.AdamW(self.prior.parameters(), lr=rate, weight_decay=decay, fused=True)
         self.scheduler = LambdaLR(self.optimizer, rate_factor(self.settings))
@@ -112,10 +114,17 @@ class PriorTrainer(Loop):
         """Train on the batch of ``step``, which counts from 0; the loss is in nats a position."""
         self.prior.train()
         batch = self.codes.train.some(self.batches.indices(step).to(self.device))
-        loss = self.prior.nats(batch.index, batch.labels).mean()
+        loss = self.prior.nats(batch.index, self._told(batch.labels)).mean()
         self._descend(loss)
         self._mark_bad(loss, step)
         return {"loss": loss.detach()}
+
+    def _told(self, labels: Tensor | None) -> Tensor | None:
+        """``labels`` of a batch, some of them none where the prior is to be guided."""
+        if labels is None or not self.dropped:
+            return labels
+        hidden = torch.rand(len(labels), device=labels.device) < self.dropped
+        return torch.where(hidden, self.prior.classes, labels)
 
     def _parts(self) -> dict[str, Any]:
         return {"prior": self.prior, "optimizer": self.optimizer, "scheduler": self.scheduler}

@@ -1,43 +1,22 @@
 """The prior that all arms share: a decoder-only transformer over joint codes, its layers those of x-transformers."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.priors.base import Prior, check_dropout, check_layers
-from methods.core.usage import UsageError
+from benchmark.priors.base import begin_uniform
+from benchmark.priors.causal import CausalPrior, check_decoder
 
 
-def _decoder() -> Any:
-    """x-transformers' causal layers.
-
-    Raises:
-        UsageError: the extra that has them is not installed.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of PyTorch, of how the package compiles a function
-            from x_transformers import Decoder
-    except ImportError as error:
-        raise UsageError(
-            "priors need x-transformers, of the extra [generation]: pip install 'codebook-bench[generation]'"
-        ) from error
-    return Decoder
-
-
-class TransformerPrior(Prior):
-    """Causal attention and feed-forward layers with pre-normalisation, sampled with a key-value cache.
-
-    A learned embedding of the joint index and of the class, which stands first; learned positions, one table an axis of
-    the grid, of the code that is predicted; a softmax over all joint codes.
+class TransformerPrior(CausalPrior):
+    """As `CausalPrior`, with a learned embedding of the joint index and a softmax over all joint codes.
 
     Args:
-        codebook_size: joint codes K.
+        digits: joint codes K.
         positions: shape of the grid of one item.
-        classes: of the items; 0 for a prior that is told none.
+        classes, guided: as `Prior` has them.
         layers, width, heads: size of the transformer.
         dropout: of what attention and feed-forward layers add.
 
@@ -49,83 +28,40 @@ class TransformerPrior(Prior):
 
     def __init__(
         self,
-        codebook_size: int,
+        digits: Sequence[int],
         positions: Sequence[int],
         *,
         classes: int = 0,
+        guided: bool = False,
         layers: int = 4,
         width: int = 128,
         heads: int = 4,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(codebook_size, positions, classes=classes)
+        super().__init__(digits, positions, classes=classes, guided=guided)
         self.check(layers=layers, width=width, heads=heads, dropout=dropout)
+        (codebook_size,) = self.digits
         self.codes = nn.Embedding(codebook_size, width)
-        self.first = nn.Embedding(max(1, classes), width)
-        self.axes = nn.ModuleList(nn.Embedding(side, width) for side in self.positions)
-        self.layers = _decoder()(
-            dim=width,
-            depth=layers,
-            heads=heads,
-            attn_dim_head=width // heads,
-            attn_flash=True,
-            pre_norm=True,
-            attn_sublayer_dropout=dropout,
-            ff_sublayer_dropout=dropout,
-        )
+        self._build(width, layers, heads, dropout)
         self.head = nn.Linear(width, codebook_size)
         for table in (self.codes, self.first, *self.axes):
             assert isinstance(table, nn.Embedding)
             nn.init.normal_(table.weight, std=0.02)
-        self._begin_uniform()
+        begin_uniform(self.head)
 
     @classmethod
     def check(cls, **options: Any) -> None:
         """Raise a `UsageError` where sizes don't fit, or x-transformers is not installed."""
-        width, heads = options["width"], options["heads"]
-        check_layers(layers=options["layers"], width=width, heads=heads)
-        check_dropout(options["dropout"])
-        if width % heads:
-            raise UsageError(f"a prior of width {width} can't be divided among {heads} heads")
-        _decoder()
+        check_decoder(**options)
 
     def forward(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``[B, P, K]`` of every position of codes ``[B, P]``, each given those before it."""
-        assert index.shape[1] == self.length, (index.shape, self.length)
-        inputs = torch.cat([self._start(len(index), labels), self.codes(index[:, :-1])], dim=1) + self._places()
-        logits: Tensor = self.head(self.layers(inputs))
+        logits: Tensor = self.head(self._hidden(index, labels))
         return logits
 
-    @torch.no_grad()
-    def sample(
-        self, count: int, generator: torch.Generator, labels: Tensor | None = None, temperature: float = 1.0
-    ) -> Tensor:
-        """``count`` items of codes ``[count, P]`` with a cache of keys and values; as `Prior.sample`."""
-        places, drawn = self._places(), []
-        inputs, cache = self._start(count, labels), None
-        for position in range(self.length):
-            step: Any = self.layers(
-                inputs + places[position], cache=cache, return_hiddens=True, input_not_include_cache=True
-            )
-            hidden, cache = step
-            shares = (self.head(hidden[:, -1]).float() / temperature).softmax(1)
-            drawn.append(torch.multinomial(shares, 1, generator=generator))
-            inputs = self.codes(drawn[-1])
-        return torch.cat(drawn, dim=1)
+    def _embed(self, codes: Tensor) -> Tensor:
+        embedded: Tensor = self.codes(codes)
+        return embedded
 
-    def _start(self, count: int, labels: Tensor | None) -> Tensor:
-        """What stands before the first code, ``[count, 1, width]``."""
-        self._check_labels(labels)
-        if labels is None:
-            labels = torch.zeros(count, dtype=torch.int64, device=self.head.weight.device)
-        start: Tensor = self.first(labels)[:, None]
-        return start
-
-    def _places(self) -> Tensor:
-        """Of every position, in raster order ``[P, width]``."""
-        total: Tensor | None = None
-        for table in self.axes:
-            assert isinstance(table, nn.Embedding)
-            total = table.weight if total is None else total[..., None, :] + table.weight
-        assert total is not None
-        return total.reshape(self.length, -1)
+    def _draw(self, hidden: Tensor, generator: torch.Generator, temperature: float, guidance: float) -> Tensor:
+        return self._chosen(self.head(hidden), generator, temperature, guidance)

@@ -104,9 +104,8 @@ class Grid:
         runs = self.ok(arm, place)
         return str(runs.sort_values("seed")["key"].iloc[0]) if len(runs) else None
 
-    def summary(self, arm: str, place: Place, metric: str) -> dict[str, Any]:
+    def summary(self, arm: str, place: Place, metric: str, interval: Interval | None) -> dict[str, Any]:
         """One row of a long table: where it is, and mean, half-width and number of runs of ``metric``."""
-        interval = self.interval(arm, place, metric)
         return {
             "arm": arm,
             **self.coordinates(place),

@@ -17,6 +17,8 @@ from benchmark.suite.schema import (
     Component,
     Generation,
     Grid,
+    Guidance,
+    SampleClassifier,
     Sampling,
     Spread,
     SuiteFile,
@@ -35,6 +37,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "generation.training": PriorTraining,
     "generation.sampling": Sampling,
     "generation.spread": Spread,
+    "generation.guidance": Guidance,
+    "generation.classifier": SampleClassifier,
 }
 
 
@@ -147,6 +151,9 @@ def _sentence(document: Document, error: ValidationError, overrides: dict[str, A
         return f"{prefix}: unknown key `{dotted}`{did_you_mean(name, known)}; here are known: {', '.join(known)}"
     if first["type"] == "missing":
         return f"{prefix}: the key `{dotted}` is missing"
+    if first["type"] == "too_short":
+        least, found = first["ctx"]["min_length"], first["ctx"]["actual_length"]
+        return f"{prefix}: `{dotted}` must have at least {least} items, not {found}"
     if first["type"] == "value_error":
         return f"{prefix}: {dotted}: {first['ctx']['error']}"
     message = first["msg"][0].lower() + first["msg"][1:]

@@ -33,6 +33,12 @@ def sizes(method: type[Quantizer], codebook_size: int, params: dict[str, Any]) -
         return tuple(method.resolve_size(codebook_size, **params))
 
 
+def digits(method: type[Quantizer], codebook_size: int, params: dict[str, Any]) -> tuple[int, ...]:
+    """The sizes of the digits of a method's joint codes; errors as `sizes` has them."""
+    with _telling(method):
+        return tuple(method.resolve_digits(codebook_size, **params))
+
+
 def build_once(method: type[Quantizer], size: int, dim: int, params: dict[str, Any]) -> None:
     """Build the method at a size that it can have, which checks its parameters; a large one without its memory.
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from benchmark.data import datasets
 from benchmark.metrics.parts.features import EXTRACTORS
-from benchmark.priors import resolve
+from benchmark.priors import is_native, resolve
 from benchmark.priors.joint_codes import JointCodes
 from benchmark.records.run import Run, run_key
 from benchmark.suite.cell import Cell
 from benchmark.suite.definition import Suite
-from benchmark.suite.memory import sizes
+from benchmark.suite.memory import digits, sizes
 from benchmark.suite.schema import Generation
+from methods.core.base import Quantizer
 from methods.core.registry import get
 from methods.core.usage import UsageError, check_choice, did_you_mean
 
@@ -70,14 +71,27 @@ def _checked(suite: Suite, wanted: Generation) -> Stage:
     for arm in spread.arms if spread else []:
         if arm not in suite.arms:
             raise UsageError(f"`spread` names no arm: `{arm}`{did_you_mean(arm, suite.arms)}")
+    _check_of_classes(wanted, told := wanted.conditional is not False and bool(classes), features)
     config = {
         "prior": resolve(wanted.prior.name, wanted.prior.options),
-        "classes": 0 if wanted.conditional is False else classes,
+        "classes": classes if told else 0,
         "training": wanted.training.scientific,
         "sampling": wanted.sampling.model_dump(),
         "features": features,
     }
+    # Younger than some records, whose keys know nothing of them.
+    younger = {"guidance": wanted.guidance, "classifier": wanted.classifier}
+    config |= {name: settings.model_dump() for name, settings in younger.items() if settings is not None}
     return Stage(config, wanted.training.timeout, dict.fromkeys(spread.arms, spread.seeds) if spread else {})
+
+
+def _check_of_classes(wanted: Generation, told: bool, features: str | None) -> None:
+    """Raise a `UsageError` where something is wanted that needs classes, or features, and there are none."""
+    for name in ("guidance", "classifier"):
+        if getattr(wanted, name) is not None and not told:
+            raise UsageError(f"`{name}` needs classes that the prior is told, and here it is told none; leave it out")
+    if wanted.guidance is not None and features is None:
+        raise UsageError("`guidance` is chosen by a distance of features; name a network as `features`")
 
 
 def keeping(run: Run) -> Run:
@@ -99,7 +113,7 @@ def _prior(cell: Cell, stage: Stage, prior_seed: int) -> PriorCell:
         return there(None, cell.unavailable)
     named = cell.run.config
     try:
-        JointCodes(sizes(get(named["method"]), cell.codebook_size, named["params"]))
+        joint_codes(get(named["method"]), cell.codebook_size, named["params"], native=is_native(stage.config["prior"]))
     except UsageError as error:
         return there(None, str(error))
     config = {**stage.config, "seed": prior_seed, "tokenizer": named}
@@ -115,6 +129,20 @@ def _prior(cell: Cell, stage: Stage, prior_seed: int) -> PriorCell:
         tokenizer=cell.run.key,
     )
     return there(run)
+
+
+def joint_codes(method: type[Quantizer], codebook_size: int, params: dict[str, Any], *, native: bool) -> JointCodes:
+    """Those that a prior of the method models, before it is built.
+
+    Raises:
+        UsageError: it has none, or more than a softmax can hold.
+    """
+    if method.has_codes and not method.bounded:
+        raise UsageError(
+            "a prior needs a number of codes, and this method's have no bound; leave its arm out of `generation`"
+        )
+    levels = sizes(method, codebook_size, params) if method.has_codes else ()
+    return JointCodes(levels, digits(method, codebook_size, params) if native and levels else None)
 
 
 def left_out(priors: Iterable[PriorCell]) -> list[str]:

@@ -115,10 +115,31 @@ class Tuning(Strict):
 
 
 class Sampling(Strict):
-    """How images are drawn from a prior: nothing is cut off and nothing guided."""
+    """How images are drawn from a prior: nothing is cut off, and nothing guided but in the columns of `Guidance`."""
 
     images: int = Field(10_000, ge=2, le=10**6, description="as many of each class as of any other")
     temperature: float = Field(1.0, gt=0, description="by which logits are divided")
+
+
+class Guidance(Strict):
+    """Samples once more with classifier-free guidance, its strength chosen for every prior by the same rule.
+
+    The prior must also learn what it is to be told no class. Of the strengths the one is chosen whose samples have the
+    least kernel distance to validation images.
+    """
+
+    dropped: float = Field(0.1, gt=0, lt=1, description="share of training items whose class is not told")
+    strengths: list[Annotated[float, Field(ge=1)]] = Field(
+        [1.0, 1.5, 2.0, 3.0], min_length=2, description="tried; 1 is none at all"
+    )
+    images: int = Field(2000, ge=2, description="samples of each strength that is tried")
+
+
+class SampleClassifier(Strict):
+    """A small classifier trained on samples, on reconstructions and on real images, as many of each."""
+
+    steps: int = Field(1000, ge=1, description="of its training")
+    batch_size: int = Field(64, ge=1, description="images a step")
 
 
 class Spread(Strict):
@@ -139,6 +160,10 @@ class Generation(Strict):
     )
     conditional: bool | None = Field(
         None, description="whether a prior is told the class; where the data set has labels, if left out"
+    )
+    guidance: Guidance | None = Field(None, description="guided samples beside those without, where it is given")
+    classifier: SampleClassifier | None = Field(
+        None, description="what samples are worth as training images, where it is given"
     )
     spread: Spread | None = Field(None, description="further priors on some tokenizers")
 

@@ -18,7 +18,6 @@ from benchmark.sweep.room import shape
 from benchmark.training.batches import DeviceSplit
 from benchmark.training.evaluation import quality_metrics
 from benchmark.training.loop import HISTORY_POINTS, wait_for
-from benchmark.training.system import build_system
 from benchmark.training.trainer import Trainer
 from methods import get
 
@@ -90,13 +89,14 @@ def _cost(run: Run, device: torch.device, start: float) -> Cost | None:
 
 def _prior_cost(run: Run, device: torch.device, start: float) -> Cost:
     """As `_cost`, of a prior on the codes of a tokenizer that is not trained yet: some codes, some samples."""
+    from benchmark.priors import is_native
     from benchmark.priors.sampling import BATCH, draw  # and metrics, which other plans needn't wait for
     from benchmark.priors.tokenizer import Tokenizer
     from benchmark.priors.training import Codes, PriorTrainer, Split
 
     config, named = run.config, tokenizer_of(run.config)
     dataset = datasets.create(named["dataset"]["name"], run.dataset_options)
-    tokenizer = Tokenizer(build_system(named, dataset, device), dataset, device)
+    tokenizer = Tokenizer.of_run(named, None, dataset, device, native=is_native(config["prior"]))
     begun = time.monotonic()
     few = dataset.test[: dataset.evaluation_batch]
     index = tokenizer.encode(few)
@@ -104,12 +104,15 @@ def _prior_cost(run: Run, device: torch.device, start: float) -> Cost:
     encode = (time.monotonic() - begun) / len(few)
     labels = torch.zeros(len(index), dtype=torch.int64, device=device) if config["classes"] else None
     split = Split(index, labels)
-    trainer = PriorTrainer(config, Codes(split, split, split), tokenizer.joint.size, tokenizer.positions, device)
+    trainer = PriorTrainer(config, Codes(split, split, split), tokenizer.joint.digits, tokenizer.positions, device)
     step = trainer.seconds_a_step(_WARM_UP, _TIMED)
     begun = time.monotonic()
     draw(trainer.prior, BATCH, 0)
     wait_for(device)
-    sampling = (time.monotonic() - begun) / BATCH * config["sampling"]["images"]
+    images = config["sampling"]["images"]
+    if (guidance := config.get("guidance")) is not None:  # with a class and without: twice the work
+        images += 2 * (images + len(guidance["strengths"]) * guidance["images"])
+    sampling = (time.monotonic() - begun) / BATCH * images
     return Cost(step, start + encode * (len(dataset.train) + len(dataset.validation) + len(dataset.test)) + sampling)
 
 

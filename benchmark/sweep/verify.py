@@ -1,16 +1,19 @@
 """Does a record come out again? A recorded configuration is run once more and every number compared."""
 
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from benchmark.data import datasets
+from benchmark.priors import PRIORS
 from benchmark.records.files import read_rows
 from benchmark.records.record import BadRecordError
-from benchmark.records.run import KEY, Run, run_key
+from benchmark.records.run import KEY, WEIGHTS, Run, run_key, tokenizer_of
 from benchmark.records.store import RECORD, Store, read_whole
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher
@@ -64,6 +67,9 @@ def verify_run(
 ) -> Verification:
     """Do the run of the record in ``path`` again, on as many threads and processes, and compare.
 
+    A prior is trained again on the codes of its tokenizer: by the weights that this kept beside it, and where there are
+    none the tokenizer is trained again first, of which ``surroundings`` tells.
+
     Args:
         path: the record file.
         launcher: where it runs.
@@ -90,25 +96,49 @@ def verify_run(
         _dataset_options(record, options),
         devices=processes,
         deterministic=bool(made_on.get("deterministic", False)),
+        tokenizer=made_on.get("tokenizer"),
     )
     threads = int(made_on.get("threads", 1)) * processes
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         store = Store(Path(folder))
-        display.begin([run], 0)
-        for event in launcher.launch([Job(run, folder, kind, threads, plugins=tuple(plugins))]):
-            display.show(event)
-        display.close()
-        again = store.record(run.key)
-        if again is None or again["status"] != "ok":
-            reason = again["reason"] if again else "ended from outside"
-            raise UsageError(f"{run.key} ended well when it was recorded; now: {reason}")
+
+        def do(one: Run) -> dict[str, Any]:
+            display.begin([one], 0)
+            for event in launcher.launch([Job(one, folder, kind, threads, plugins=tuple(plugins))]):
+                display.show(event)
+            display.close()
+            found = store.record(one.key)
+            if found is None or found["status"] != "ok":
+                reason = found["reason"] if found else "ended from outside"
+                raise UsageError(f"{one.key} ended well when it was recorded; now: {reason}")
+            return found
+
+        trained = [] if run.tokenizer is None else _with_tokenizer(run, path, store, do)
+        again = do(run)
         compared = _numbers(record, path.parent)
         found = _numbers(again, store.run_folder(run.key))
     # Of what a shorter run began, the record has the rows that both lengths have.
     names = list(compared if "continued" in made_on else dict.fromkeys([*compared, *found]))
     pairs = [Difference(name, compared.get(name), found.get(name)) for name in names]
     differing = [pair for pair in pairs if pair.recorded != pair.again]
-    return Verification(record, len(names), differing, _surroundings(made_on, again["provenance"]))
+    return Verification(record, len(names), differing, [*trained, *_surroundings(made_on, again["provenance"])])
+
+
+def _with_tokenizer(run: Run, path: Path, store: Store, do: Callable[[Run], dict[str, Any]]) -> list[Difference]:
+    """Put the tokenizer of the prior ``run`` into ``store``, and say so where it had to be trained again."""
+    assert run.tokenizer is not None
+    config = tokenizer_of(run.config)
+    beside = path.parents[1] / run.tokenizer
+    try:
+        kept = read_whole(beside)
+    except (FileNotFoundError, BadRecordError):
+        kept = None
+    if kept is not None and kept["status"] == "ok" and kept["config"] == config and WEIGHTS in kept.get("files", {}):
+        shutil.copytree(beside, store.run_folder(run.tokenizer), dirs_exist_ok=True)
+        return []
+    _check_trained(run.tokenizer, config, "its weights are not beside it, and ")
+    do(replace(run, key=run.tokenizer, config=config, keep="weights", tokenizer=None))
+    return [Difference("tokenizer", "the weights that it kept", "those of a new training")]
 
 
 def _verifiable(path: Path) -> dict[str, Any]:
@@ -121,32 +151,43 @@ def _verifiable(path: Path) -> dict[str, Any]:
         raise UsageError(f"{record['key']} did not end well ({record['status']}); only a run that did can be verified")
     if record["key"] not in (run_key(config), run_key(config, long=True)):
         raise UsageError(f"{path}: its configuration is not the one that its key names")
-    if "tokenizer" in config:
-        raise UsageError(
-            f"{record['key']} is a prior on the codes of another run; only what has no such run is verified"
-        )
+    named = tokenizer_of(config)
+    if named is config:
+        _check_trained(record["key"], config)
+    else:
+        name = config["prior"]["name"]
+        if name not in PRIORS:
+            raise UsageError(f"{record['key']} is of the prior `{name}`, which is not here")
+        _check_version(record["key"], name, config["prior"], PRIORS[name].version)
+    _check_version(record["key"], named["method"], named, get(named["method"]).version)
+    check_sources(named.get("plugins", {}))
+    return record
+
+
+def _check_version(key: str, name: str, recorded: dict[str, Any], here: int) -> None:
+    if here != recorded.get("version"):
+        raise UsageError(f"{key} is of version {recorded.get('version')} of `{name}`; here is version {here}")
+
+
+def _check_trained(key: str, config: dict[str, Any], but: str = "") -> None:
+    """Raise a `UsageError` unless the run was trained from the start; ``but``: what stands before why that matters."""
     if "measured" in config:
         raise UsageError(
-            f"{record['key']} was measured from files made elsewhere; only what was trained can be verified"
+            f"{key}: {but}it was measured from files made elsewhere; only what was trained can be verified"
         )
     if "pretrained" in config:
-        raise UsageError(f"{record['key']} evaluates a published checkpoint; only what was trained can be verified")
+        raise UsageError(f"{key}: {but}it evaluates a published checkpoint; only what was trained can be verified")
     if "init_from" in config:
         raise UsageError(
-            f"{record['key']} starts from other weights; only what was trained from the start can be verified"
+            f"{key}: {but}it starts from other weights; only what was trained from the start can be verified"
         )
-    version = get(config["method"]).version
-    if version != config.get("version"):
-        recorded = config.get("version")
-        raise UsageError(f"{record['key']} is of version {recorded} of `{config['method']}`; here is version {version}")
-    check_sources(config.get("plugins", {}))
-    return record
 
 
 def _dataset_options(record: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """What the data set is opened with: as recorded, and a path from who asks, since records hold none."""
-    identity = {name: value for name, value in record["config"]["dataset"].items() if name != "name"}
-    name = record["config"]["dataset"]["name"]
+    recorded = tokenizer_of(record["config"])["dataset"]
+    identity = {name: value for name, value in recorded.items() if name != "name"}
+    name = recorded["name"]
     known = list(datasets.parameters(name))
     given = {**{option: value for option, value in identity.items() if option in known}, **options}
     try:

@@ -9,6 +9,7 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.machine import PeakMemory
+from benchmark.priors import is_native
 from benchmark.priors.evaluation import evaluate_prior
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.priors.training import PriorTrainer, codes_of
@@ -32,11 +33,11 @@ def train_prior(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     dataset = datasets.create(named["dataset"]["name"], job.run.dataset_options)
     check_content(dataset, named["dataset"])
     peak, begun = PeakMemory(device), time.monotonic()
-    tokenizer = Tokenizer.of_run(named, weights, dataset, device)
+    tokenizer = Tokenizer.of_run(named, weights, dataset, device, native=is_native(config["prior"]))
     codes = codes_of(tokenizer, dataset, config["classes"])
-    size, positions = tokenizer.joint.size, tokenizer.positions
+    digits, positions = tokenizer.joint.digits, tokenizer.positions
     started = time.monotonic() - begun
-    trainer = fit(lambda: PriorTrainer(config, codes, size, positions, device, job.run.timeout), folder)
+    trainer = fit(lambda: PriorTrainer(config, codes, digits, positions, device, job.run.timeout), folder)
     begun = time.monotonic()
     measured = evaluate_prior(config, trainer.prior, codes, tokenizer, folder)
     if not math.isfinite(measured.metrics["nll"] or 0.0):  # no loss was computed after the last update

@@ -163,6 +163,17 @@ class Quantizer(nn.Module):
         return (codebook_size,)
 
     @classmethod
+    def resolve_digits(cls, codebook_size: int, **params: Any) -> tuple[int, ...]:
+        """Sizes of the digits of a joint code in the mixed radix of the levels, the highest digit first.
+
+        The levels themselves, unless the codes of a level are made of digits: channels of a grid, or bits.
+
+        Raises:
+            UsageError: the size can't be had.
+        """
+        return cls.resolve_size(codebook_size, **params)
+
+    @classmethod
     def check_on_cpu(cls, codebook_size: int, **params: Any) -> None:
         """Raise a `UsageError` where the size is declared to be too large for a CPU."""
         most = cls.max_codebook_size_cpu

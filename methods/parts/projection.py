@@ -79,6 +79,12 @@ class BinaryQuantizer(ProjectedQuantizer):
             )
         return super().resolve_size(codebook_size)
 
+    @classmethod
+    def resolve_digits(cls, codebook_size: int, **params: Any) -> tuple[int, ...]:
+        """A bit each."""
+        (size,) = cls.resolve_size(codebook_size, **params)
+        return (2,) * (size.bit_length() - 1)
+
     def assign(self, inner: Tensor) -> Tensor:
         """The channels above zero as binary digits, the first channel the lowest."""
         return ((inner > 0) * self.places).sum(-1)

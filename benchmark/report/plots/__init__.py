@@ -7,7 +7,7 @@ from benchmark.report.plots.against_published import AgainstPublished
 from benchmark.report.plots.base import Plot
 from benchmark.report.plots.by_size import BySize
 from benchmark.report.plots.codewords import CodewordsMoving
-from benchmark.report.plots.generation import Generated, GenerationScatter, PriorTraining
+from benchmark.report.plots.generation import Generated, GenerationScatter, Nearest, PriorTraining
 from benchmark.report.plots.rank_frequency import RankFrequency
 from benchmark.report.plots.reconstructions import Reconstructions
 from benchmark.report.plots.response import Response
@@ -35,6 +35,7 @@ for _plot in (
     CodewordsMoving(),
     Speech(),
     Generated(),
+    Nearest(),
     GenerationScatter(),
     PriorTraining(),
 ):

@@ -29,7 +29,7 @@ from benchmark.report.plots.page import page_width
 from benchmark.report.priors import Priors
 from benchmark.report.style import CEILING, Style
 
-GENERATED = "generated.png"
+GENERATED, NEAREST = "generated.png", "nearest.png"
 SHEET_INCHES = 2.3
 """Width of the samples of one arm."""
 NAMES_INCHES = 0.8
@@ -38,17 +38,21 @@ ARMS_A_ROW = 4
 BITS = 1 / np.log(2)
 
 
-class Generated(Plot):
-    """The first samples of the prior of every arm, a row a class: of its lowest seed at the last place that it has."""
+class Sheets(Plot):
+    """A picture that the prior of every arm left in ``file``: of its lowest seed at the last place that it has."""
 
-    name = "generated"
+    file: str
+
+    def rows(self, grid: Grid) -> list[str]:
+        """What stands beside the rows of a picture; nothing where that is empty."""
+        raise NotImplementedError
 
     def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
-        """The figure; None where no prior left samples."""
-        sheets = _sheets(grid)
+        """The figure; None where no prior left such a picture."""
+        sheets = _sheets(grid, self.file)
         if not sheets:
             return None
-        names = grid.results.plan.get("generation", {}).get("class_names", [])
+        names = self.rows(grid)
         rows, columns = wrapped(len(sheets), ARMS_A_ROW)
         tall = max(sheet.shape[0] / sheet.shape[1] for _, sheet in sheets)
         figure, axes = panels(rows, columns, width=SHEET_INCHES, height=SHEET_INCHES * tall + 0.35)
@@ -69,6 +73,29 @@ class Generated(Plot):
             axis.set_yticks([height * (row + 0.5) for row in range(len(labelled))], labels=labelled, fontsize=7)
             axis.tick_params(length=0)
         return figure
+
+
+class Generated(Sheets):
+    """The first samples of the prior of every arm, a row a class: of its lowest seed at the last place that it has."""
+
+    name = "generated"
+    file = GENERATED
+
+    def rows(self, grid: Grid) -> list[str]:
+        """The classes."""
+        found: list[str] = grid.results.plan.get("generation", {}).get("class_names", [])
+        return found
+
+
+class Nearest(Sheets):
+    """The first samples of the prior of every arm, each above the training image nearest to it."""
+
+    name = "nearest"
+    file = NEAREST
+
+    def rows(self, grid: Grid) -> list[str]:
+        """What they are."""
+        return ["samples", "nearest training images"]
 
 
 class GenerationScatter(Plot):
@@ -155,21 +182,21 @@ def _spread(curves: dict[tuple[str, Place], pd.Series]) -> float:
     return max(float(curve.index[-1]) for curve in curves.values()) / min(float(c.index[0]) for c in curves.values())
 
 
-def _sheets(grid: Grid) -> list[tuple[str, np.ndarray]]:
-    """Title and samples of every arm that has some."""
+def _sheets(grid: Grid, file: str) -> list[tuple[str, np.ndarray]]:
+    """Title and picture of every arm that has one."""
     priors, found = Priors(grid), []
     for arm in grid.arms if priors else []:
         for place in reversed(grid.places):
             rows = priors.at(arm, place)
-            sheet = _picture(grid.results, str(rows["key"].iloc[0])) if len(rows) else None
+            sheet = _picture(grid.results, str(rows["key"].iloc[0]), file) if len(rows) else None
             if sheet is not None:
                 found.append((f"{arm} · K = {place.size:,}" if len(grid.sizes) > 1 else arm, sheet))
                 break
     return found
 
 
-def _picture(results: Results, key: str) -> np.ndarray | None:
-    path = results.file(key, GENERATED)
+def _picture(results: Results, key: str, file: str) -> np.ndarray | None:
+    path = results.file(key, file)
     if path is None:
         return None
     try:

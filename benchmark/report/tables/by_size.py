@@ -116,7 +116,7 @@ def _cell(
 
 def _data(grid: Grid, columns: list[Column]) -> pd.DataFrame:
     return pd.DataFrame(
-        grid.summary(arm, place, column.name)
+        grid.summary(arm, place, column.name, grid.interval(arm, place, column.name))
         for column in columns
         for arm in grid.arms
         for place in grid.places

@@ -1,5 +1,7 @@
 """The second stage: what priors learn of the codes of every arm, and samples beside what they could be."""
 
+from typing import Any
+
 import pandas as pd
 
 from benchmark.metrics.catalogue import find
@@ -21,6 +23,12 @@ MODELLED = (
     "samples_fd",
     "samples_kid",
     "samples_class_told",
+    "samples_trained_accuracy",
+    "train_trained_accuracy",
+    "guidance_strength",
+    "guided_fd",
+    "guided_kid",
+    "guided_class_told",
     "samples_usage",
     "samples_perplexity",
     "samples_nearest_train",
@@ -30,11 +38,14 @@ MODELLED = (
 AGAINST = (
     "samples_fd",
     "samples_kid",
-    *(f"samples_{share}" for share in ("precision", "recall", "density", "coverage")),
+    *(f"samples_{share}" for share in ("precision", "recall", "density", "coverage", "trained_accuracy")),
 )
+NATIVE = "native"
+"""The prior with a softmax for each level, digit or bit."""
 SOURCES = {
     "reconstructions": "its reconstructions",
     "samples": "samples",
+    "guided": "samples, guided",
     "single": "single codes",
     "uniform": "uniform codes",
     "train": "training images",
@@ -100,7 +111,8 @@ def _anchors(priors: Priors, names: list[str]) -> pd.DataFrame:
     rows = []
     for place in _places(priors):
         arms = [arm for arm in priors.grid.arms if len(priors.at(arm, place))]
-        for arm, of in [*((arm, of) for arm in arms for of in list(SOURCES)[:-1]), (arms[0], "train")]:
+        own = [of for of in list(SOURCES)[:-1] if any(name.startswith(f"{of}_") for name in priors.rows.columns)]
+        for arm, of in [*((arm, of) for arm in arms for of in own), (arms[0], "train")]:
             row: dict[str, object] = {"arm": "" if of == "train" else arm, "of": of, **priors.grid.coordinates(place)}
             for name in names:
                 interval = priors.interval(arm, place, f"{of}_{name}")
@@ -149,11 +161,37 @@ def _reading(priors: Priors) -> list[str]:
         else (f"mean ± half-width of the {100 * LEVEL:.0f} % Student-t interval over n tokenizers, a prior each")
     )
     told = "told the class" if found.get("classes") else "told no class"
-    return [
+    unguided = "nothing guided but the columns that say so" if "guidance" in found else "no guidance"
+    notes = [
         f"All arms have the same prior ({settings.get('name', '')}: {sizes}), {told}; {seeds}.",
         f"{sampling.get('images', 0):,} samples at temperature {sampling.get('temperature', 1):g}, nothing cut off and "
-        "no guidance. Nothing is marked best: a prior says how well codes are modelled, and not how good a method is.",
+        f"{unguided}. Nothing is marked best: a prior says how well codes are modelled, and not how good a method is.",
     ]
+    if settings.get("name") == NATIVE:
+        notes.append(
+            "Native track: a softmax for each level, digit or bit of an arm's own codes, so that heads differ "
+            "between arms, and single codes are single digits; not to be compared with priors that have one softmax."
+        )
+    if "guidance" in found:
+        notes.append(_guidance(priors, found["guidance"]))
+    if "classifier" in found:
+        notes.append(
+            "The classifiers trained on samples, reconstructions and real images start alike and see as many: "
+            f"{found['classifier']['steps']:,} steps of {found['classifier']['batch_size']} images."
+        )
+    return notes
+
+
+def _guidance(priors: Priors, settings: dict[str, Any]) -> str:
+    """How the strength of guidance was chosen, and how often it was the strongest."""
+    strengths = settings["strengths"]
+    at_end = int((priors.rows.get("guidance_strength", pd.Series(dtype=float)) == max(strengths)).sum())
+    beyond = f"; {at_end} of {len(priors.rows)} have the strongest, and a better one may lie beyond" if at_end else ""
+    return (
+        f"Guidance: the class was not told of {100 * settings['dropped']:.0f} % of the training items; for every prior "
+        f"the best of {', '.join(f'{strength:g}' for strength in strengths)} by {settings['images']:,} samples against "
+        f"the validation images{beyond}."
+    )
 
 
 def _spread(priors: Priors, columns: list[Column]) -> list[str]:
@@ -171,7 +209,7 @@ def _withheld(priors: Priors) -> list[str]:
     found: dict[str, None] = {}
     for key in priors.rows["key"]:
         for name, detail in priors.grid.results.records[key]["details"].items():
-            if name != "prior" and isinstance(detail, dict):
+            if isinstance(detail, dict) and "extractor" in detail:
                 found[measurement_note(column(name).label, detail)] = None
     return list(found)
 

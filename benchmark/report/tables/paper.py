@@ -12,6 +12,7 @@ from benchmark.report.declarations import PaperTable
 from benchmark.report.grid import Grid
 from benchmark.report.notes import best_note, interval_note, mark_notes, selection_note, settings_note, tuning_note
 from benchmark.report.places import Place
+from benchmark.report.priors import Priors
 from benchmark.report.published import Figure, find
 from benchmark.report.statistics import LEVEL, Interval
 from benchmark.report.table import Block, Cell, Letters, Table
@@ -23,7 +24,7 @@ OUTSIDE = "*"
 def paper_table(declaration: PaperTable, *grids: Grid) -> Table | None:
     """One block a place of the grid, of one suite after another; None where no run has any of the metrics."""
     columns = [_formatted(name, declaration) for name in declaration.columns]
-    grids = tuple(grid for grid in grids if any(grid.results.has(name) for name in declaration.columns))
+    grids = tuple(grid for grid in grids if any(_has(grid, name) for name in declaration.columns))
     if not grids:
         return None
     footnotes = Letters()
@@ -93,6 +94,16 @@ def figure_of(declaration: PaperTable, grid: Grid, arm: str, place: Place, metri
     return find(declaration.published, arm, metric, grid.coordinates(place))
 
 
+def _has(grid: Grid, metric: str) -> bool:
+    return grid.results.has(metric) or metric in Priors(grid).named(metric)
+
+
+def _interval(grid: Grid, arm: str, place: Place, metric: str) -> Interval | None:
+    """Mean with its interval, of tokenizers or, where those don't have the metric, of their priors."""
+    of_tokenizers = grid.results.has(metric)
+    return grid.interval(arm, place, metric) if of_tokenizers else Priors(grid).interval(arm, place, metric)
+
+
 def _formatted(name: str, declaration: PaperTable) -> Column:
     own = column(name)
     specification = declaration.formats.get(name)
@@ -128,12 +139,13 @@ def _row(
     explanation = grid.explanation(arm, place)
     cells = [arm_cell(grid, arm, [place], [footnotes.mark(explanation)] if explanation else [])]
     for own in columns:
-        interval = grid.interval(arm, place, own.name)
+        interval = _interval(grid, arm, place, own.name)
         cells.append(Cell(own.text(interval), bold=best.get(own.name) == arm))
         if _has_published(own, declaration):
             cells += _against_published(figure_of(declaration, grid, arm, place, own.name), interval, own)
         if _is_relative(own, declaration):
-            cells.append(Cell(_excess(grid.interval(str(declaration.relative_to), place, own.name), interval, own)))
+            reference = _interval(grid, str(declaration.relative_to), place, own.name)
+            cells.append(Cell(_excess(reference, interval, own)))
     return cells
 
 
@@ -152,10 +164,10 @@ def _excess(reference: Interval | None, interval: Interval | None, own: Column) 
 
 
 def _data(declaration: PaperTable, grid: Grid, arm: str, place: Place, own: Column) -> dict[str, Any]:
-    row = grid.summary(arm, place, own.name)
+    interval = _interval(grid, arm, place, own.name)
+    row = grid.summary(arm, place, own.name, interval)
     if declaration.published is None:
         return row
-    interval = grid.interval(arm, place, own.name)
     figure = figure_of(declaration, grid, arm, place, own.name)
     both = figure is not None and interval is not None and figure.value != 0
     return {

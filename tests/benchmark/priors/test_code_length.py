@@ -37,13 +37,13 @@ def test_the_scale_of_planted_noise_is_found_and_no_other_is_shorter() -> None:
 
 def test_the_nll_of_the_unigram_is_the_entropy_of_its_histogram() -> None:
     index = torch.randint(0, 50, (40, 7, 7), generator=torch.Generator().manual_seed(0)) ** 2 % 61
-    unigram = Unigram(index, 61)
+    unigram = Unigram(index, (61,))
     _, counts = index.unique(return_counts=True)
     shares = counts.double() / counts.sum()
     assert float(unigram.nats(index).mean()) == pytest.approx(float(-(shares * shares.log()).sum()), abs=1e-6)
     drawn = unigram.sample((3, 4), torch.Generator().manual_seed(0))
     assert drawn.shape == (3, 4)
-    assert bool((unigram.frequencies[drawn] > 0).all())
+    assert bool((unigram.frequencies[0][drawn] > 0).all())
 
 
 def test_bits_per_dimension_of_known_parts() -> None:

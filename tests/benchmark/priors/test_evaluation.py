@@ -9,7 +9,8 @@ from torch import Tensor
 
 from benchmark.data import Dataset, Labels
 from benchmark.metrics.parts.features import EXTRACTORS
-from benchmark.priors.evaluation import check_data, distances
+from benchmark.priors.distances import distances
+from benchmark.priors.evaluation import check_data
 from benchmark.priors.training import Codes, Split
 from methods import UsageError
 
@@ -37,7 +38,7 @@ def toy() -> tuple[Any, Codes]:
     def decode(chosen: Tensor) -> Any:
         yield dataset.to_input(_images(chosen))
 
-    tokenizer = SimpleNamespace(dataset=dataset, device=CPU, joint=SimpleNamespace(size=4), decode=decode)
+    tokenizer = SimpleNamespace(dataset=dataset, device=CPU, joint=SimpleNamespace(size=4, digits=(4,)), decode=decode)
     return tokenizer, codes
 
 

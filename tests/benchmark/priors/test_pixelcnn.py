@@ -13,7 +13,7 @@ from methods import UsageError
 @pytest.fixture
 def prior() -> PixelCNNPrior:
     torch.manual_seed(0)
-    made = PixelCNNPrior(3, (3, 4), classes=2, layers=3, width=8, head=16).eval()
+    made = PixelCNNPrior((3,), (3, 4), classes=2, layers=3, width=8, head=16).eval()
     torch.nn.init.normal_(made.head.weight, std=0.5)
     return made
 
@@ -37,7 +37,7 @@ def test_every_position_sees_all_before_it_and_nothing_else(prior: PixelCNNPrior
 @torch.no_grad()
 def test_shares_of_all_sequences_are_one_and_samples_follow_them() -> None:
     torch.manual_seed(1)
-    prior = PixelCNNPrior(2, (2, 2), layers=2, width=8, head=16).eval()
+    prior = PixelCNNPrior((2,), (2, 2), layers=2, width=8, head=16).eval()
     torch.nn.init.normal_(prior.head.weight)
     everything = torch.tensor(list(itertools.product(range(2), repeat=4)))
     shares = (-prior.nats(everything).double().sum(1)).exp()
@@ -50,9 +50,9 @@ def test_shares_of_all_sequences_are_one_and_samples_follow_them() -> None:
 def test_sizes_and_grids() -> None:
     settings = resolve("pixelcnn", {"layers": 2, "width": 8})
     assert settings == {"name": "pixelcnn", "version": 1, "layers": 2, "width": 8, "head": 512}
-    small, large = (create(settings, size, (2, 2), 0) for size in (16, 64))
+    small, large = (create(settings, (size,), (2, 2), 0) for size in (16, 64))
     assert small.apart_from_codes() == large.apart_from_codes()
     with pytest.raises(UsageError, match="needs codes on a grid of two axes, not of 1"):
-        create(settings, 16, (5,), 0)
+        create(settings, (16,), (5,), 0)
     with pytest.raises(UsageError, match="prior: `layers` must be a whole number from 1 to 256, not 0"):
         resolve("pixelcnn", {"layers": 0})

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.data import Dataset, Labels
+from benchmark.data import Dataset, Labels, datasets
+from benchmark.metrics.parts.features import EXTRACTORS, Classifier
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.priors.training import Codes, PriorTrainer, Split, codes_of, labels_of, nats
 from benchmark.records.record import read_record
@@ -147,6 +148,11 @@ def test_more_priors_on_one_tokenizer(second_stage: Callable[..., Plan]) -> None
         ({"conditional": True}, "data set `image_folder` has no labels that a prior could be told"),
         ({"features": "inceptoin"}, "generation: `features` must be one of"),
         ({"spread": {"arms": ["simqv"]}}, "`spread` names no arm: `simqv` (did you mean `simvq`?)"),
+        ({"guidance": {}}, "`guidance` needs classes that the prior is told, and here it is told none; leave it out"),
+        ({"guidance": {"droped": 0.1}}, "unknown key `generation.guidance.droped` (did you mean `dropped`?)"),
+        ({"guidance": {"strengths": [2.0]}}, "`generation.guidance.strengths` must have at least 2 items, not 1"),
+        ({"classifier": {"steps": 5}}, "`classifier` needs classes that the prior is told"),
+        ({"prior": {"name": "native", "depth_width": 9}}, "a prior of width 9 can't be divided among 2 heads"),
     ],
 )
 def test_mistakes_are_one_sentence(
@@ -159,10 +165,114 @@ def test_mistakes_are_one_sentence(
 
 
 def test_more_joint_codes_than_one_softmax_holds(second_stage: Callable[..., Plan]) -> None:
-    plan = second_stage(methods=["vq_vae"], grid={"codebook_size": [8, 8192]})
-    assert [prior.run is not None for prior in plan.priors] == [True, False]
+    methods = ["vq_vae", "lfq", {"method": "residual_vq", "params": {"depth": 13}}]
+    plan = second_stage(methods=methods, grid={"codebook_size": [8192]})
     [sentence] = left_out(plan.priors)
-    assert sentence.startswith("1 arm has no prior: vq_vae (8,192 joint codes are more than the 4,096")
+    assert sentence == (
+        "3 arms have no prior: vq_vae, lfq, residual_vq (8,192 joint codes are more than the 4,096 that one softmax "
+        "can hold; choose a smaller codebook_size, or, for codes of levels, digits or bits, `prior: native`, with a "
+        "softmax for each)"
+    )
+    native = second_stage({"prior": "native"}, methods=methods, grid={"codebook_size": [8192]})
+    assert [prior.run is not None for prior in native.priors] == [False, True, True]
+    assert left_out(native.priors) == [
+        "1 arm has no prior: vq_vae (8,192 values of one level are more than the 4,096 that one softmax can hold; "
+        "choose a smaller codebook_size)"
+    ]
+
+
+def test_methods_without_codes_or_without_a_bound_of_them(second_stage: Callable[..., Plan]) -> None:
+    plan = second_stage(methods=["vq_vae", "sc_vae", "no_quantization", "ll_vq_vae"])
+    assert left_out(plan.priors) == [
+        "2 arms have no prior: sc_vae, no_quantization (a prior models codes, and this method has none; leave its arm "
+        "out of `generation`)",
+        "1 arm has no prior: ll_vq_vae (a prior needs a number of codes, and this method's have no bound; leave its "
+        "arm out of `generation`)",
+    ]
+
+
+@pytest.fixture
+def labelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of the user have classes, and the metrics know such images."""
+    known, classes = datasets.create, datasets.trait
+
+    def create(name: str, options: dict[str, Any]) -> Dataset:
+        made = known(name, options)
+        found = Labels(*(torch.arange(len(split)) % 2 for split in (made.train, made.validation, made.test)))
+        return replace(made, labels=lambda: found)
+
+    def trait(name: str, what: str) -> Any:
+        return ("even", "odd") if what == "classes" else classes(name, what)
+
+    monkeypatch.setattr(datasets, "create", create)
+    monkeypatch.setattr(datasets, "trait", trait)
+    monkeypatch.setitem(EXTRACTORS, "toy", _Toy)
+
+
+class _Toy(Classifier):
+    """Means of the channels; the class is whether there is more red than blue."""
+
+    name, distance, num_features, weights = "toy", "fd_toy", 3, "0" * 64
+
+    def __init__(self, device: torch.device) -> None:
+        pass
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        return images.float().mean((2, 3)) / 64
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        return (features[:, 0] > features[:, 2]).long()
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+
+@pytest.mark.usefixtures("labelled")
+def test_guidance_and_a_classifier_of_samples(
+    second_stage: Callable[..., Plan], tmp_path: Path, run: Callable[[Plan, Store], Outcome]
+) -> None:
+    wanted = {
+        "features": "toy",
+        "guidance": {"dropped": 0.3, "strengths": [1.0, 2.0], "images": 6},
+        "classifier": {"steps": 2, "batch_size": 4},
+    }
+    plan = second_stage(wanted, methods=["vq_vae"])
+    assert plan.priors[0].run is not None
+    assert plan.priors[0].run.config["guidance"] == {"dropped": 0.3, "strengths": [1.0, 2.0], "images": 6}
+    # What is not asked for is in no key: those of older records stay.
+    assert set(second_stage(methods=["vq_vae"]).runs[-1].config) == {
+        *("prior", "classes", "training", "sampling", "features", "seed", "tokenizer"),
+    }
+    store = Store(tmp_path / "results")
+    assert run(plan, store).failed == []
+    record = read_record(store.record_path(plan.runs[-1].key))
+    metrics = record["metrics"]
+    assert metrics["guidance_strength"] in (1.0, 2.0)
+    assert set(record["details"]["guidance"]["kid_validation"]) == {"1", "2"}
+    of = ("samples", "guided", "reconstructions")
+    assert {f"{kind}_class_told" for kind in of} | {f"{kind}_fd_toy" for kind in of} <= set(metrics)
+    if metrics["guidance_strength"] == 1.0:
+        assert metrics["guided_kid_toy"] == metrics["samples_kid_toy"]
+    for kind in ("samples", "reconstructions", "train"):
+        assert 0 <= metrics[f"{kind}_trained_accuracy"] <= 1
+    # One prior told nothing of some items has another embedding more, and the same number of weights else.
+    assert record["details"]["prior"]["weights"] > 0
+
+
+def test_the_native_track_has_a_prior_for_codes_of_many_digits(
+    second_stage: Callable[..., Plan], tmp_path: Path, run: Callable[[Plan, Store], Outcome]
+) -> None:
+    prior = {"name": "native", "layers": 1, "width": 8, "heads": 2, "depth_width": 8}
+    arms = [{"arm": "levels", "method": "residual_vq", "params": {"depth": 2}}, "bsq"]
+    plan = second_stage({"prior": prior}, methods=arms, grid={"codebook_size": [16_384]})
+    store = Store(tmp_path / "results")
+    assert run(plan, store).failed == []
+    for made in plan.priors:
+        assert made.run is not None
+        metrics = read_record(store.record_path(made.run.key))["metrics"]
+        assert metrics["nll"] == pytest.approx(14, rel=0.05)
+        assert metrics["structure"] == pytest.approx(metrics["single_entropy"] - metrics["nll"], abs=1e-9)
+        assert 0 < metrics["samples_usage"] < 1
 
 
 def test_other_data_than_images(second_stage: Callable[..., Plan]) -> None:
@@ -232,7 +342,7 @@ def _trainer(steps: int = 12, items: int = 40) -> PriorTrainer:
         "seed": 0,
         "tokenizer": {"method": "vq_vae", "codebook_size": 3, "seed": 0},
     }
-    return PriorTrainer(config, Codes(*splits), 3, (2, 2), CPU)
+    return PriorTrainer(config, Codes(*splits), (3,), (2, 2), CPU)
 
 
 def _rows(trainer: PriorTrainer) -> list[dict[str, float]]:

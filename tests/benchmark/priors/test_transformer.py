@@ -23,7 +23,7 @@ ALL = torch.tensor(list(itertools.product(range(3), repeat=4)))
 def prior() -> TransformerPrior:
     """One of two classes with weights that make codes depend on each other."""
     torch.manual_seed(0)
-    made = TransformerPrior(3, (2, 2), classes=2, layers=2, width=16, heads=2).eval()
+    made = TransformerPrior((3,), (2, 2), classes=2, layers=2, width=16, heads=2).eval()
     torch.nn.init.normal_(made.head.weight)
     torch.nn.init.normal_(made.codes.weight)
     torch.nn.init.normal_(made.first.weight)
@@ -33,7 +33,7 @@ def prior() -> TransformerPrior:
 def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "x_transformers", None)
     with pytest.raises(UsageError, match=r"of the extra \[generation\]"):
-        TransformerPrior(3, (2, 2), width=8, heads=2)
+        TransformerPrior((3,), (2, 2), width=8, heads=2)
 
 
 @needs_extra
@@ -86,7 +86,7 @@ def test_samples_by_the_cache_have_the_frequencies_of_the_whole_forward_pass(pri
 @needs_extra
 def test_a_prior_of_uniform_random_codes_reaches_log_k_and_not_less() -> None:
     torch.manual_seed(0)
-    prior = TransformerPrior(8, (2, 3), layers=1, width=16, heads=2)
+    prior = TransformerPrior((8,), (2, 3), layers=1, width=16, heads=2)
     optimizer = torch.optim.Adam(prior.parameters(), lr=3e-3)
     for _ in range(60):
         loss = prior.nats(torch.randint(0, 8, (64, 6))).mean()
@@ -101,6 +101,6 @@ def test_a_prior_of_uniform_random_codes_reaches_log_k_and_not_less() -> None:
 
 @needs_extra
 def test_arms_differ_in_embedding_and_head_alone() -> None:
-    small, large = (TransformerPrior(size, (7, 7), layers=1, width=16, heads=2) for size in (16, 64))
+    small, large = (TransformerPrior((size,), (7, 7), layers=1, width=16, heads=2) for size in (16, 64))
     weights = [sum(value.numel() for value in prior.parameters()) for prior in (small, large)]
     assert weights[1] - weights[0] == 48 * (16 + 16 + 1)

@@ -11,6 +11,7 @@ import pytest
 
 from benchmark.report import read
 from benchmark.report.build import build, summary
+from benchmark.report.declarations import PaperTable, tables_of
 from benchmark.report.grid import Grid
 from benchmark.report.page.content import content
 from benchmark.report.page.details import order
@@ -18,6 +19,7 @@ from benchmark.report.plots import PLOTS
 from benchmark.report.selection import selected
 from benchmark.report.style import arm_styles
 from benchmark.report.tables import TABLES
+from benchmark.report.tables.paper import paper_table
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 ARMS = ("vq_vae", "simvq", "no_quantization")
@@ -69,7 +71,8 @@ def _prior(made: Any, cell: dict[str, Any], prior_seed: int) -> dict[str, Any]:
     (folder / "history.csv").write_text(
         "step,seconds,learning_rate,loss,validation_nll\n1,0,0,5,5\n10,1,0,4,4\n500,9,0,3,3\n"
     )
-    matplotlib.image.imsave(folder / "generated.png", np.random.default_rng(0).random((56, 224, 3)))
+    for name in ("generated.png", "nearest.png"):
+        matplotlib.image.imsave(folder / name, np.random.default_rng(0).random((56, 224, 3)))
     return {**cell, "prior_seed": prior_seed, "key": key, "tokenizer": cell["key"]}
 
 
@@ -117,7 +120,68 @@ def test_anchors_stand_beside_samples(made: Any) -> None:
     assert [row[1] for row in shown].count("training images") == 1
 
 
-@pytest.mark.parametrize("name", ["generated", "generation", "prior_training"])
+def test_guided_samples_and_trained_classifiers_have_columns_where_they_were_measured(made: Any) -> None:
+    for prior in made.plan["priors"]:
+        if prior["key"] is None:
+            continue
+        path = made.folder / "runs" / prior["key"] / "record.json"
+        record = json.loads(path.read_text())
+        record["metrics"] |= {
+            "guidance_strength": 1.5,
+            "guided_fd_fashion_classifier": 20.0,
+            "samples_coverage": 0.2,
+            "guided_coverage": 0.25,
+            "samples_trained_accuracy": 0.7,
+            "train_trained_accuracy": 0.9,
+        }
+        record["details"]["guidance"] = {"kid_validation": {"1": 0.2, "1.5": 0.1}}
+        path.write_text(json.dumps(record))
+    generation = made.plan["generation"] | {
+        "prior": {"name": "native", "version": 1, "layers": 2},
+        "guidance": {"dropped": 0.1, "strengths": [1.0, 1.5], "images": 2000},
+        "classifier": {"steps": 1000, "batch_size": 64},
+    }
+    made.edit_plan(generation=generation)
+    grid = Grid(read(made.folder))
+    table, anchors = (TABLES[name](grid) for name in ("generation", "generation_anchors"))
+    assert table is not None
+    assert anchors is not None
+    headings = ["Trained on samples, % ↑", "Trained on real images, % ↑", "Guidance"]
+    assert [name for name in table.columns if name in headings] == headings
+    assert "FD (Fashion-MNIST classifier), guided ↓" in table.columns
+    text = table.markdown()
+    assert "nothing guided but the columns that say so" in text
+    assert "the class was not told of 10 % of the training items; for every prior the best of 1, 1.5 by 2,000" in text
+    assert "validation images; 12 of 12 have the strongest, and a better one may lie beyond." in text
+    assert "1,000 steps of 64 images" in text
+    assert "Native track: a softmax for each level, digit or bit" in text
+    rows = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in anchors.blocks[0].rows}
+    assert rows["`simvq`", "samples, guided"] == ["20.00 ± 0.00", "25.0 ± 0.0", "–"]
+    assert rows["", "training images"] == ["–", "–", "90.0 ± 0.0"]
+
+
+def test_published_figures_stand_beside_those_of_priors(made: Any) -> None:
+    paper = {
+        "name": "paper",
+        "title": "beside another",
+        "columns": ["samples_fd_fashion_classifier", "usage"],
+        "published": {
+            "paper": "VQ-WAE (ICML 2023; ICLR-23 submission text)",
+            "where": {"table": "Table 3 PixelCNN", "dataset": "MNIST"},
+            "methods": {"vq_vae": "VQ-VAE"},
+            "metrics": {"samples_fd_fashion_classifier": "gFID_uncond"},
+        },
+    }
+    [declared] = tables_of([paper], TABLES)
+    assert isinstance(declared, PaperTable)
+    table = paper_table(declared, Grid(read(made.folder)))
+    assert table is not None
+    rows = {row[0].text.strip("`†"): [cell.text for cell in row[1:4]] for row in table.blocks[0].rows}
+    assert rows["vq_vae"] == ["32.56 ± 0.00", "27.01", "+20.5 %"]
+    assert rows["simvq"] == ["42.56 ± 0.00", "–", "–"]
+
+
+@pytest.mark.parametrize("name", ["generated", "nearest", "generation", "prior_training"])
 def test_plots_of_priors(made: Any, name: str) -> None:
     grid = Grid(read(made.folder))
     assert PLOTS.find(name).draw(grid, arm_styles(grid.results.plan["arms"], [])) is not None
@@ -129,7 +193,9 @@ def test_plots_of_priors(made: Any, name: str) -> None:
 def test_a_folder_without_priors_has_nothing_of_them(shared_synthetic: Make) -> None:
     grid = Grid(read(shared_synthetic(ARMS, (256,), 1).folder))
     assert TABLES["generation"](grid) is None
-    assert [PLOTS.find(n).draw(grid, {}) for n in ("generated", "generation", "prior_training")] == [None] * 3
+    assert [PLOTS.find(n).draw(grid, {}) for n in ("generated", "nearest", "generation", "prior_training")] == [
+        None
+    ] * 4
 
 
 def test_a_whole_report_with_priors(made: Any) -> None:

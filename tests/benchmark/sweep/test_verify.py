@@ -61,6 +61,43 @@ def test_a_run_comes_out_again_to_the_last_digit_and_a_changed_number_is_found(
     assert "1 of " in out
 
 
+@pytest.fixture
+def prior(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> Path:
+    """The record of a prior, whose tokenizer lies beside it."""
+    pytest.importorskip("x_transformers", reason="needs x-transformers, of the extra [generation]")
+    generation = {
+        "prior": {"name": "transformer", "layers": 1, "width": 8, "heads": 2},
+        "training": {"steps": 3, "batch_size": 8},
+        "sampling": {"images": 8},
+    }
+    store = Store(tmp_path / "results" / "tiny")
+    runs = plan_suite(write_suite({**tiny, "methods": ["vq_vae_ema"], "generation": generation})).runs
+    for run in runs:
+        work(Job(run, str(store.folder), "cpu", 1))
+    return store.record_path(runs[-1].key)
+
+
+@pytest.mark.usefixtures("commands_in_process")
+def test_a_prior_comes_out_again_by_the_weights_of_its_tokenizer_or_those_of_a_new_training(
+    prior: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [prior.parent.name, "--results", str(tmp_path / "results"), "--set", f"dataset.path={images}"]
+    assert _verify(*arguments) == 0
+    out = capsys.readouterr().out
+    assert "numbers are the same to the last digit" in out
+    assert "tokenizer: " not in out
+
+    tokenizer = prior.parents[1] / json.loads(prior.read_text())["provenance"]["tokenizer"]
+    (tokenizer / "weights.pt").write_bytes(b"other")
+    nll = json.loads(prior.read_text())["metrics"]["nll"]
+    _change(prior, metrics__nll=nll + 1e-12)
+    assert _verify(*arguments) == 1
+    out = capsys.readouterr().out
+    assert "tokenizer: recorded with the weights that it kept, now those of a new training" in out
+    assert f"nll: recorded {nll + 1e-12}, now {nll}" in out
+    assert "1 of " in out
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
