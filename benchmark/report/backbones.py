@@ -1,28 +1,21 @@
 """Whether the order of arms by a Fréchet distance hangs on the network that makes its features."""
 
 import itertools
+from collections.abc import Iterable
 
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import longest, tau_text
-from benchmark.report.quantities import grouped
 from benchmark.report.statistics import LEVEL, Contradictions, contradictions
 
 _FRECHET = ("fd_", "rfid")
 
 
-def frechet_columns(grid: Grid) -> list[Column]:
-    """The Fréchet distances of reconstructions that suit the images, one a network."""
-    return [own for own in grouped(("features",))(grid.results) if own.name.startswith(_FRECHET)]
-
-
-def backbone_notes(grid: Grid) -> list[str]:
-    """Of any two networks the arms whose order differs between them beyond chance, or that none does; one: nothing."""
-    return [
-        note
-        for first, second in itertools.combinations(frechet_columns(grid), 2)
-        if (note := _note(grid, first, second)) is not None
-    ]
+def backbone_notes(grid: Grid, shown: Iterable[Column]) -> list[str]:
+    """Of any two Fréchet distances that a table shows the arms whose order differs beyond chance, or that none does."""
+    frechet = [own for own in shown if own.name.startswith(_FRECHET)]
+    pairs = itertools.combinations(frechet, 2)
+    return [note for first, second in pairs if (note := _note(grid, first, second)) is not None]
 
 
 def _note(grid: Grid, first: Column, second: Column) -> str | None:

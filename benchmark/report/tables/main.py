@@ -59,7 +59,7 @@ def main_table(grid: Grid) -> Table | None:
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),
-        [*notes, *backbone_notes(grid), *selection_note(grid)],
+        [*notes, *backbone_notes(grid, measured), *selection_note(grid)],
         background,
     )
 

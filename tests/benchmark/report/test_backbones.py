@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmark.report.backbones import backbone_notes
+from benchmark.report.declarations import PaperTable
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
-from benchmark.report.tables import TABLES
+from benchmark.report.quantities import distortion_columns
+from benchmark.report.tables import TABLES, paper_table
 
 Make = Callable[..., Any]
 LITE0, LITE2 = "fd_efficientnet_lite0", "fd_efficientnet_lite2"
@@ -33,11 +35,15 @@ def grid(made: Any, second: dict[int, dict[str, float]]) -> Grid:
     return Grid(read(made.folder))
 
 
+def notes(shown: Grid) -> list[str]:
+    return backbone_notes(shown, distortion_columns(shown.results))
+
+
 def test_arms_whose_order_hangs_on_the_network_are_named(synthetic: Make) -> None:
     made = synthetic((*ARMS, "no_quantization"), sizes=(256, 1024), artefacts=False)
     made.edit_plan(tuned="9 trials an arm")
     shown = grid(made, {256: ORDER, 1024: TURNED})
-    [note] = backbone_notes(shown)
+    [note] = notes(shown)
     assert note.startswith(
         "FD (EfficientNet-Lite0) and FD (EfficientNet-Lite2): the order of arms hangs on the network, for beyond "
         "chance the first is better by the one and the second by the other of `simvq` and `cvq_vae` at K = 1,024. "
@@ -47,22 +53,27 @@ def test_arms_whose_order_hangs_on_the_network_are_named(synthetic: Make) -> Non
     for name in ("main", "distortion_by_size", "comparison"):
         assert note in TABLES[name](shown).shown_notes
     assert note not in TABLES["usage_by_size"](shown).shown_notes
+    for columns, named in (["psnr", LITE0, LITE2], True), (["psnr", LITE0], False):
+        declared = PaperTable(name="own", title="of a paper", columns=columns)
+        built = paper_table(declared, shown)
+        assert built is not None
+        assert (note in built.shown_notes) == named
 
 
 def test_orders_that_agree_are_said_to(synthetic: Make) -> None:
     made = synthetic(ARMS, sizes=(256,), artefacts=False)
-    [note] = backbone_notes(grid(made, {256: ORDER}))
+    [note] = notes(grid(made, {256: ORDER}))
     assert "hangs on neither network, since no pair that both tell apart beyond chance is turned." in note
 
 
 def test_one_seed_or_one_network_says_nothing_of_the_order(synthetic: Make) -> None:
     made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1, artefacts=False)
-    assert backbone_notes(Grid(read(made.folder))) == []
+    assert notes(Grid(read(made.folder))) == []
     for arm, values in {"vq_vae": (3.0, 1.0), "simvq": (2.0, 4.0)}.items():
         for name, value in zip((LITE0, LITE2), values, strict=True):
             made.set_metric(arm, 256, name, [value])
-    assert backbone_notes(Grid(read(made.folder))) == []  # of images that are too small for both
+    assert notes(Grid(read(made.folder))) == []  # of images that are too small for both
     large(made)
-    [note] = backbone_notes(Grid(read(made.folder)))
+    [note] = notes(Grid(read(made.folder)))
     assert "no pair of arms is told apart by both, so nothing is known of the order" in note
     assert "K = 256 −1.00 (1 pair, – beyond chance)." in note
