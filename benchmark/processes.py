@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from methods.parts.processes import is_distributed, rank, world_size
+from methods.parts.processes import all_reduce, is_distributed, rank, sum_over_processes, world_size
 
 
 def is_first() -> bool:
@@ -46,6 +46,17 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         parameter.grad = torch.empty_like(parameter).copy_(piece.view(parameter.shape))
 
 
+def channel_moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Number of values a channel of ``[B, C, H, W]``, their means and variances ``[C]``, over the items of all.
+
+    Gradients flow through means and variances to the items of every process.
+    """
+    count = all_reduce(features.new_tensor(features.numel() / features.shape[1]))
+    mean = sum_over_processes(features.sum((0, 2, 3))) / count
+    centred = features - mean[:, None, None]
+    return count, mean, sum_over_processes(centred.square().sum((0, 2, 3))) / count
+
+
 def average_terms(terms: Mapping[str, Tensor], own: int) -> dict[str, float]:
     """Scalars of ``own`` items as means over the whole batch; a term need not be there on every process."""
     mine = {name: float(value) for name, value in terms.items()}
@@ -68,6 +79,15 @@ def first_says(*flags: bool) -> list[bool]:
     told = torch.tensor(flags, dtype=torch.uint8)
     dist.broadcast(told, src=0)
     return [bool(flag) for flag in told.tolist()]
+
+
+def one_says(value: float) -> float:
+    """The first process's ``value`` on all of them: on a GPU the same sum may differ in its last digits."""
+    if not is_distributed():
+        return value
+    told = torch.tensor([value], dtype=torch.float64)
+    dist.broadcast(told, src=0)
+    return float(told.item())
 
 
 def all_say(flag: bool) -> bool:

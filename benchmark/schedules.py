@@ -8,7 +8,8 @@ from typing import Any
 def rate_factor(settings: Mapping[str, Any]) -> Callable[[int], float]:
     """Factor on the learning rate at each step, from 0: a linear warm-up, then the schedule to its final share.
 
-    The step after the last would have the final share itself: no step is spent at a rate of zero.
+    The step after the last would have the final share itself: no step is spent at a rate of zero. Of ``plateau``, whose
+    falls hang on validation errors, the warm-up alone.
     """
     warmup, steps = settings["warmup_steps"], settings["steps"]
     schedule, final = settings["schedule"], settings["final_share"]
@@ -16,7 +17,7 @@ def rate_factor(settings: Mapping[str, Any]) -> Callable[[int], float]:
     def factor(step: int) -> float:
         if step < warmup:
             return (step + 1) / warmup
-        if schedule == "constant":
+        if schedule in ("constant", "plateau"):
             return 1.0
         done = min(1.0, (step - warmup) / (steps - warmup))
         left = (1 + math.cos(math.pi * done)) / 2 if schedule == "cosine" else 1 - done

@@ -10,23 +10,25 @@ from benchmark.models.base import Autoencoder
 from methods.core.usage import UsageError, check_choice, check_count
 
 UPSAMPLING = ("transposed", "nearest")
+RESIDUAL = ("plain", "rectified")
 
 
 class Residual(nn.Module):
-    """ReLU, 3x3, ReLU, 1x1, added to the input."""
+    """ReLU, 3x3, ReLU, 1x1, added to the input, which is ``rectified`` too where the blocks have biases."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, rectified: bool) -> None:
         super().__init__()
         self.block = nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(width, hidden, 3, padding=1, bias=False),
+            nn.ReLU(inplace=rectified),  # in place, what is added to is rectified with it
+            nn.Conv2d(width, hidden, 3, padding=1, bias=rectified),
             nn.ReLU(inplace=True),
-            nn.Conv2d(hidden, width, 1, bias=False),
+            nn.Conv2d(hidden, width, 1, bias=rectified),
         )
 
     def forward(self, features: Tensor) -> Tensor:
         """Features ``[B, width, H, W]``, same shape."""
-        return features + self.block(features)
+        added = self.block(features)
+        return features + added
 
 
 def upsample(inputs: int, outputs: int, how: str) -> list[nn.Module]:
@@ -39,7 +41,7 @@ def upsample(inputs: int, outputs: int, how: str) -> list[nn.Module]:
 class ConvAutoencoder(Autoencoder):
     """Stride-2 convolutions, residual blocks, a 1x1 projection to D; mirrored in the decoder.
 
-    van den Oord et al. (arXiv 1711.00937), sizes as in sonnet's example and CVQ-VAE: 0.37 M weights
+    van den Oord et al. (arXiv 1711.00937), sizes as in sonnet's example: 0.37 M weights
     in the encoder and 0.29 M in the decoder at width 128, D = 64, two blocks of 32.
     """
 
@@ -53,10 +55,12 @@ class ConvAutoencoder(Autoencoder):
         blocks: int,
         hidden: int,
         upsampling: str,
+        residual: str,
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.positions = grid
+        rectified = residual == "rectified"
         widths = [max(1, width // 2)] * (strides - 1) + [width]
         down: list[nn.Module] = []
         for inputs, outputs in zip([channels, *widths], widths, strict=False):
@@ -64,7 +68,7 @@ class ConvAutoencoder(Autoencoder):
         self.encoder = nn.Sequential(
             *down,
             nn.Conv2d(width, width, 3, padding=1),
-            *[Residual(width, hidden) for _ in range(blocks)],
+            *[Residual(width, hidden, rectified) for _ in range(blocks)],
             nn.ReLU(inplace=True),
             nn.Conv2d(width, latent_dim, 1),
         )
@@ -74,7 +78,7 @@ class ConvAutoencoder(Autoencoder):
             up += [*upsample(inputs, outputs, upsampling), nn.ReLU(inplace=True)]
         self.decoder = nn.Sequential(
             nn.Conv2d(latent_dim, width, 3, padding=1),
-            *[Residual(width, hidden) for _ in range(blocks)],
+            *[Residual(width, hidden, rectified) for _ in range(blocks)],
             nn.ReLU(inplace=True),
             *up[:-1],
         )
@@ -99,7 +103,8 @@ class ConvAutoencoder(Autoencoder):
 def checked(options: dict[str, Any]) -> dict[str, Any]:
     """The options of `conv`, each known to be of its kind and the downsampling a power of two, or a UsageError."""
     numbers = dict(options)
-    check_choice("model `conv`: upsampling", numbers.pop("upsampling", UPSAMPLING[0]), UPSAMPLING)
+    for name, choices in (("upsampling", UPSAMPLING), ("residual", RESIDUAL)):
+        check_choice(f"model `conv`: {name}", numbers.pop(name, choices[0]), choices)
     for name, value in numbers.items():
         check_count(f"model `conv`: {name}", value, least=0 if name == "residual_blocks" else 1)
     factor = options["downsampling"]
@@ -108,7 +113,7 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-@models.register("conv", checked, modality="image", added=("upsampling",))
+@models.register("conv", checked, modality="image", added=("upsampling", "residual"))
 def conv(
     *,
     width: int = 128,
@@ -117,17 +122,20 @@ def conv(
     residual_blocks: int = 2,
     residual_width: int = 32,
     upsampling: str = "transposed",
+    residual: str = "plain",
     item_shape: tuple[int, ...],
 ) -> Autoencoder:
     """Convolutional autoencoder for images; ``downsampling`` is the factor a side, a power of two.
 
     ``upsampling``: by ``transposed`` convolutions, or each pixel doubled (``nearest``) and a 3x3 convolution, which
-    leaves no chequered pattern and takes a fifth longer.
+    leaves no chequered pattern and takes a fifth longer. ``residual``: ``rectified`` blocks have biases, and add to
+    what ReLU makes of their input, as CVQ-VAE's code has them (its ReLU works in place); ``plain`` ones neither.
     """
     channels, height, width_px = item_shape
     if height % downsampling or width_px % downsampling:
         raise UsageError(f"model `conv`: {height}x{width_px} images can't be downsampled by {downsampling}")
     grid = (height // downsampling, width_px // downsampling)
     strides = downsampling.bit_length() - 1
-    model = ConvAutoencoder(channels, grid, width, latent_dim, strides, residual_blocks, residual_width, upsampling)
+    blocks = residual_blocks, residual_width
+    model = ConvAutoencoder(channels, grid, width, latent_dim, strides, *blocks, upsampling, residual)
     return model.to(memory_format=torch.channels_last)

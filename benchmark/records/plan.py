@@ -38,6 +38,7 @@ class Arm(_Open):
     ranked: bool = Field(True, description="whether it is the whole method of its paper")
     reference: bool = Field(False, description="whether it is a yardstick rather than a remedy")
     not_promised: list[str] = Field([], description="what of the contract of a quantizer it says it does not keep")
+    not_as_published: str = Field("", description="what its parameters set otherwise than its authors, in words")
     measured: bool = Field(False, description="whether it was made elsewhere and only measured here")
 
 

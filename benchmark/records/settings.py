@@ -22,15 +22,23 @@ class Training(BaseModel):
         "betas",
         "unquantized_share",
         "unquantized_unit",
+        "plateau_steps",
+        "plateau_patience",
+        "plateau_factor",
     )
     """Younger than some records: at their defaults left out of a run's key."""
 
     steps: int | None = Field(None, ge=1, description="None only where they are an axis of the grid")
     batch_size: int = Field(128, ge=1, description="items a step, of all devices together")
     learning_rate: float = Field(1e-3, gt=0, description="at the end of the warm-up")
-    schedule: Literal["constant", "cosine", "linear"] = Field("constant", description="after the warm-up")
+    schedule: Literal["constant", "cosine", "linear", "plateau"] = Field("constant", description="after the warm-up")
     warmup_steps: int = Field(0, ge=0, description="over which the rate rises from 0")
     final_share: float = Field(0.0, ge=0, le=1, description="of the learning rate, at the end of the schedule")
+    plateau_steps: int | None = Field(
+        None, ge=1, description="of schedule plateau: the validation error is seen so often, in steps"
+    )
+    plateau_patience: int = Field(3, ge=0, description="times in a row without a new best, which change nothing yet")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="by which the rate is multiplied at the next")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="but of what a method moves itself")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW, on the autoencoder's weight matrices alone")
     betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
@@ -61,7 +69,7 @@ class Training(BaseModel):
         steps = self.steps
         if steps is not None and self.warmup_steps > steps:
             raise ValueError(f"warmup_steps ({self.warmup_steps:,}) must not exceed steps ({steps:,})")
-        if self.schedule == "constant":
+        if self.schedule in ("constant", "plateau"):
             if self.final_share:
                 raise ValueError("final_share is the end of a schedule; set schedule to cosine or linear")
         elif steps is not None and steps < 2:
@@ -69,6 +77,24 @@ class Training(BaseModel):
         elif steps == self.warmup_steps:
             raise ValueError(f"schedule {self.schedule} needs steps after the {self.warmup_steps:,} of the warm-up")
         return self
+
+    @model_validator(mode="after")
+    def _plateaus_are_looked_for(self) -> Self:
+        if self.schedule == "plateau":
+            if self.plateau_steps is None:
+                raise ValueError(
+                    "schedule plateau needs plateau_steps: how often the validation error is seen, in steps"
+                )
+            if self.steps is not None and self.plateau_steps > self.steps:
+                raise ValueError(f"plateau_steps ({self.plateau_steps:,}) must not exceed steps ({self.steps:,})")
+            if self.continuous_share:
+                raise ValueError("schedule plateau can't go on when quantization starts; leave out continuous_share")
+        elif given := [name for name in ("plateau_steps", "plateau_patience", "plateau_factor") if self._is_set(name)]:
+            raise ValueError(f"{given[0]} is of the schedule plateau, not of {self.schedule}; set schedule to plateau")
+        return self
+
+    def _is_set(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
 
     @model_validator(mode="after")
     def _decay_by_adamw(self) -> Self:

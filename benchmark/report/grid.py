@@ -182,6 +182,12 @@ class Grid:
         """The remedies that lack blocks of ``places`` × seeds which others have, and how many each."""
         return lacking(self._blocks(metric, places))
 
+    def by_seed(self, place: Place, metric: str) -> pd.DataFrame:
+        """``metric`` of the remedies at a place: seeds down, arms across."""
+        runs = {arm: self.ok(arm, place) for arm in self.remedies}
+        columns = {arm: found.set_index("seed")[metric] for arm, found in runs.items() if len(found)}
+        return pd.DataFrame(columns, dtype=float)
+
     def _blocks(self, metric: str, places: list[Place]) -> pd.DataFrame:
         """``metric`` of the remedies: places and seeds down, arms across."""
         ok = self.results.ok

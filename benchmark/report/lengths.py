@@ -3,8 +3,6 @@
 import itertools
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from benchmark.report.columns import NO_VALUE, Column, column
 from benchmark.report.grid import Grid
 from benchmark.report.places import Axis, Place
@@ -65,7 +63,7 @@ def neighbours(grid: Grid) -> list[Neighbours]:
     for places in others.values():
         ordered = sorted(places, key=lambda place: place.values[position])
         for shorter, longer in itertools.pairwise(ordered):
-            tau = agreement(_by_seed(grid, shorter, metric), _by_seed(grid, longer, metric))
+            tau = agreement(grid.by_seed(shorter, metric.name), grid.by_seed(longer, metric.name))
             steps = (int(shorter.values[position]), int(longer.values[position]))
             found.append(Neighbours(grid.title(shorter, without=axis), shorter, longer, steps, tau))
     return found
@@ -122,11 +120,3 @@ def _tau_at(pair: Neighbours) -> str:
 def tau_text(tau: float | None) -> str:
     """Two decimals, or a dash."""
     return NO_VALUE if tau is None else f"{tau:.2f}".replace("-", "−")
-
-
-def _by_seed(grid: Grid, place: Place, metric: Column) -> pd.DataFrame:
-    """Seeds down, arms across."""
-    columns = {
-        arm: grid.ok(arm, place).set_index("seed")[metric.name] for arm in grid.remedies if len(grid.ok(arm, place))
-    }
-    return pd.DataFrame(columns, dtype=float)

@@ -33,7 +33,7 @@ def arm_marks(grid: Grid, arm: str, places: list[Place]) -> str:
 
 
 def mark_notes(grid: Grid) -> list[str]:
-    """The meaning of †, ‡, § and ¶, where they occur, what is not ranked, and what arms do not promise."""
+    """The meaning of †, ‡, § and ¶, where they occur, what is not ranked, not promised and not as published."""
     marks = "".join(arm_marks(grid, arm, grid.places) for arm in grid.arms)
     notes = []
     if grid.codeless:
@@ -59,12 +59,22 @@ def mark_notes(grid: Grid) -> list[str]:
     unkept = {arm: grid.results.arm(arm).get("not_promised", []) for arm in grid.arms}
     if named := "; ".join(f"`{arm}`: {', '.join(words)}" for arm, words in unkept.items() if words):
         notes.append(f"Not promised, as the method itself says: {named}.")
+    notes += _not_as_published(grid)
     if ELSEWHERE in marks:
         notes.append(
             f"{ELSEWHERE} measured from codes or reconstructions made elsewhere: training, tuning and protocol are "
             f"unknown here, so none is ranked or marked best: {_measured(grid)}."
         )
     return notes
+
+
+def _not_as_published(grid: Grid) -> list[str]:
+    """What parameters of arms set otherwise than their authors, said once of those that have it in common."""
+    arms: dict[str, list[str]] = {}
+    for arm in grid.arms:
+        arms.setdefault(grid.results.arm(arm).get("not_as_published", ""), []).append(arm)
+    named = "; ".join(f"{_names(found)}: {words}" for words, found in arms.items() if words)
+    return [f"Not as published: {named}."] if named else []
 
 
 def selection_note(grid: Grid) -> list[str]:

@@ -64,6 +64,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 **({} if get(arm.method).ranked else {"ranked": False}),
                 **({"reference": True} if get(arm.method).reference else {}),
                 **({"not_promised": words} if (words := _not_promised(plan, arm)) else {}),
+                **({"not_as_published": word} if (word := get(arm.method).not_as_published(**arm.params)) else {}),
             }
             for arm in plan.arms
         ],

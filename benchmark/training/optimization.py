@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from benchmark.schedules import rate_factor
+from benchmark.training.plateau import PlateauLR
 from methods import Quantizer
 
 
@@ -33,6 +34,8 @@ def build_optimizer(
     if not groups:
         return None, None
     optimizer = _optimizer(settings, groups)
+    if settings["schedule"] == "plateau":
+        return optimizer, PlateauLR(optimizer, settings)
     return optimizer, LambdaLR(optimizer, rate_factor(settings))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.data import Dataset
-from benchmark.processes import average_terms, weight
+from benchmark.processes import average_terms, one_says, weight
 from benchmark.records.settings import Training
 from benchmark.seeds import derive_seed
 from benchmark.training.averaging import averaged
@@ -17,6 +17,7 @@ from benchmark.training.batches import Batches, DeviceSplit
 from benchmark.training.codebook_features import cached_features
 from benchmark.training.loop import Loop, Row
 from benchmark.training.optimization import build_optimizer
+from benchmark.training.plateau import PlateauLR
 from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
 from benchmark.training.stopwatch import QuantizerStopwatch
@@ -44,6 +45,7 @@ class Trainer(Loop):
         probed = probe_items(self.settings["steps"] * self.settings["batch_size"], dataset.probe_items)
         self.snapshots = Snapshots(dataset, self.system.quantizer, self.settings["steps"])
         self.probe = Probe(dataset, self.objective, device, probed)
+        self.validation = self._validation(dataset) if training.schedule == "plateau" else None
         self.optimizer, self.scheduler = build_optimizer(self.settings, self.system.model, self.system.quantizer)
         decay = self.settings["ema_decay"]
         self.average = averaged(self.system, decay) if decay else None
@@ -93,6 +95,16 @@ class Trainer(Loop):
 
     def _after(self, step: int) -> None:
         self.snapshots.take(step)
+        if self.validation is not None and step % self.settings["plateau_steps"] == 0:
+            error = one_says(self.validation.measure(self.trained)["validation_error"])
+            if isinstance(self.scheduler, PlateauLR):
+                self.scheduler.saw(error)
+
+    def _validation(self, dataset: Dataset) -> Probe:
+        """All of the validation set, on which plateaus are looked for."""
+        if not len(dataset.validation):
+            raise UsageError("training: schedule plateau needs validation items, and the data set has none")
+        return Probe(dataset, self.objective, self.device, len(dataset.validation))
 
     def _start_quantizer(self) -> None:
         """Let the quantizer start from the encoder's latents as they now are; an average of weights begins anew."""

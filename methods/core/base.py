@@ -145,6 +145,11 @@ class Quantizer(nn.Module):
         """What of the contract it does not promise with ``params``: by the name of the check, what it does instead."""
         return {}
 
+    @classmethod
+    def not_as_published(cls, **params: Any) -> str:
+        """What ``params`` set otherwise than its authors though figures may hang on it; tables say it of the arm."""
+        return ""
+
     # -- sizes ---------------------------------------------------------------------------------
 
     @classmethod

@@ -77,7 +77,7 @@ def test_keys_have_types_defaults_and_meanings() -> None:
     options = {option.name: option for option in training.options}
     assert options["clip_norm"].default == "null"
     assert options["clip_norm"].about == "number or null; largest norm of all gradients together"
-    assert options["schedule"].about.startswith("constant, cosine or linear; ")
+    assert options["schedule"].about.startswith("constant, cosine, linear or plateau; ")
     for section in entries(["keys of a suite"]):
         assert all(option.about for option in section.options if option.name not in ("params", "training")), (
             section.name

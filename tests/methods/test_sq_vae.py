@@ -113,6 +113,15 @@ def test_temperature_falls_exponentially_over_the_run() -> None:
     assert found == pytest.approx([1.0, 0.5, 0.25])
 
 
+def test_temperature_by_steps_is_that_of_the_papers_code_whatever_the_length() -> None:
+    quantizer = build(temperature_decay=1e-5)
+    found = []
+    for step, total in ((0, 10), (99_999, 100_000), (99_999, 200_000), (156_299, 156_300), (300_000, 400_000)):
+        quantizer.anneal(step, total)
+        found.append(quantizer.temperature)
+    assert found == pytest.approx([math.exp(-1e-5), math.exp(-1), math.exp(-1), 0.20951, 0.15], rel=1e-4)
+
+
 def test_reconstruction_term_is_half_the_elements_times_the_log_of_the_mean_error() -> None:
     errors = torch.tensor([2.0, 6.0])
     assert build().reconstruction_loss(errors, 784).item() == pytest.approx(784 / 2 * math.log(4.0))
@@ -173,7 +182,10 @@ def test_no_tensor_of_latents_by_codes_is_kept_for_the_backward_pass(monkeypatch
     assert z.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("params", [{"variance_type": "IV"}, {"initial_variance": 0}, {"final_temperature": 0.0}])
+@pytest.mark.parametrize(
+    "params",
+    [{"variance_type": "IV"}, {"initial_variance": 0}, {"final_temperature": 0.0}, {"temperature_decay": -1e-5}],
+)
 def test_wrong_options_are_told(params) -> None:
     with pytest.raises(UsageError, match=next(iter(params))):
         create("sq_vae", K, D, **params)

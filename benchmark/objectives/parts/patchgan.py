@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.parts.processes import all_reduce, is_distributed, sum_over_processes
+from benchmark.processes import channel_moments
+from methods.parts.processes import is_distributed
 
 SLOPE = 0.2
 EPS = 1e-5
@@ -24,11 +25,9 @@ class BatchNorm(nn.Module):
         """``[B, C, H, W]``, same shape."""
         if not is_distributed():
             return F.batch_norm(features, None, None, self.weight, self.bias, training=True, eps=EPS)
-        count = all_reduce(features.new_tensor(features.numel() / features.shape[1]))
-        centred = features - (sum_over_processes(features.sum((0, 2, 3))) / count)[:, None, None]
-        variance = sum_over_processes(centred.square().sum((0, 2, 3))) / count
+        _, mean, variance = channel_moments(features)
         scale = self.weight * (variance + EPS).rsqrt()
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (features - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
 
 
 class PatchGAN(nn.Module):

@@ -1,6 +1,6 @@
 """Intervals over seeds, comparisons of arms, and how far two orders of arms agree."""
 
-from benchmark.report.statistics.agreement import Agreement, agreement
+from benchmark.report.statistics.agreement import Agreement, Contradictions, agreement, contradictions
 from benchmark.report.statistics.comparison import (
     Comparison,
     Difference,
@@ -16,12 +16,14 @@ __all__ = [
     "LEVEL",
     "Agreement",
     "Comparison",
+    "Contradictions",
     "Difference",
     "Interval",
     "PairDifference",
     "agreement",
     "compare",
     "compare_pairs",
+    "contradictions",
     "is_beyond_chance",
     "lacking",
     "t_interval",

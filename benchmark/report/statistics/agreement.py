@@ -1,4 +1,4 @@
-"""How far the order of arms after a shorter training is that after a longer one."""
+"""How far two orders of arms agree: after a shorter training and a longer one, by one metric and another."""
 
 from typing import NamedTuple
 
@@ -49,4 +49,45 @@ def agreement(shorter: pd.DataFrame, longer: pd.DataFrame) -> Agreement | None:
         float(concordance.mean()),
         len(first),
         len(long) if len(long) > 1 else 0,
+    )
+
+
+class Contradictions(NamedTuple):
+    """What two metrics of the same runs say of the order of arms.
+
+    ``turned``: pairs (better by the first, better by the second) that both tell apart beyond chance, the other way
+    round. ``told``: how many pairs both tell apart. ``tau``: Kendall's over all ``pairs``, chance or not. ``seeds``: as
+    `Agreement`.
+    """
+
+    turned: list[tuple[str, str]]
+    told: int
+    tau: float
+    pairs: int
+    seeds: int
+
+
+def contradictions(first: pd.DataFrame, second: pd.DataFrame) -> Contradictions | None:
+    """Compare two metrics, of both of which lower is better, of arms (columns) over the seeds (rows) that all have.
+
+    Each metric tells a pair apart by the tests of `agreement`. None for fewer than two arms, or where no seed has both
+    metrics of all.
+    """
+    arms = [arm for arm in first.columns if arm in second and first[arm].notna().any() and second[arm].notna().any()]
+    both = [metric[arms].dropna() for metric in (first, second)]
+    seeds = both[0].index.intersection(both[1].index)
+    if len(arms) < 2 or not len(seeds):
+        return None
+    values = [metric.loc[seeds].to_numpy(dtype=float) for metric in both]
+    one, other = np.triu_indices(len(arms), 1)
+    signs = [np.sign(runs.mean(axis=0)[one] - runs.mean(axis=0)[other]) for runs in values]
+    told = np.zeros(len(one), dtype=bool)
+    if len(seeds) > 1:
+        told = np.logical_and(*(pair_tests(runs).p_holm < 1 - LEVEL for runs in values))
+    turned = [
+        (arms[one[pair]], arms[other[pair]]) if signs[0][pair] < 0 else (arms[other[pair]], arms[one[pair]])
+        for pair in np.flatnonzero(told & (signs[0] * signs[1] < 0))
+    ]
+    return Contradictions(
+        turned, int(told.sum()), float((signs[0] * signs[1]).mean()), len(one), len(seeds) if len(seeds) > 1 else 0
     )

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from benchmark.report.backbones import backbone_notes
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
@@ -61,6 +62,7 @@ def _table(name: str, title: str, grid: Grid, groups: list[list[Column]]) -> Tab
     notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
     headings = ["Arm", *(grid.x.at(value) for value in grid.x.values)]
     in_training = [column for column in grouped(TRAINING_USAGE)(grid.results) if column in columns]
+    notes += backbone_notes(grid, columns)
     background = [definition_note(in_training)] if in_training else []
     background += [*filter(None, [length_note(grid)]), tuning_note(grid.results)]
     return Table(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.report.backbones import backbone_notes
 from benchmark.report.columns import NO_VALUE, Column
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import STEPS, after_longest, longest
@@ -50,6 +51,7 @@ def comparison_table(grid: Grid) -> Table | None:
             "moderated paired t (Smyth 2004), in which the pairs of arms share what is known of the variance; p is "
             "Holm-corrected over all pairs of arms of a metric, since the same runs choose the arm compared with.",
             *_bold(grid, compared),
+            *backbone_notes(grid, [column for column, _ in compared]),
             *mark_notes(grid),
             *selection_note(grid),
         ],

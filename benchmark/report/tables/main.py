@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from benchmark.report.backbones import backbone_notes
 from benchmark.report.columns import Column
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
@@ -58,7 +59,7 @@ def main_table(grid: Grid) -> Table | None:
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),
-        [*notes, *selection_note(grid)],
+        [*notes, *backbone_notes(grid, measured), *selection_note(grid)],
         background,
     )
 

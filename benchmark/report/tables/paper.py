@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.report.backbones import backbone_notes
 from benchmark.report.columns import NO_VALUE, Column, column
 from benchmark.report.declarations import PaperTable
 from benchmark.report.grid import Grid
@@ -182,6 +183,7 @@ def _data(declaration: PaperTable, grid: Grid, arm: str, place: Place, own: Colu
 
 def _notes(declaration: PaperTable, grid: Grid, columns: list[Column]) -> list[str]:
     notes = [interval_note(grid), *best_note(grid, columns), *mark_notes(grid), *level_notes(grid)]
+    notes += backbone_notes(grid, [own for own in columns if grid.results.has(own.name)])
     if declaration.published is not None:
         notes.append(
             f"Published: {declaration.published.paper}; sources in the CSV file. Difference: ours less published, in "

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmark.models import Autoencoder, models
+from benchmark.models.conv import Residual
 from methods.core.usage import UsageError
 
 OF_IMAGES = {"channels": 4, "multipliers": [1, 2], "latent_dim": 5}
@@ -15,6 +16,7 @@ TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "identity": ({}, (5, 3)),
     "pytorch_vae": ({"widths": [6, 4], "latent_dim": 5}, (3, 8, 12)),
     "simvq": (OF_IMAGES, (3, 8, 12)),
+    "sq_vae": ({"latent_dim": 6, "residual_blocks": 1}, (3, 8, 12)),
     "vqgan": (OF_IMAGES, (3, 8, 12)),
 }
 RECOMPUTING = ("simvq", "vqgan")
@@ -83,3 +85,29 @@ def test_pixels_that_are_doubled_leave_no_chequers() -> None:
     assert "upsampling" not in models.identity("conv", {})
     with pytest.raises(UsageError, match="upsampling"):
         models.identity("conv", {"upsampling": "bilinear"})
+
+
+def test_rectified_blocks_add_to_what_relu_makes_of_their_input() -> None:
+    block = Residual(3, 2, rectified=True)
+    features = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    rectified = features.relu()
+    torch.testing.assert_close(block(features.clone()), rectified + block.block[1:](rectified))
+    gradients(build("conv", residual="rectified"), "conv")
+    at_paper_size = models.create("conv", {"residual": "rectified"}, item_shape=(1, 28, 28))
+    assert sum(parameter.numel() for parameter in at_paper_size.parameters()) == 658_625
+    assert "residual" not in models.identity("conv", {"residual": "plain"})
+    with pytest.raises(UsageError, match="residual"):
+        models.identity("conv", {"residual": "biased"})
+
+
+@pytest.mark.parametrize(("convolutions", "shape", "weights"), [(2, (1, 28, 28), 232_193), (3, (3, 32, 32), 308_483)])
+def test_sq_vaes_networks_have_as_many_weights_as_the_authors(
+    convolutions: int, shape: tuple[int, ...], weights: int
+) -> None:
+    model = models.create("sq_vae", {"convolutions": convolutions}, item_shape=shape)
+    assert sum(parameter.numel() for parameter in model.parameters()) == weights
+    assert model.positions == (shape[1] // 4, shape[2] // 4)
+    with pytest.raises(UsageError, match="2 or 3, not 4"):
+        models.identity("sq_vae", {"convolutions": 4})
+    with pytest.raises(UsageError, match="30x28 images can't be downsampled by 4"):
+        models.create("sq_vae", {"convolutions": convolutions}, item_shape=(1, 30, 28))

@@ -318,3 +318,15 @@ def test_what_an_arm_does_not_promise_is_in_the_plan(tiny: dict[str, Any], write
         assert "output and way back differ by rounding" in said["theirs"][0]
         # What a card says of several processes is of no matter where there is one.
         assert said["gumbel_vq"] == (noisy and [get("gumbel_vq").card.distributed])
+
+
+def test_what_an_arm_does_otherwise_than_its_authors_is_in_the_plan(
+    tiny: dict[str, Any], write_suite: Write, tmp_path: Path
+) -> None:
+    theirs = {"arm": "as_published", "method": "sq_vae", "params": {"temperature_decay": 1e-5}}
+    half = {"arm": "half", "method": "sq_vae", "params": {"final_temperature": 0.5}}
+    write_plan(plan_suite(write_suite({**tiny, "methods": ["vq_vae", "sq_vae", theirs, half]})), Store(tmp_path / "r"))
+    said = {arm["arm"]: arm.get("not_as_published") for arm in read_plan(tmp_path / "r" / "plan.json")["arms"]}
+    assert said["vq_vae"] is said["as_published"] is None
+    assert said["sq_vae"].startswith("its temperature falls from 1 to 0.15 over the run")
+    assert said["half"].startswith("its temperature falls from 1 to 0.5 over the run")

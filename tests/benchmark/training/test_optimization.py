@@ -10,6 +10,7 @@ from torch import nn
 from benchmark.records.settings import Training
 from benchmark.schedules import rate_factor
 from benchmark.training.optimization import align_gradients, build_optimizer, restore
+from benchmark.training.plateau import PlateauLR
 from methods import create
 
 
@@ -24,6 +25,7 @@ def _settings(**given: Any) -> dict[str, Any]:
         ({"steps": 4, "warmup_steps": 2}, [0.5, 1.0, 1.0, 1.0, 1.0]),
         ({"steps": 4, "schedule": "linear"}, [1.0, 0.75, 0.5, 0.25, 0.0]),
         ({"steps": 4, "schedule": "cosine"}, [1.0, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0.0]),
+        ({"steps": 4, "schedule": "plateau", "plateau_steps": 1, "warmup_steps": 2}, [0.5, 1.0, 1.0, 1.0, 1.0]),
         ({"steps": 6, "schedule": "linear", "warmup_steps": 2}, [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]),
         ({"steps": 4, "schedule": "linear", "final_share": 0.2}, [1.0, 0.8, 0.6, 0.4, 0.2]),
     ],
@@ -41,6 +43,12 @@ def test_the_rate_warms_up_and_falls_to_its_final_share(given: dict[str, Any], f
         ({"warmup_steps": 10, "schedule": "linear"}, "schedule linear needs steps after the 10 of the warm-up"),
         ({"final_share": 0.1}, "final_share is the end of a schedule"),
         ({"final_share": 1.1, "schedule": "cosine"}, "less than or equal to 1"),
+        ({"schedule": "plateau"}, "schedule plateau needs plateau_steps"),
+        ({"schedule": "plateau", "plateau_steps": 11}, r"plateau_steps \(11\) must not exceed steps \(10\)"),
+        ({"schedule": "plateau", "plateau_steps": 5, "final_share": 0.1}, "final_share is the end of a schedule"),
+        ({"schedule": "plateau", "plateau_steps": 5, "continuous_share": 0.5}, "leave out continuous_share"),
+        ({"schedule": "cosine", "plateau_patience": 1}, "plateau_patience is of the schedule plateau, not of cosine"),
+        ({"plateau_factor": 1.0}, "less than 1"),
         ({"continuous_share": 1.0}, "less than 1"),
         ({"continuous_share": -0.1}, "greater than or equal to 0"),
         ({"continuous_share": 0.96}, r"continuous_share 0.96 of 10 steps leaves none"),
@@ -60,6 +68,32 @@ def test_younger_settings_are_in_a_key_only_where_they_are_set() -> None:
     assert set(Training.scientific(_settings())) == before
     changed = {"schedule": "cosine", "freeze_encoder": True, "keep": "weights", "timeout": 3.0}
     assert set(Training.scientific(_settings(**changed))) == before | {"schedule", "freeze_encoder"}
+    plateau = Training.scientific(_settings(schedule="plateau", plateau_steps=5))
+    assert set(plateau) == before | {"schedule", "plateau_steps"}
+
+
+def test_a_plateau_lowers_the_rates_of_all_groups_and_goes_on_after_a_stop() -> None:
+    def made() -> tuple[torch.optim.Optimizer, PlateauLR]:
+        settings = _settings(schedule="plateau", plateau_steps=1, plateau_patience=2, quantizer_learning_rate=0.1)
+        optimizer, scheduler = build_optimizer(settings, nn.Linear(2, 2), create("vq_vae", 4, 2))
+        assert optimizer is not None
+        assert isinstance(scheduler, PlateauLR)
+        return optimizer, scheduler
+
+    errors = [1.0, 0.9, 0.9, 0.89999, 0.95, 0.95, 0.95, 0.95, 0.8, 0.9, 0.9, 0.9]
+    optimizer, scheduler = made()
+    rates = []
+    for number, error in enumerate(errors):
+        if number == 6:
+            state, (optimizer, scheduler) = deepcopy([optimizer.state_dict(), scheduler.state_dict()]), made()
+            optimizer.load_state_dict(state[0])
+            scheduler.load_state_dict(state[1])
+        optimizer.step()
+        scheduler.step()
+        scheduler.saw(error)
+        assert scheduler.get_last_lr() == [group["lr"] for group in optimizer.param_groups]
+        rates.append(tuple(scheduler.get_last_lr()))
+    assert rates == [(0.5, 0.1)] * 4 + [(0.25, 0.05)] * 3 + [(0.125, 0.025)] * 4 + [(0.0625, 0.0125)]
 
 
 def test_decay_acts_on_the_models_matrices_and_the_quantizer_may_have_its_own_rate() -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from methods import UsageError
 
 Resumed = Callable[[Callable[[], Trainer], int], tuple[Trainer, Trainer]]
 CPU = torch.device("cpu")
+PLATEAUS = {"schedule": "plateau", "plateau_steps": 1, "plateau_patience": 1, "learning_rate": 0.1}
+"""A rate at which the validation error does not fall at every step."""
 
 
 def _config(method: str = "vq_vae", **training: Any) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("method", ["vq_vae", "vq_vae_ema", "simvq"])
-@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9, "clip_norm": 1.0}, {"optimizer": "sgd"}])
+@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9, "clip_norm": 1.0}, {"optimizer": "sgd"}, PLATEAUS])
 def test_an_interrupted_training_ends_where_an_undisturbed_one_does(
     method: str, options: dict[str, Any], dataset: Dataset, whole_and_resumed: Resumed
 ) -> None:
@@ -107,6 +110,35 @@ def test_warm_up_reaches_the_learning_rate(dataset: Dataset, tmp_path: Path) -> 
     trainer.fit(tmp_path / "checkpoint.pt", _silent)
     rates = [row["learning_rate"] for row in trainer.progress.history]
     assert rates[:5] == pytest.approx([0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3])
+
+
+def test_the_rate_falls_after_plateaus_of_the_validation_error(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = Trainer(_config(**PLATEAUS, warmup_steps=0), dataset, CPU)
+    assert trainer.validation is not None
+    errors: list[float] = []
+    measure = trainer.validation.measure
+
+    def listen(system: Any) -> dict[str, float]:
+        errors.append(measure(system)["validation_error"])
+        return {"validation_error": errors[-1]}
+
+    trainer.validation.measure = listen  # type: ignore[method-assign]
+    trainer.fit(tmp_path / "checkpoint.pt", _silent)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+    expected = []
+    for error in errors:
+        theirs.step(error)
+        expected.append(optimizer.param_groups[0]["lr"])
+    assert len(errors) == 12
+    assert expected[-1] < 0.1
+    assert [row["learning_rate"] for row in trainer.progress.history] == pytest.approx(expected)
+
+
+def test_a_plateau_needs_validation_items(dataset: Dataset) -> None:
+    without = replace(dataset, validation=dataset.validation[:0])
+    with pytest.raises(UsageError, match="schedule plateau needs validation items, and the data set has none"):
+        Trainer(_config(**PLATEAUS), without, CPU)
 
 
 def test_the_average_of_weights_is_what_is_evaluated(dataset: Dataset, tmp_path: Path) -> None:

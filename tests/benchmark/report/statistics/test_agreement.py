@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.report.statistics import agreement
+from benchmark.report.statistics import agreement, contradictions
 
 WOBBLE = np.array([0.0, 0.01, -0.01])[:, None]
 NOISE = 0.001 * np.random.default_rng(0).standard_normal((3, 5))
@@ -56,3 +56,24 @@ def test_arms_that_only_one_length_has_are_left_out():
     assert found is not None
     assert (found.tau, found.pairs) == (1.0, 1)
     assert agreement(runs([1], "a"), runs([1, 2], "ab")) is None
+
+
+def test_pairs_that_two_metrics_put_the_other_way_round_are_named_better_first() -> None:
+    found = contradictions(runs([1, 2, 3, 4, 5]), runs([10, 30, 20, 40, 50]))
+    assert found is not None
+    assert found.turned == [("b", "c")]
+    assert (found.told, found.pairs, found.seeds) == (10, 10, 3)
+    assert found.tau == pytest.approx((9 - 1) / 10)
+    agreeing = contradictions(runs([5, 4, 3]), runs([9, 7, 2]))
+    assert agreeing == ([], 3, 1.0, 3, 3)
+
+
+def test_what_one_metric_can_not_tell_apart_is_not_turned() -> None:
+    second = runs([10, 20, 31, 40, 50])
+    second["b"] = second["c"] + [0.002, 0.001, -0.001]
+    found = contradictions(runs([1, 2, 3, 4, 5]), second)
+    assert found is not None
+    assert (found.turned, found.told) == ([], 9)
+    assert found.tau == pytest.approx((9 - 1) / 10)
+    assert contradictions(runs([1, 2]).iloc[:1], runs([2, 1]).iloc[:1]) == ([], 0, -1.0, 1, 0)
+    assert contradictions(runs([1, 2]).iloc[:1], runs([2, 1]).iloc[1:]) is None

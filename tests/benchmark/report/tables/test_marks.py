@@ -102,6 +102,19 @@ def test_what_an_arm_does_not_promise_is_a_note_where_it_is_shown(synthetic: Mak
         assert "Not promised" not in TABLES[name](Grid(selected(results, ["vq_vae"], None))).markdown()
 
 
+def test_what_is_not_as_published_is_said_once_of_all_arms_that_have_it(synthetic: Make):
+    made = synthetic(("sq_vae", "simvq", ("other", "sq_vae")), sizes=(256, 1024), seeds=1, artefacts=False)
+    said = {"not_as_published": "its temperature falls faster"}
+    made.edit_plan(arms=[arm if arm["arm"] == "simvq" else arm | said for arm in made.plan["arms"]])
+    results = read(made.folder)
+    for name in ("main", "usage_by_size", "distortion_by_size"):
+        assert (
+            "- Not as published: `sq_vae`, `other`: its temperature falls faster."
+            in TABLES[name](Grid(results)).markdown().splitlines()
+        )
+        assert "as published" not in TABLES[name](Grid(selected(results, ["simvq"], None))).markdown()
+
+
 def test_only_distortion_is_marked_best_and_only_beyond_chance(synthetic: Make):
     made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
     made.edit_plan(tuned="9 trials an arm")
