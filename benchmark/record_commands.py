@@ -43,10 +43,9 @@ def _folders(options: argparse.Namespace) -> list[Path]:
     wanted = root if name is None else folder_of_suite(root, name)
     folders = list(known.values()) if name is None else [known[name]] if name in known else []
     if not folders:
+        hint = did_you_mean(name or "", known)
         others = f", and there are those of: {', '.join(known)}" if known else ""
-        raise UsageError(
-            f"there are no results in {wanted}{did_you_mean(name or '', known)}; `make bench SUITE=...` makes them{others}"
-        )
+        raise UsageError(f"there are no results in {wanted}{hint}; `make bench SUITE=...` makes them{others}")
     return folders
 
 

@@ -4,6 +4,7 @@ Needs the packages of ``requirements/browser.txt`` and a Chromium, of which ``CO
 skipped where there is none, and required where that variable is set.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmark.records.record import seal
+from benchmark.report.families import family_of
 from benchmark.report.page import charts, write_site
 
 NAMED = os.environ.get("CODEBOOK_BENCH_BROWSER")
@@ -111,6 +114,61 @@ def test_choices_show_the_means_of_the_summary(chromium: Any, site: Path) -> Non
         assert not page.locator("[data-arm='simvq']").is_checked()
 
 
+def test_a_family_alone_and_all_again(chromium: Any, site: Path) -> None:
+    with opened(chromium, site / "codebook_scaling.html") as page:
+        select = page.locator("#explore").get_by_label("Family of methods")
+        select.select_option("restarted codewords")
+        named = page.locator("#explore tbody th .arm").evaluate_all(
+            "nodes => nodes.map(node => node.childNodes[1].data)"
+        )
+        assert {family_of(name) for name in named} == {"restarted codewords"}
+        assert not page.locator("[data-arm='simvq']").is_checked()
+        assert page.locator("[data-arm='codebook_reset']").is_checked()
+        page.locator("[data-arm='simvq']").check()
+        assert page.locator("#explore").get_by_label("Family of methods").input_value() == "as chosen"
+        page.locator("#explore").get_by_label("Family of methods").select_option("all")
+        assert "hide" not in page.url
+        assert len(page.locator("#explore tbody tr").all()) > len(named)
+
+
+def test_priors_have_a_section_and_open(chromium: Any, site: Path) -> None:
+    summary = pd.read_csv(REFERENCE / "generation_quickstart" / "summary.csv").set_index("key")
+    with opened(chromium, site / "generation_quickstart.html") as page:
+        section = page.locator("#generation")
+        rows = section.locator(".means tbody tr").all()
+        assert [row.locator("th").inner_text().strip() for row in rows] == ["vq_vae", "simvq", "fsq"]
+        for row, arm in zip(rows, ("vq_vae", "simvq", "fsq"), strict=True):
+            [length] = summary.loc[summary.index.str.startswith(f"prior_{arm}-"), "code_length"]
+            assert row.locator("td").all_inner_texts()[1] == f"{length:.3f}"
+        page.wait_for_function("document.querySelectorAll('#generation .chart svg').length === 2", timeout=SLOW)
+        assert section.locator(".sheets img").count() == 3
+        assert (
+            section.locator(".sheets img").first.evaluate("image => image.decode().then(() => image.naturalWidth)")
+            == 224
+        )
+        page.locator("[data-arm='fsq']").uncheck()
+        assert section.locator(".sheets img").count() == 2
+        assert section.locator(".means tbody tr").count() == 2
+        page.wait_for_function("document.querySelector('#generation .chart path[tabindex]')", timeout=SLOW)
+        section.locator(".chart").first.locator("path[tabindex='0']").focus()
+        page.keyboard.press("Enter")
+        dialog = page.locator("dialog[open]")
+        key = dialog.locator("h2").inner_text()
+        assert key.startswith("prior_")
+        assert dialog.locator("[data-metric='nll']").inner_text() == f"{summary.loc[key, 'nll']:.3f} bits/position"
+        assert dialog.locator(".again code").inner_text() == "make bench SUITE=generation_quickstart RESULTS=again"
+        dialog.get_by_role("button", name="its tokenizer").click()
+        assert (
+            dialog.locator("h2").inner_text()
+            == _prior(REFERENCE / "generation_quickstart", key)["provenance"]["tokenizer"]
+        )
+
+
+def _prior(folder: Path, key: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "runs" / key / "record.json").read_text())
+    return record
+
+
 def test_two_arms_are_compared_by_their_pairs(chromium: Any, site: Path) -> None:
     summary = pd.read_csv(REFERENCE / "remedies" / "summary.csv")
     psnr = summary[summary["status"] == "ok"].pivot(index="seed", columns="arm", values="psnr")
@@ -178,6 +236,8 @@ def test_sounds_and_pictures_are_there(chromium: Any, site: Path) -> None:
         ("codebook_scaling", "", {}),
         ("mean_shift", "", {"color_scheme": "dark"}),
         ("remedies", "", {"width": 360}),
+        ("generation_quickstart", "", {"color_scheme": "dark"}),
+        ("generation_quickstart", "#run=prior_simvq-K256-s0-20cedaba", {"width": 360}),
         ("quickstart", "#run=simvq-K1024-s0-50d731e8", {"color_scheme": "dark"}),
         ("index", "", {"width": 360}),
     ],
@@ -211,6 +271,35 @@ def test_hostile_text_does_nothing(chromium: Any, synthetic: Make, tmp_path: Pat
         page.get_by_role("link").first.click()
         page.wait_for_selector("html[data-ready]", timeout=SLOW)
         assert page.evaluate("window.harmed") is None
+
+
+def test_hostile_priors_do_nothing(chromium: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(REFERENCE / "generation_quickstart", tmp_path / "<img src=x onerror='harmed = 3'>")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["generation"] |= {"class_names": [HOSTILE] * 10, "prior": {"name": HOSTILE, HOSTILE: HOSTILE}}
+    (folder / "plan.json").write_text(json.dumps(plan | {"suite": HOSTILE}))
+    key = plan["priors"][1]["key"]
+    hostile = {
+        "status": "failed",
+        "reason": HOSTILE,
+        "traceback": HOSTILE,
+        "details": {HOSTILE: HOSTILE},
+        "metrics": {},
+    }
+    record = _prior(folder, key) | hostile | {"provenance": {HOSTILE: HOSTILE, "tokenizer": HOSTILE}}
+    (folder / "runs" / key / "record.json").write_text(json.dumps(seal(record)))
+    *_, index = write_site([folder], tmp_path / "out", charts(), {}, index=True).written
+    with opened(chromium, index) as page:
+        page.get_by_role("link").first.click()
+        page.wait_for_selector("html[data-ready]", timeout=SLOW)
+        assert HOSTILE in page.locator("#generation .sheets").inner_text()
+        page.locator("#generation summary").click()
+        page.locator("#generation .every button", has_text=key).click()
+        assert page.locator("dialog[open] pre").text_content() == HOSTILE
+        assert page.locator("dialog[open] .notice").inner_text() == HOSTILE
+        assert "SUITE=... RESULTS=again" in page.locator("dialog[open] .again").inner_text()
+        assert page.evaluate("window.harmed") is None
+        assert page.locator("img[src=x]").count() == 0
 
 
 def test_a_suite_without_runs_opens(chromium: Any, synthetic: Make, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_pages_and_their_index(
     assert printed.out.split() == ["results/page/invented.html", "results/page/index.html"]
     assert "not counted" in printed.err
     text = Path("results/page/invented.html").read_text()
-    assert '"verify":"RUN=results/invented/runs/"' in text
+    assert '"again":{"verify":"RUN=results/invented/runs/"' in text
     assert "nearest codeword" in text  # the idea on the card of vq_vae
     assert call("invented", "--results", "results", "--out", "site") == 0
     assert capsys.readouterr().out.split() == ["site/invented.html"]
