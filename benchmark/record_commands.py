@@ -9,7 +9,7 @@ from benchmark.document import Document
 from benchmark.records.plain import printable
 from benchmark.records.store import folder_of_suite
 from benchmark.report.write import tell, write_reports
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, did_you_mean
 
 
 def tables(options: argparse.Namespace) -> int:
@@ -38,13 +38,14 @@ def page(options: argparse.Namespace) -> int:
 def _folders(options: argparse.Namespace) -> list[Path]:
     """Of results: of the suite that is named, or of all that have some."""
     root = Path(options.results)
-    if options.suite is not None:
-        folders = [folder_of_suite(root, _name(options.suite))]
-    else:
-        folders = sorted(plan.parent for plan in root.glob("*/plan.json"))
-    if not folders or not (folders[0] / "plan.json").is_file():
-        wanted = folders[0] if folders else root
-        raise UsageError(f"there are no results in {wanted}; `make bench SUITE=...` makes them")
+    known = {plan.parent.name: plan.parent for plan in sorted(root.glob("*/plan.json"))}
+    name = None if options.suite is None else _name(options.suite)
+    wanted = root if name is None else folder_of_suite(root, name)
+    folders = list(known.values()) if name is None else [known[name]] if name in known else []
+    if not folders:
+        hint = did_you_mean(name or "", known)
+        others = f", and there are those of: {', '.join(known)}" if known else ""
+        raise UsageError(f"there are no results in {wanted}{hint}; `make bench SUITE=...` makes them{others}")
     return folders
 
 

@@ -76,7 +76,7 @@ def write_output(path: Path, content: str | bytes | memoryview) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     """`write_output` of ``arrays`` by name as a compressed ``.npz``."""
-    named = {name: np.asarray(array) for name, array in arrays.items()}
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
     # Said here, as older versions of numpy can't be told to refuse what would have to be pickled.
     assert not any(array.dtype.hasobject for array in named.values())
     buffer = io.BytesIO()

@@ -13,6 +13,9 @@ from benchmark.report.statistics import Interval, t_interval
 FIRST = 0
 """Seed of the prior that every tokenizer has; further ones show the priors' own spread and enter no mean."""
 
+BITS = 1 / np.log(2)
+"""In a nat."""
+
 
 class Priors:
     """What the second stage of a suite measured.
@@ -53,6 +56,30 @@ class Priors:
         """Mean over tokenizers with its interval; None where it was not measured."""
         rows = self.at(arm, place)
         return t_interval(rows[metric].to_numpy(dtype=float)) if metric in rows else None
+
+    def sampled(self, arm: str) -> Iterator[tuple[Place, str]]:
+        """From the last place to the first: the key of the prior on the lowest seed, whose samples are shown."""
+        for place in reversed(self.grid.places):
+            rows = self.at(arm, place)
+            if len(rows):
+                yield place, str(rows["key"].iloc[0])
+
+    def against(self) -> tuple[str, str] | None:
+        """The distances of reconstructions and of samples that are held against each other; None without both."""
+        names = [found for kind in ("reconstructions_fd", "samples_fd") for found in self.named(kind)]
+        return (names[0], names[1]) if len(names) == 2 else None
+
+    def curve(self, arm: str, place: Place) -> pd.Series | None:
+        """Bits a position of validation codes by step, the mean over tokenizers.
+
+        Without the first step, which is where the weights started.
+        """
+        histories = [self.grid.results.history(key) for key in self.at(arm, place)["key"]]
+        found = [h.set_index("step")["validation_nll"] for h in histories if h is not None and "validation_nll" in h]
+        if not found:
+            return None
+        curve = BITS * pd.concat(found, axis=1).mean(axis=1)
+        return curve[curve.index > 1] if len(curve) > 1 else curve
 
     def left_out(self) -> list[str]:
         """Arms without any prior, and why, a sentence for each reason."""

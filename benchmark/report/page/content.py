@@ -7,10 +7,12 @@ import pandas as pd
 from benchmark.metrics.catalogue import METRICS, find, in_order
 from benchmark.report.build import summary
 from benchmark.report.columns import PRICE, Column, column
+from benchmark.report.families import COLOURS, family_of
 from benchmark.report.frame import device_of
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import after_longest, longest
 from benchmark.report.notes import arm_marks
+from benchmark.report.page.again import refused
 from benchmark.report.page.answer import answer, headline
 from benchmark.report.page.looks import look
 from benchmark.report.page.published import published_rows
@@ -56,8 +58,9 @@ def content(grid: Grid) -> tuple[dict[str, Any], list[str]]:
         "titles": [grid.title(place) for place in grid.places],
         "together": f"all places together{after_longest(grid)}",
         "tokens": [grid.shared(place, "tokens") for place in grid.places],
+        "families": list(COLOURS),
         "arms": _arms(grid),
-        "metrics": [_metric(found) for found in metrics],
+        "metrics": [metric_words(found) for found in metrics],
         "ceilings": {name: [_ceiling(grid, name, place) for place in grid.places] for name in _FIRST},
         "runs": _runs(grid, rows),
         "cells": _cells(grid, list(rows.index)),
@@ -119,6 +122,7 @@ def _arms(grid: Grid) -> list[dict[str, Any]]:
         {
             "name": arm,
             "method": entry["method"],
+            "family": family_of(entry["method"]),
             "params": {name: str(value) for name, value in entry["params"].items()},
             "marks": arm_marks(grid, arm, grid.places),
             "reference": grid.results.is_reference(arm),
@@ -131,7 +135,8 @@ def _arms(grid: Grid) -> list[dict[str, Any]]:
     ]
 
 
-def _metric(found: Column) -> dict[str, Any]:
+def metric_words(found: Column) -> dict[str, Any]:
+    """How the page prints a quantity."""
     return {
         "name": found.name,
         "label": found.label,
@@ -151,8 +156,8 @@ def _ceiling(grid: Grid, name: str, place: Any) -> float | None:
     return None if bound is None else bound / column(name).scale
 
 
-def _runs(grid: Grid, rows: pd.DataFrame) -> dict[str, list[Any]]:
-    """A list a column, all in the order of summary.csv."""
+def _runs(grid: Grid, rows: pd.DataFrame) -> dict[str, Any]:
+    """A list a column, in the order of summary.csv; by number why a run is not verified."""
     arms = {arm: number for number, arm in enumerate(grid.arms)}
     records = [grid.results.records[key] for key in rows.index]
     reasons = [None if pd.isna(reason) else str(reason)[:400] for reason in rows["reason"]]
@@ -166,6 +171,7 @@ def _runs(grid: Grid, rows: pd.DataFrame) -> dict[str, list[Any]]:
         "reason": reasons,
         "planned": [int(planned) for planned in rows["planned"]],
         "device": [device_of(record) for record in records],
+        "refused": refused(records),
     }
 
 

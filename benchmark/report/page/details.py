@@ -1,19 +1,13 @@
-"""What a click on a run opens: its settings, curves, code frequencies, samples and sounds, as far as there is room."""
+"""What a click on a run opens: its settings, curves and code frequencies, as far as there is room."""
 
-import base64
-import hashlib
-import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark.metrics.parts.rank_frequency import relative_curve
-from benchmark.records.files import read_file
-from benchmark.report.frame import Results, unusable
+from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.page.plain import plain
 from benchmark.report.plots.base import last_runs
@@ -22,7 +16,6 @@ _SECTIONS = ("config", "provenance", "details", "timings", "memory")
 _RANKS = 48
 """Points of a rank–frequency curve; on logarithmic axes no eye sees more."""
 _TRACEBACK = 3000
-_CLIPS = 8
 
 
 def details(results: Results, keys: list[str], room: int) -> tuple[dict[str, Any], list[str]]:
@@ -54,78 +47,6 @@ def order(grid: Grid) -> list[str]:
     by_seed = cells.sort_values(["seed", "place"], kind="stable")["key"]
     others = (key for key in grid.results.records if not grid.results.is_prior(key))
     return list(dict.fromkeys([*first, *failed, *by_seed, *others]))
-
-
-def media(results: Results, keys: list[str], room: int) -> tuple[dict[str, str], dict[str, Any], list[str]]:
-    """Pictures and sounds by hash as ``data:`` addresses, what each run has of them, and what is left out.
-
-    Pictures and the first clip of every run come before second clips; what several runs share is there once.
-    """
-    found: dict[str, str] = {}
-    runs: dict[str, Any] = {}
-    left_out: set[str] = set()
-    for key, kind, names in sorted(_samples(results, keys), key=lambda sample: sample[1]):
-        made = [made for name in names if (made := _address(results, key, name)) is not None]
-        if len(made) != len(names):
-            continue
-        added = {_digest(address): address for address in made}
-        needed = sum(len(address) for digest, address in added.items() if digest not in found)
-        if needed > room:
-            left_out.add(key)
-            continue
-        room -= needed
-        found |= added
-        own = runs.setdefault(key, {"picture": None, "sounds": []})
-        if len(names) == 1:
-            own["picture"] = _digest(made[0])
-        else:
-            own["sounds"].append([kind, *(_digest(address) for address in made)])
-    several = f"{len(left_out):,} runs" if len(left_out) != 1 else "1 run"
-    return found, runs, [f"Some samples of {several} are left out, for want of room."] if left_out else []
-
-
-def _samples(results: Results, keys: list[str]) -> Iterator[tuple[str, int, list[str]]]:
-    """(key, rank, files) of what there is: clips by number, spectra of sounds last, for they are large."""
-    for key in keys:
-        clips = 0
-        for clip in range(1, _CLIPS + 1):
-            names = [f"samples/{kind}_{clip}.wav" for kind in ("original", "reconstruction")]
-            if any(results.file(key, name) is None for name in names):
-                break
-            clips = clip
-            yield key, clip, names
-        if results.file(key, "samples.png") is not None:
-            yield key, 100 if clips else 0, ["samples.png"]
-
-
-def _address(results: Results, key: str, name: str) -> str | None:
-    """A file as a ``data:`` address, a sound losslessly compressed; None, and a warning, where it can't be used."""
-    path = results.file(key, name)
-    assert path is not None, "only files that are there are asked for"
-    if name.endswith(".png"):
-        return None if results.samples(key) is None else _encoded(read_file(path), "image/png")
-    return _sound(path)
-
-
-def _sound(path: Path) -> str | None:
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(path, dtype="int16")
-        stream = io.BytesIO()
-        soundfile.write(stream, samples, rate, format="FLAC")
-    except (soundfile.LibsndfileError, OSError) as error:
-        unusable(path, error)
-        return None
-    return _encoded(stream.getvalue(), "audio/flac")
-
-
-def _encoded(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _digest(address: str) -> str:
-    return hashlib.sha256(address.encode()).hexdigest()[:12]
 
 
 def _of_record(results: Results, key: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from benchmark.records.plain import printable
 from benchmark.report.page.plain import script_json
@@ -22,6 +23,8 @@ SCRIPTS = (
     "explore",
     "compare",
     "beside",
+    "generation",
+    "curves",
     "run",
     "main",
 )
@@ -67,7 +70,7 @@ def page(data: dict[str, Any], library: str, index: bool) -> str:
 def index_page(suites: list[dict[str, Any]]) -> str:
     """The index: question, answer and state of each suite, with a link to its page."""
     items = "".join(
-        f'<li class="card"><h2><a href="{escape(suite["file"])}">{_text(suite["suite"])}</a></h2>'
+        f'<li class="card"><h2><a href="{quote(suite["file"])}">{_text(suite["suite"])}</a></h2>'
         f'<p class="question">{_text(suite["question"])}</p>'
         + "".join(f"<p>{_text(sentence)}</p>" for sentence in suite["answer"])
         + f'<p class="facts">{_text(suite["facts"])}</p></li>'

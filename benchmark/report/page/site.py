@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 from benchmark.records.files import check_no_link, write_atomic
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
+from benchmark.report.page.again import commands
 from benchmark.report.page.content import content
-from benchmark.report.page.details import details, media, order
+from benchmark.report.page.details import details, order
 from benchmark.report.page.document import index_page, page, script
+from benchmark.report.page.generation import generation, prior_order
+from benchmark.report.page.media import media
 from benchmark.report.page.plain import script_json
 from methods.core.usage import UsageError
 
@@ -35,8 +38,11 @@ def write_site(folders: list[Path], out: Path, library: str, cards: dict[str, di
         cards: fields of the cards of the methods that are known here, by name.
 
     Raises:
-        UsageError: a folder has no plan, or nothing can be written.
+        UsageError: a folder has no plan, or the name of the index, or nothing can be written.
     """
+    taken = next((folder for folder in folders if index and f"{folder.name}.html" == INDEX), None)
+    if taken is not None:
+        raise UsageError(f"the page of {taken} would have the name of the index, {INDEX}; rename that folder")
     linked = index or (out / INDEX).is_file()
     site = Site([], [])
     suites = []
@@ -63,16 +69,24 @@ def page_data(folder: Path, cards: dict[str, dict[str, Any]], room: int) -> dict
     data, left_out = content(grid)
     methods = sorted({arm["method"] for arm in data["arms"]})
     data |= {
+        "generation": generation(grid),
         "cards": {method: cards[method] for method in methods if method in cards},
-        # A path that is not relative would tell where this machine keeps its files.
-        "verify": f"RUN={folder.as_posix()}/runs/" if not folder.is_absolute() else "RUN=",
+        "again": commands(results),
     }
     room -= len(script_json(data))
-    keys = order(grid)
+    keys, priors = order(grid), prior_order(grid)
     own, less = details(results, keys, max(int(_DETAILS_SHARE * room), _LEAST_DETAILS))
-    room -= len(script_json(own))
-    pictures, samples, fewer = media(results, keys, max(room, _LEAST_MEDIA))
-    return {**data, "details": own, "media": pictures, "samples": samples, "left_out": [*left_out, *less, *fewer]}
+    of_priors, lesser = details(results, priors, _LEAST_DETAILS) if priors else ({}, [])
+    room -= len(script_json([own, of_priors]))
+    pictures, samples, fewer = media(results, [*priors, *keys], max(room, _LEAST_MEDIA))
+    return {
+        **data,
+        "details": own,
+        "prior_details": of_priors,
+        "media": pictures,
+        "samples": samples,
+        "left_out": [*left_out, *less, *lesser, *fewer],
+    }
 
 
 def _facts(data: dict[str, Any]) -> str:

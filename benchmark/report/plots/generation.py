@@ -35,7 +35,6 @@ SHEET_INCHES = 2.3
 NAMES_INCHES = 0.8
 """Of the classes, beside the first samples of a row."""
 ARMS_A_ROW = 4
-BITS = 1 / np.log(2)
 
 
 class Sheets(Plot):
@@ -106,8 +105,8 @@ class GenerationScatter(Plot):
     def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where the distances were not measured."""
         priors = Priors(grid)
-        names = [found for kind in ("reconstructions_fd", "samples_fd") for found in priors.named(kind)]
-        if len(names) != 2:
+        names = priors.against()
+        if names is None:
             return None
         figure, [[axis]] = panels(1, 1, width=4.8, height=tall_enough(4.0, styles))
         ends: dict[str, Point] = {}
@@ -147,7 +146,7 @@ class PriorTraining(Plot):
             (arm, place): curve
             for arm in grid.arms
             for place in grid.places
-            if (curve := _curve(priors, arm, place)) is not None
+            if (curve := priors.curve(arm, place)) is not None
         }
         places = [place for place in grid.places if any(at == place for _, at in curves)]
         if not places:
@@ -186,9 +185,8 @@ def _sheets(grid: Grid, file: str) -> list[tuple[str, np.ndarray]]:
     """Title and picture of every arm that has one."""
     priors, found = Priors(grid), []
     for arm in grid.arms if priors else []:
-        for place in reversed(grid.places):
-            rows = priors.at(arm, place)
-            sheet = _picture(grid.results, str(rows["key"].iloc[0]), file) if len(rows) else None
+        for place, key in priors.sampled(arm):
+            sheet = _picture(grid.results, key, file)
             if sheet is not None:
                 found.append((f"{arm} · K = {place.size:,}" if len(grid.sizes) > 1 else arm, sheet))
                 break
@@ -206,7 +204,7 @@ def _picture(results: Results, key: str, file: str) -> np.ndarray | None:
         return found
 
 
-def _points(priors: Priors, arm: str, names: list[str]) -> list[Point]:
+def _points(priors: Priors, arm: str, names: tuple[str, str]) -> list[Point]:
     """One a place: means over tokenizers of two metrics."""
     found = []
     for place in priors.grid.places:
@@ -218,13 +216,3 @@ def _points(priors: Priors, arm: str, names: list[str]) -> list[Point]:
 
 def _ends(grid: Grid) -> tuple[int, int]:
     return min(grid.sizes), max(grid.sizes)
-
-
-def _curve(priors: Priors, arm: str, place: Place) -> pd.Series | None:
-    """Bits a position by step, the mean over seeds; without the first step, which is where the weights started."""
-    histories = [priors.grid.results.history(key) for key in priors.at(arm, place)["key"]]
-    found = [h.set_index("step")["validation_nll"] for h in histories if h is not None and "validation_nll" in h]
-    if not found:
-        return None
-    curve = BITS * pd.concat(found, axis=1).mean(axis=1)
-    return curve[curve.index > 1] if len(curve) > 1 else curve

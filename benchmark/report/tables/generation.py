@@ -78,7 +78,7 @@ def generation_anchors_table(grid: Grid) -> Table | None:
     names = [name.removeprefix("samples_") for name in (priors.named(*AGAINST) if priors else [])]
     if not names:
         return None
-    columns = [_bare(name) for name in names]
+    columns = [anchor_column(name) for name in names]
     data = _anchors(priors, names)
     blocks = []
     for place in _places(priors):
@@ -101,7 +101,7 @@ def generation_anchors_table(grid: Grid) -> Table | None:
     )
 
 
-def _bare(name: str) -> Column:
+def anchor_column(name: str) -> Column:
     """Of a metric without what it is of: a distance, or a share as that of samples has it."""
     return column(name if find(name) else f"samples_{name}")
 

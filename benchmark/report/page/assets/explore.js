@@ -32,6 +32,7 @@ function drawControls() {
   rebuild(
     byId("explore").querySelector("form"),
     select("Metric", metricOptions(), state.metric, (metric) => choose({ metric })),
+    FAMILIES.size > 1 && familySelect(),
     select("Along", axisOptions(), state.x, (x) => choose({ x })),
     fixedSelects(METRICS.has(state.x) ? X.name : state.x),
     choice(

@@ -1,16 +1,17 @@
-// Which arms and codebook sizes are shown: the legend of all charts at once.
+// Which arms, by families of methods, and codebook sizes are shown: the legend of all charts at once.
+
+const REFERENCES = "references";
+const familyOf = (arm) => (arm.reference ? REFERENCES : arm.family);
+
+/** Families of methods that the suite has, in the order of the plots, each with its arms. */
+const FAMILIES = new Map(
+  [...DATA.families, REFERENCES]
+    .map((name) => [name, ARMS.filter((arm) => familyOf(arm) === name)])
+    .filter(([, arms]) => arms.length),
+);
 
 function drawChooser() {
-  const families = new Map();
-  for (const arm of ARMS) {
-    const name = arm.reference ? "references" : arm.method;
-    if (!families.has(name)) families.set(name, []);
-    families.get(name).push(arm);
-  }
-  const grouped = [...families.values()].some((arms) => arms.length > 1);
-  const items = [...families].map(([name, arms]) =>
-    arms.length > 1 && grouped ? family(name, arms) : arms.map(armBox),
-  );
+  const items = FAMILIES.size > 1 ? [...FAMILIES].map(([name, arms]) => family(name, arms)) : ARMS.map(armBox);
   const all = el("button", { type: "button", class: "small", click: () => choose({ hide: new Set() }) }, "All");
   const none = el(
     "button",
@@ -28,7 +29,7 @@ function drawChooser() {
     SIZES.length > 1 &&
     el("fieldset", { class: "sizes" }, el("legend", {}, "Codebook sizes"), el("div", {}, SIZES.map(sizeBox)));
   const open = matchMedia("(min-width: 60rem)").matches;
-  replace(byId("chooser"), el("details", { open }, el("summary", {}, "Arms and sizes"), arms, sizes));
+  replace(byId("chooser"), el("details", { open }, el("summary", {}, "What is shown"), arms, sizes));
 }
 
 function toggle(set, names, on) {
@@ -47,6 +48,19 @@ function armBox(arm) {
   );
 }
 
+/** All arms, those of one family alone, or, where boxes chose otherwise, that. */
+function familySelect() {
+  const hidden = ARMS.filter((arm) => !isShown(arm));
+  const isOnly = ([, arms]) => arms.every(isShown) && hidden.length === ARMS.length - arms.length;
+  const only = hidden.length ? ([...FAMILIES].find(isOnly)?.[0] ?? null) : "";
+  const options = [["", "all"], ...[...FAMILIES.keys()].map((name) => [name, name])];
+  if (only === null) options.push(["as chosen", "as chosen"]);
+  return select("Family of methods", options, only ?? "as chosen", (name) => {
+    const kept = FAMILIES.get(name) ?? ARMS;
+    if (name !== "as chosen") choose({ hide: new Set(ARMS.filter((arm) => !kept.includes(arm)).map((arm) => arm.name)) });
+  });
+}
+
 function family(name, arms) {
   const change = (event) =>
     choose({
@@ -56,13 +70,9 @@ function family(name, arms) {
         event.target.checked,
       ),
     });
-  const box = el("input", { type: "checkbox", "data-family": name, checked: arms.some(isShown), change });
-  return el(
-    "div",
-    { class: "family" },
-    el("label", { class: "box head" }, box, el("span", {}, name)),
-    arms.map(armBox),
-  );
+  const box = () => el("input", { type: "checkbox", "data-family": name, checked: arms.some(isShown), change });
+  const head = arms.length > 1 ? el("label", { class: "box head" }, box(), el("span", {}, name)) : null;
+  return el("div", { class: "family" }, head ?? el("p", { class: "head" }, name), arms.map(armBox));
 }
 
 function sizeBox(size) {
@@ -83,7 +93,7 @@ function refreshChooser() {
     if (arm != null) box.checked = !state.hide.has(arm);
     else if (size != null) box.checked = !state.sizes.has(size);
     else {
-      const arms = ARMS.filter((one) => (one.reference ? "references" : one.method) === name);
+      const arms = FAMILIES.get(name);
       box.checked = arms.some(isShown);
       box.indeterminate = box.checked && !arms.every(isShown);
     }

@@ -34,10 +34,11 @@ function start() {
   drawChooser();
   whenever(["hide", "sizes"], refreshChooser);
   whenever(["hide", "sizes", "fixed"], drawOverview);
-  whenever(["metric", "x", "scale", "show", "fixed"], drawControls);
+  whenever(["metric", "x", "scale", "show", "fixed", "hide"], drawControls);
   whenever(["hide", "sizes", "metric", "x", "scale", "show", "fixed"], drawExplore);
   whenever(["a", "b", "judged", "at"], drawCompare);
   whenever(["hide", "sizes"], drawPublished);
+  whenever(["hide", "sizes", "fixed"], drawGeneration);
   whenever(["hide", "sizes", "cost", "costed", "fixed"], drawPrice);
   whenever([], drawRuns);
   whenever(["run"], drawRun);

@@ -1,6 +1,5 @@
 // One run: what it measured, how it was made, its curves, codes and samples, and the command that makes it again.
 
-const CURVES = ["validation_error", "loss", "usage", "perplexity"];
 let opener = null;
 
 function openRun(key) {
@@ -9,16 +8,45 @@ function openRun(key) {
   choose({ run: key });
 }
 
+/** What is known of a run, a tokenizer's or a prior's; null where there is none of that key. */
+function factsOf(key) {
+  const run = DATA.runs.key.indexOf(key);
+  if (run >= 0) {
+    return {
+      ...rowOf(DATA.runs, run),
+      of: `seed ${DATA.runs.seed[run] ?? "–"}`,
+      note: DATA.runs.planned[run] ? "" : " · made under another protocol, in no chart or table",
+      measured: measured(DATA.metrics, DATA.values, run),
+      details: DATA.details,
+    };
+  }
+  const prior = GENERATION?.runs.key.indexOf(key) ?? -1;
+  if (prior < 0) return null;
+  const { runs } = GENERATION;
+  const row = rowOf(runs, prior);
+  return {
+    ...row,
+    of: `prior ${runs.prior_seed[prior]} on the tokenizer of seed ${runs.seed[prior]}`,
+    note: DATA.runs.key.includes(row.tokenizer) ? [" · ", runButton(row.tokenizer, "its tokenizer")] : "",
+    measured: measured(GENERATION.metrics, GENERATION.values, prior),
+    details: DATA.prior_details,
+  };
+}
+
+/** One run of lists a column. */
+const rowOf = (columns, run) =>
+  Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[run] ?? null]));
+
 function drawRun() {
   const dialog = byId("run");
-  const run = DATA.runs.key.indexOf(state.run);
-  if (run < 0) {
+  const key = state.run;
+  const facts = factsOf(key);
+  if (!facts) {
     if (dialog.open) dialog.close();
     return;
   }
-  const key = state.run;
-  const own = DATA.details[key];
-  const arm = ARMS[DATA.runs.arm[run]];
+  const own = facts.details[key];
+  const arm = ARMS[facts.arm];
   const close = el("button", { type: "button", class: "close", click: () => dialog.close() }, "Close");
   replace(
     dialog,
@@ -29,27 +57,35 @@ function drawRun() {
       el(
         "p",
         {},
-        arm ? armNode(arm) : DATA.runs.named[run],
-        ` · seed ${DATA.runs.seed[run] ?? "–"} · ended: `,
-        el("strong", {}, DATA.runs.status[run]),
-        DATA.runs.planned[run] ? "" : " · made under another protocol, in no chart or table",
+        arm ? armNode(arm) : facts.named,
+        ` · ${facts.of} · ended: `,
+        el("strong", {}, facts.status),
+        facts.note,
       ),
-      DATA.runs.reason[run] && el("p", { class: "notice" }, DATA.runs.reason[run]),
-      again(key),
-      measured(run),
+      facts.reason && el("p", { class: "notice" }, facts.reason),
+      again(key, facts),
+      facts.measured,
       own ? curves(own) : el("p", { class: "hint" }, DATA.left_out.join(" ")),
       samplesOf(key, own),
       own?.traceback && el("details", {}, el("summary", {}, "Traceback"), el("pre", { tabindex: "0" }, own.traceback)),
-      ["config", "provenance", "details", "timings", "memory"].map((name) => settings(name, own)),
+      SETTINGS.map(([name, title]) => settings(title, { ...facts.details[""]?.[name], ...own?.[name] }, name)),
     ),
   );
   if (!dialog.open) dialog.showModal();
   drawCurves(dialog, own);
 }
 
+const SETTINGS = [
+  ["config", "Configuration"],
+  ["provenance", "Provenance"],
+  ["details", "How it was measured"],
+  ["timings", "Timings"],
+  ["memory", "Memory"],
+];
+
 /** The command that makes the run again, to be copied. */
-function again(key) {
-  const command = `make verify ${DATA.verify}${key}`;
+function again(key, { refused }) {
+  const command = refused ? DATA.again.bench : `make verify ${DATA.again.verify}${key}`;
   const copied = el("span", { role: "status" });
   const copy = () =>
     navigator.clipboard.writeText(command).then(
@@ -63,15 +99,15 @@ function again(key) {
   return el(
     "div",
     { class: "again" },
-    el("span", {}, "Make it again:"),
+    el("span", {}, refused ? `${refused}; with its suite:` : "Make it again:"),
     el("code", { tabindex: "0" }, command),
     el("button", { type: "button", class: "small", click: copy }, "Copy"),
     copied,
   );
 }
 
-function measured(run) {
-  const found = DATA.metrics.filter((metric) => DATA.values[metric.name][run] != null);
+function measured(metrics, values, run) {
+  const found = metrics.filter((metric) => values[metric.name][run] != null);
   if (!found.length) return el("p", { class: "hint" }, "Nothing was measured.");
   return el(
     "div",
@@ -85,100 +121,11 @@ function measured(run) {
           "div",
           {},
           el("dt", { title: metric.description }, metric.label),
-          el("dd", { "data-metric": metric.name }, shown(metric, DATA.values[metric.name][run]) + unit(metric)),
+          el("dd", { "data-metric": metric.name }, shown(metric, values[metric.name][run]) + unit(metric)),
         ),
       ),
     ),
   );
-}
-
-function curves(own) {
-  const names = CURVES.filter((name) => own.curves?.[name]);
-  if (!names.length && !own.ranks) return el("p", { class: "hint" }, "There are no curves of this run.");
-  const panel = (name, title) =>
-    el("figure", { class: "panel", "data-curve": name }, el("figcaption", {}, title), el("div", { class: "chart" }));
-  return el(
-    "div",
-    {},
-    el("h3", {}, "Over training, and how the codes are used"),
-    el(
-      "div",
-      { class: "panels" },
-      names.map((name) =>
-        panel(name, `${name.replace("_", " ")}${["usage", "perplexity"].includes(name) ? " of the probe set" : ""}`),
-      ),
-      own.ranks && panel("ranks", "rank–frequency of the codes"),
-    ),
-  );
-}
-
-function drawCurves(dialog, own) {
-  const line = { strokeWidth: 1.8, stroke: "var(--accent)" };
-  for (const panel of dialog.querySelectorAll("[data-curve]")) {
-    const name = panel.dataset.curve;
-    const node = panel.querySelector(".chart");
-    if (name === "ranks") {
-      const values = own.ranks[0].map((rank, i) => ({ rank, frequency: own.ranks[1][i] }));
-      const log = (field, title) => ({
-        field,
-        type: "quantitative",
-        scale: { type: "log", nice: false },
-        axis: { title, labelExpr: PLAIN, labelOverlap: "greedy", values: logTicks(values.map((row) => row[field])) },
-      });
-      draw(
-        node,
-        {
-          data: { values },
-          layer: [
-            {
-              data: { values: [{ even: 1 }] },
-              mark: { type: "rule", stroke: "var(--soft)", strokeDash: [2, 3] },
-              encoding: { y: { field: "even", type: "quantitative" } },
-            },
-            {
-              mark: { type: "line", ...line },
-              encoding: { x: log("rank", "rank ÷ codebook size"), y: log("frequency", "frequency × codebook size") },
-            },
-          ],
-        },
-        "How often each code is chosen, the most frequent first; dotted: a uniform source",
-      );
-      continue;
-    }
-    const scale = name === "usage" ? 100 : 1;
-    const values = own.curves.step
-      .map((step, i) => ({ step, value: own.curves[name][i] }))
-      .filter((row) => row.value != null && Number.isFinite(Number(row.value)))
-      .map((row) => ({ step: row.step, value: Number(row.value) * scale }));
-    const log = isWide(values.map((row) => row.value)) && values.every((row) => row.value > 0);
-    draw(
-      node,
-      {
-        data: { values },
-        mark: { type: "line", ...line },
-        encoding: {
-          x: {
-            field: "step",
-            type: "quantitative",
-            axis: { title: "step", labelOverlap: "greedy", tickCount: 5, grid: false },
-          },
-          y: {
-            field: "value",
-            type: "quantitative",
-            scale: log ? { type: "log", nice: false, padding: 8 } : { zero: false },
-            axis: {
-              title: name === "usage" ? "%" : null,
-              labelExpr: PLAIN,
-              labelOverlap: "greedy",
-              tickCount: 5,
-              ...(log ? { values: logTicks(values.map((row) => row.value)) } : {}),
-            },
-          },
-        },
-      },
-      `${name} over training`,
-    );
-  }
 }
 
 function samplesOf(key, own) {
@@ -209,6 +156,14 @@ function samplesOf(key, own) {
     {},
     el("h3", {}, "Samples"),
     pictures,
+    found.generated && [
+      el("p", {}, "The first samples of the prior, not chosen"),
+      el("div", { class: "sheetrow" }, el("figure", {}, generatedImage(found.generated, key))),
+    ],
+    found.nearest && [
+      el("p", {}, "Samples above, and below each the training image nearest to it"),
+      el("img", { class: "pixels", src: DATA.media[found.nearest], alt: "Samples above their nearest training images" }),
+    ],
     found.sounds.map(([clip, original, made]) =>
       el(
         "div",
@@ -221,17 +176,9 @@ function samplesOf(key, own) {
   );
 }
 
-function settings(name, own) {
-  const all = { ...DATA.details[""][name], ...own?.[name] };
+function settings(title, all, name) {
   const entries = Object.entries(all);
   if (!entries.length) return null;
-  const title = {
-    config: "Configuration",
-    provenance: "Provenance",
-    details: "How it was measured",
-    timings: "Timings",
-    memory: "Memory",
-  }[name];
   return el(
     "details",
     { open: name === "config" },

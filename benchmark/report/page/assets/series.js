@@ -39,8 +39,12 @@ function rowsOf(metric, places, across) {
       }
     });
   }
-  return rows;
+  const seeds = rows.filter((row) => row.kind === "seed").length;
+  return seeds > MOST_DOTS ? withoutSeeds(rows) : rows; // more dots than a browser can draw; the means stay
 }
+
+const shownRows = (rows, show) => (show === "intervals" ? withoutSeeds(rows) : rows);
+const withoutSeeds = (rows) => rows.filter((row) => row.kind !== "seed");
 
 /** What stands for `log` in the choice of scales. */
 const isLog = (metric, rows, scale) =>
@@ -53,12 +57,6 @@ function onAxes(rows, xLog, yLog) {
     .map((row) => (yLog && row.low != null && row.low <= 0 ? { ...row, low: row.y * 0.05 } : row));
   const means = (all) => all.filter((row) => row.kind === "mean").length;
   return { rows: kept, lost: means(rows) - means(kept) };
-}
-
-/** Fewer dots than a browser can draw; the means stay. */
-function thinDots(rows, show) {
-  const seeds = rows.filter((row) => row.kind === "seed").length;
-  return show === "intervals" || seeds > MOST_DOTS ? rows.filter((row) => row.kind !== "seed") : rows;
 }
 
 /** The metric along an axis of numbers, a line an arm, the ceiling dotted. */
@@ -118,7 +116,7 @@ async function alongAxis(node, metric, axis, { scale = "auto", show = "seeds", r
       ),
     ),
   );
-  const data = thinDots(kept.rows, show);
+  const data = shownRows(kept.rows, show);
   const ceiling = {
     transform: [{ filter: "datum.kind == 'ceiling'" }],
     encoding: { x, y },
@@ -183,7 +181,7 @@ async function byArm(node, metric, axis, { scale = "auto", show = "seeds", rings
     .map((arm) => arm.name)
     .filter((name) => kept.rows.some((row) => row.at === name));
   const label = many ? (row) => `${row.at} · ${row.word}` : (row) => row.at;
-  const data = [...thinDots(kept.rows, show), ...rings].map((row) => ({ ...row, at: label(row) }));
+  const data = [...shownRows(kept.rows, show), ...rings].map((row) => ({ ...row, at: label(row) }));
   const sort = many
     ? order
         .flatMap((name) => axis.texts.map((word) => `${name} · ${word}`))
@@ -240,7 +238,7 @@ async function against(node, metric, other, { scale = "auto", show = "seeds" } =
       false,
     ),
   );
-  const data = thinDots(kept.rows, show);
+  const data = shownRows(kept.rows, show);
   const layer = layersOf(data, [
     [show === "intervals" && hasInterval(data) && "mean", intervalRules(x, y)],
     ["mean", lines(x, y)],

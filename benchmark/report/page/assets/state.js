@@ -28,7 +28,7 @@ const known = {
   a: isArm,
   b: isArm,
   at: (value) => value === "-1" || value in DATA.places,
-  run: (value) => DATA.runs.key.includes(value),
+  run: (value) => DATA.runs.key.includes(value) || !!DATA.generation?.runs.key.includes(value),
   theme: (value) => ["light", "dark"].includes(value),
 };
 

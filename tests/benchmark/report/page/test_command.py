@@ -33,7 +33,7 @@ def test_pages_and_their_index(
     assert printed.out.split() == ["results/page/invented.html", "results/page/index.html"]
     assert "not counted" in printed.err
     text = Path("results/page/invented.html").read_text()
-    assert '"verify":"RUN=results/invented/runs/"' in text
+    assert '"again":{"verify":"RUN=results/invented/runs/"' in text
     assert "nearest codeword" in text  # the idea on the card of vq_vae
     assert call("invented", "--results", "results", "--out", "site") == 0
     assert capsys.readouterr().out.split() == ["site/invented.html"]
@@ -42,7 +42,25 @@ def test_pages_and_their_index(
 
 def test_without_results_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert call("quickstart", "--results", str(tmp_path)) == 2
-    assert f"there are no results in {tmp_path}/quickstart" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said == f"error: there are no results in {tmp_path}/quickstart; `make bench SUITE=...` makes them\n"
+
+
+@pytest.mark.parametrize(("typed", "hint"), [("qiuckstart", " (did you mean `quickstart`?)"), ("nosuch", "")])
+@pytest.mark.parametrize("command", ["page", "tables"])
+def test_a_suite_that_is_not_there_is_met_with_those_that_are(
+    command: str, typed: str, hint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for name in ("quickstart", "remedies"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plan.json").write_text("{}")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, typed, "--results", str(tmp_path)])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"error: there are no results in {tmp_path}/{typed}{hint}; `make bench SUITE=...` makes them, and there are "
+        "those of: quickstart, remedies\n"
+    )
 
 
 def test_without_the_package_one_sentence(monkeypatch: pytest.MonkeyPatch):

@@ -6,10 +6,12 @@ import io
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,9 @@ from benchmark.report.columns import column
 from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
 from benchmark.report.page.content import content
-from benchmark.report.page.details import details, media, order
+from benchmark.report.page.details import details, order
 from benchmark.report.page.document import page, script
+from benchmark.report.page.media import media
 from benchmark.report.page.plain import script_json
 from benchmark.report.page.site import write_site
 from benchmark.report.places import axes_of, place_of, places_of
@@ -206,6 +209,19 @@ def test_details_say_once_what_all_runs_have(shared_synthetic: Make):
     ]
 
 
+def test_no_folder_name_leads_elsewhere(shared_synthetic: Make, tmp_path: Path):
+    folder = shared_synthetic(("vq_vae", "simvq"), (256,), 2).folder
+    name = "javascript:alert(1)?#<b>'\"%41"
+    shutil.copytree(folder, tmp_path / name)
+    *_, index = write_site([tmp_path / name], tmp_path / "out", "", {}, index=True).written
+    [(_, link)] = [found for found in Elements(index.read_text()).found if found[0] == "a"]
+    assert urlsplit(str(link["href"]))[:2] == ("", "")
+    assert (tmp_path / "out" / unquote(str(link["href"]))).is_file()
+    shutil.copytree(folder, tmp_path / "index")
+    with pytest.raises(UsageError, match=r"index would have the name of the index, index\.html; rename that folder"):
+        write_site([tmp_path / "index"], tmp_path / "out", "", {}, index=True)
+
+
 def test_an_index_links_every_page(shared_synthetic: Make, tmp_path: Path):
     folder = shared_synthetic(("vq_vae", "simvq"), (256,), 2).folder
     *_, index = write_site([folder, REFERENCE / "quickstart"], tmp_path, "", {}, index=True).written
@@ -243,7 +259,15 @@ def _invented(arms: int, sizes: int, seeds: int) -> Results:
     index = {place: number for number, place in enumerate(places)}
     cells["place"] = [index[place_of(cell)] for cell in plan["cells"]]
     cells = cells.join(runs[[name for name in runs.columns if name not in cells.columns]], on="key")
-    record = {"config": {"seed": 0}, "provenance": {}, "details": {}, "level_sizes": [16], "files": {}, "schema": 2}
+    record = {
+        "status": "ok",
+        "config": {"seed": 0},
+        "provenance": {},
+        "details": {},
+        "level_sizes": [16],
+        "files": {},
+        "schema": 2,
+    }
     records = {key: {**record, "key": key} for key in runs.index}
     return Results(Path("nowhere"), plan, runs, cells, records, axes=axes, places=places)
 
@@ -253,7 +277,7 @@ def test_twenty_thousand_runs_stay_below_ten_megabytes():
     grid = Grid(results)
     data, left_out = content(grid)
     own, less = details(results, order(grid), 250_000)
-    data |= {"details": own, "media": {}, "samples": {}, "cards": {}, "verify": "RUN=", "left_out": [*left_out, *less]}
+    data |= {"details": own, "media": {}, "samples": {}, "cards": {}, "again": {}, "left_out": [*left_out, *less]}
     assert len(results.runs) == 20_000
     assert len(page(data, "", index=True)) < 10_000_000 - 1_000_000  # the library
     assert data["left_out"][0].startswith("Of 20,000 runs the page has 7 of 20 metrics")
