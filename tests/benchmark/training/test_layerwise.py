@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from benchmark.data import Dataset
+from benchmark.training.checkpoint import save_weights
 from benchmark.training.layers import Above
 from benchmark.training.layerwise import LayerwiseTrainer, trainer_of
+from benchmark.training.starting import load_weights
 from benchmark.training.trainer import Trainer
 from methods import UsageError
 
@@ -155,3 +157,22 @@ def test_what_cannot_be_trained_so_is_one_sentence(dataset: Dataset) -> None:
     config = {**_trainer(dataset).config, "model": {"name": "conv", "width": 8, "latent_dim": 4}}
     with pytest.raises(UsageError, match="layerwise is for a model of several layers, not `conv`"):
         trainer_of(config, dataset, CPU)
+
+
+def test_the_time_of_a_step_is_that_of_all_layers(dataset: Dataset) -> None:
+    trainer = _trainer(dataset)
+    entered: list[int] = []
+    step = trainer.step
+    trainer.step = lambda at: (entered.append(trainer.layer), step(at))[1]  # type: ignore[method-assign, func-returns-value]
+    assert trainer.seconds_a_step(1, 1) > 0
+    assert entered == [0, 0, 1, 1, 2, 2]
+
+
+def test_weights_of_a_whole_stack_can_be_started_from(dataset: Dataset, tmp_path: Path) -> None:
+    trained, other = _trainer(dataset), _trainer(dataset)
+    _step_through(trained, range(12))
+    save_weights(tmp_path / "weights.pt", trained.trained)
+    load_weights(tmp_path / "weights.pt", other.whole)
+    for layer in range(3):
+        loaded = _own(other, layer)
+        assert all(torch.equal(value, loaded[name]) for name, value in _own(trained, layer).items())
