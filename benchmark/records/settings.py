@@ -25,6 +25,8 @@ class Training(BaseModel):
         "plateau_steps",
         "plateau_patience",
         "plateau_factor",
+        "flat_share",
+        "layerwise",
     )
     """Younger than some records: at their defaults left out of a run's key."""
 
@@ -34,15 +36,18 @@ class Training(BaseModel):
     schedule: Literal["constant", "cosine", "linear", "plateau"] = Field("constant", description="after the warm-up")
     warmup_steps: int = Field(0, ge=0, description="over which the rate rises from 0")
     final_share: float = Field(0.0, ge=0, le=1, description="of the learning rate, at the end of the schedule")
+    flat_share: float = Field(
+        0.0, ge=0, lt=1, description="of the steps after the warm-up, at the full rate before the schedule falls"
+    )
     plateau_steps: int | None = Field(
         None, ge=1, description="of schedule plateau: the validation error is seen so often, in steps"
     )
     plateau_patience: int = Field(3, ge=0, description="times in a row without a new best, which change nothing yet")
     plateau_factor: float = Field(0.5, gt=0, lt=1, description="by which the rate is multiplied at the next")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="but of what a method moves itself")
+    optimizer: Literal["adam", "adamw", "radam", "sgd"] = Field("adam", description="but of what a method moves itself")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW, on the autoencoder's weight matrices alone")
     betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        [0.9, 0.999], min_length=2, max_length=2, description="of Adam and AdamW"
+        [0.9, 0.999], min_length=2, max_length=2, description="of Adam, AdamW and RAdam"
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
     clip_norm: float | None = Field(None, gt=0, description="largest norm of all gradients together")
@@ -51,6 +56,10 @@ class Training(BaseModel):
     unquantized_share: float = Field(0.0, ge=0, lt=1, description="of a training batch that passes by the quantizer")
     unquantized_unit: Literal["items", "positions"] = Field("items", description="what is drawn to pass by it")
     freeze_encoder: bool = Field(False, description="as it is when quantization starts")
+    layerwise: bool = Field(
+        False,
+        description="a stack's layers one after another, each on the latents of the one below; the steps are shared",
+    )
     quantizer_learning_rate: float | None = Field(None, gt=0, description="the learning rate where left out")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the autoencoder; quantizers run in fp32")
     timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
@@ -72,6 +81,8 @@ class Training(BaseModel):
         if self.schedule in ("constant", "plateau"):
             if self.final_share:
                 raise ValueError("final_share is the end of a schedule; set schedule to cosine or linear")
+            if self.flat_share:
+                raise ValueError("flat_share is what comes before a schedule falls; set schedule to cosine or linear")
         elif steps is not None and steps < 2:
             raise ValueError(f"schedule {self.schedule} needs at least 2 steps, not {steps}")
         elif steps == self.warmup_steps:
@@ -114,6 +125,19 @@ class Training(BaseModel):
     def _a_unit_for_a_share(self) -> Self:
         if self.unquantized_unit != "items" and not self.unquantized_share:
             raise ValueError("unquantized_unit says of what unquantized_share is drawn; set unquantized_share")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_across_layers(self) -> Self:
+        across = {
+            "continuous_share": self.continuous_share > 0,
+            "freeze_encoder": self.freeze_encoder,
+            "ema_decay": self.ema_decay is not None,
+            "schedule plateau": self.schedule == "plateau",
+        }
+        unfit = next((name for name, is_set in across.items() if is_set), None)
+        if self.layerwise and unfit is not None:
+            raise ValueError(f"{unfit} can't be combined with layerwise, which trains one layer after another")
         return self
 
     @property

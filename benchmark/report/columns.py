@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.metrics.catalogue import Metric, describe
 from benchmark.report.progress import PROGRESS
+from benchmark.report.rates import RATES
 from benchmark.report.statistics import Interval
 
 NO_VALUE = "–"
@@ -67,12 +68,12 @@ class Column:
 
 
 def column(name: str) -> Column:
-    """The column of a metric, a price, or of how far from done a run is.
+    """The column of a metric, a price, a rate, or of how far from done a run is.
 
     Raises:
         UsageError: there is no such quantity.
     """
-    own = {**PRICE, **PROGRESS}
+    own = {**PRICE, **PROGRESS, **RATES}
     metric = own[name] if name in own else describe(name)
     kind = metric.format[-1]
     decimals = 0 if kind == "d" else int(metric.format.strip(",.%fd"))

@@ -21,6 +21,7 @@ from benchmark.report.columns import PRICE
 from benchmark.report.one_test_set import of_one_test_set
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
+from benchmark.report.rates import with_rates
 from benchmark.report.strangers import sentences, training_setting
 from methods.core.plugins import load_installed
 from methods.core.usage import UsageError
@@ -186,7 +187,7 @@ def read(folder: Path) -> Results:
         table["place"] = [index[place_of(cell)] for cell in found]
         return table.join(runs[[name for name in runs.columns if name not in table.columns]], on="key")
 
-    cells = joined(plan["cells"])
+    cells = with_rates(joined(plan["cells"]))
     by_key = {record["key"]: record for record in records}
     timed_on = _keep_prices_of_one_device(cells, by_key)
     strangers = (record for record in records if record["key"] not in planned)

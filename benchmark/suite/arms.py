@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
 from benchmark.suite.grid import Point, options_at
+from benchmark.suite.layers import check_layers
 from benchmark.suite.memory import build_once, sizes
 from benchmark.suite.released import check_family
 from benchmark.suite.schema import Arm, SuiteFile
@@ -63,6 +64,7 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         key = ".".join(map(str, first["loc"]))
         message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
         raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
+    check_layers(arm, training, file, point)
     least = objectives.trait(file.objective.name, "least_batch")
     if training.batch_size < least:
         raise UsageError(

@@ -61,7 +61,7 @@ def _content(plan: Plan) -> dict[str, Any]:
                 "verified": bool(card_of(arm.method).evidence),
                 "tuned": _tuned(plan, arm),
                 **({"at_end": ends} if (ends := _ends(plan, arm)) else {}),
-                **({} if get(arm.method).ranked else {"ranked": False}),
+                **({} if _is_whole(arm) else {"ranked": False}),
                 **({"reference": True} if get(arm.method).reference else {}),
                 **({"not_promised": words} if (words := _not_promised(plan, arm)) else {}),
                 **({"not_as_published": word} if (word := get(arm.method).not_as_published(**arm.params)) else {}),
@@ -149,6 +149,11 @@ def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
 def _ends(plan: Plan, arm: Arm) -> list[str]:
     """Chosen settings beyond which nothing was tried."""
     return list(dict.fromkeys(name for choice in plan.suite.chosen(arm.arm) for name in choice.at_end))
+
+
+def _is_whole(arm: Arm) -> bool:
+    """Whether it is all of its method's paper: of a method that is one layer there, a stack of them is."""
+    return get(arm.method).ranked or bool(arm.training.get("layerwise"))
 
 
 def _not_promised(plan: Plan, arm: Arm) -> list[str]:

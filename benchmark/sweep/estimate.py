@@ -17,6 +17,7 @@ from benchmark.suite.plan import Plan
 from benchmark.sweep.room import shape
 from benchmark.training.batches import DeviceSplit
 from benchmark.training.evaluation import quality_metrics
+from benchmark.training.layerwise import trainer_of
 from benchmark.training.loop import HISTORY_POINTS, wait_for
 from benchmark.training.trainer import Trainer
 from methods import get
@@ -80,7 +81,7 @@ def _cost(run: Run, device: torch.device, start: float) -> Cost | None:
         return None
     dataset = datasets.create(config["dataset"]["name"], run.dataset_options)
     begun = time.monotonic()
-    trainer = Trainer(config, dataset, device)
+    trainer = trainer_of(config, dataset, device)
     quality = quality_metrics(dataset, config["evaluation"], device)
     made = time.monotonic() - begun
     evaluation = _evaluation_seconds(trainer, dataset, quality, device)

@@ -187,11 +187,11 @@ class Loop(ABC):
         if self.progress.step > resumed_at:
             self._save(checkpoint)  # the evaluation may be long, and whoever keeps checkpoints wants the end
 
-    def seconds_a_step(self, warm_up: int, steps: int) -> float:
-        """Mean time of a step after ``warm_up`` others; for estimates, on a training thrown away afterwards."""
+    def seconds_a_step(self, warm_up: int, steps: int, first: int = 0) -> float:
+        """Mean time of a step after ``warm_up`` others from ``first`` on; for estimates, of a training thrown away."""
         started = time.monotonic()
-        for step in range(warm_up + steps):
-            if step == warm_up:
+        for step in range(first, first + warm_up + steps):
+            if step == first + warm_up:
                 wait_for(self.device)
                 started = time.monotonic()
             self.step(step)

@@ -46,6 +46,8 @@ def _optimizer(settings: dict[str, Any], groups: list[dict[str, Any]]) -> Optimi
     if settings["optimizer"] == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings["momentum"])
     betas = tuple(settings["betas"])
+    if settings["optimizer"] == "radam":
+        return torch.optim.RAdam(groups, lr=rate, betas=betas)
     if settings["optimizer"] == "adamw":
         return torch.optim.AdamW(groups, lr=rate, betas=betas, weight_decay=0.0, fused=fused)
     return torch.optim.Adam(groups, lr=rate, betas=betas, fused=fused)

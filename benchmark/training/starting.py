@@ -54,6 +54,8 @@ def is_a_beginning(shorter: Shorter, trainer: Trainer) -> bool:
     It does where neither the rate nor anything that quantizer or objective change over a run depends on its length.
     """
     settings = trainer.settings
+    if settings["layerwise"]:
+        return False
     if settings["schedule"] != "constant" or trainer.continuous_steps or trainer.snapshots.wanted:
         return False
     parts: tuple[Quantizer | Objective, ...] = trainer.system.quantizer, trainer.objective

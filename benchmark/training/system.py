@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.data import Dataset
-from benchmark.models import Autoencoder, models
+from benchmark.models import Autoencoder, Stack, models
 from benchmark.objectives import Objective, objectives
 from benchmark.seeds import derive_seed
+from benchmark.training.layers import layered, tell
 from methods import Quantized, Quantizer, create
+from methods.core.usage import UsageError
 
 
 class Reconstruction(NamedTuple):
@@ -42,6 +44,11 @@ class System(nn.Module):
         self._unquantized_share = unquantized_share
         self._unquantized_unit = unquantized_unit
         self._bf16 = precision == "bf16"
+
+    def sharing(self, model: Autoencoder, quantizer: Quantizer) -> "System":
+        """Another model and quantizer, parts of this system, under its settings."""
+        precision = "bf16" if self._bf16 else "fp32"
+        return System(model, quantizer, precision, self._unquantized_share, self._unquantized_unit)
 
     def encode(self, items: Tensor) -> Tensor:
         """fp32 latents of a batch of inputs."""
@@ -93,9 +100,19 @@ def build_system(config: dict[str, Any], dataset: Dataset, device: torch.device)
     torch.backends.cudnn.allow_tf32 = False
     torch.manual_seed(derive_seed("model", config["seed"]))
     model = models.create(config["model"]["name"], _options(config["model"]), item_shape=dataset.item_shape)
-    torch.manual_seed(derive_seed("quantizer", config["method"], config["seed"]))
-    quantizer = create(config["method"], config["codebook_size"] or 1, model.latent_dim, **config["params"])
     training = config["training"]
+
+    def quantizer_of(layer: int) -> Quantizer:
+        torch.manual_seed(derive_seed("quantizer", config["method"], config["seed"], *([layer] if layer else [])))
+        return create(config["method"], config["codebook_size"] or 1, model.latent_dim, **config["params"])
+
+    if training.get("layerwise"):
+        if not isinstance(model, Stack):
+            raise UsageError(f"training: layerwise is for a model of several layers, not `{config['model']['name']}`")
+        model, quantizer = layered(model, quantizer_of)
+    else:
+        quantizer = quantizer_of(0)
+        tell(quantizer, dataset.item_shape, model.positions)
     unquantized = training.get("unquantized_share", 0.0), training.get("unquantized_unit", "items")
     return System(model, quantizer, training["precision"], *unquantized).to(device)
 

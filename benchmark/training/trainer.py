@@ -28,7 +28,10 @@ from methods.parts.processes import alone, own_rows, rank
 
 
 class Trainer(Loop):
-    """Trains the system of one run on one device, or on one a process, each with its share of every batch."""
+    """Trains the system of one run on one device, or on one a process, each with its share of every batch.
+
+    ``whole``: all that is trained in the run; ``system``: what is in training.
+    """
 
     def __init__(
         self, config: dict[str, Any], dataset: Dataset, device: torch.device, timeout: float | None = None
@@ -37,7 +40,7 @@ class Trainer(Loop):
         super().__init__(config, training.model_dump(), device, timeout)
         self.continuous_steps = training.continuous_steps
         self.dataset = dataset
-        self.system = build_system(config, dataset, device)
+        self.whole = self.system = build_system(config, dataset, device)
         self.objective = build_objective(config, dataset, device)
         self.objective.watch(self.system.model.last_layer)
         self.train = DeviceSplit(dataset.train, dataset.to_input, device)
@@ -70,7 +73,7 @@ class Trainer(Loop):
 
     def _parts(self) -> dict[str, Any]:
         parts = {
-            "system": self.system,
+            "system": self.whole,
             "objective": self.objective,
             "average": self.average,
             "optimizer": self.optimizer,
@@ -121,7 +124,7 @@ class Trainer(Loop):
         self.stopwatch.begin(step)
         self.system.train()
         self._enter_phase(step)
-        items = self._items(step)
+        items = self._seen(self._items(step))
         frozen = self.settings["freeze_encoder"] and not self.system.continuous
         with torch.set_grad_enabled(not frozen):
             latents = self.system.encode(items)
@@ -129,7 +132,7 @@ class Trainer(Loop):
         quantized = self.system.quantize(latents)
         self.stopwatch.leave(quantized.latents)
         output = self.system.decode(quantized.latents)
-        reconstruction = self.system.reconstruction_loss(self.objective.errors(output, items), items[0].numel())
+        reconstruction = self.system.reconstruction_loss(self._errors(output, items), items[0].numel())
         extra = self.objective.extra(output, items)
         loss = reconstruction + quantized.loss + sum(extra.values())
         self._descend(loss * weight(len(items), self.settings["batch_size"]))
@@ -167,6 +170,14 @@ class Trainer(Loop):
         generator = torch.Generator().manual_seed(derive_seed("fresh", self.config["seed"], step))
         return self.train.inputs(own_rows(self.dataset.fresh(self.settings["batch_size"], step, generator)))
 
+    def _seen(self, items: Tensor) -> Tensor:
+        """What the system in training sees of inputs of the model."""
+        return items
+
+    def _errors(self, output: Tensor, items: Tensor) -> Tensor:
+        """Errors ``[B]`` of what the system in training makes of ``items``."""
+        return self.objective.errors(output, items)
+
     def _batches(self, purpose: str) -> Batches:
         return Batches(len(self.train), self.settings["batch_size"], derive_seed(purpose, self.config["seed"]))
 
@@ -175,7 +186,7 @@ class Trainer(Loop):
         """One epoch of latents of the encoder as it is, for quantizers that start from data."""
         batches = self._batches("initialise")
         for step in range(-(-len(self.train) // self.settings["batch_size"])):
-            yield self.system.encode(self.train.batch(own_rows(batches.indices(step)))).clone()
+            yield self.system.encode(self._seen(self.train.batch(own_rows(batches.indices(step))))).clone()
 
     def _measured(self, terms: dict[str, Tensor]) -> Row:
         own = len(own_rows(torch.empty(self.settings["batch_size"])))

@@ -18,6 +18,7 @@ from benchmark.records.kept import Shorter, kept_weights, longest_shorter
 from benchmark.records.run import WEIGHTS, tokenizer_of
 from benchmark.training.checkpoint import save_weights
 from benchmark.training.evaluation import evaluate, quality_metrics
+from benchmark.training.layerwise import trainer_of
 from benchmark.training.loop import DivergedError, OutOfTimeError, Stopped
 from benchmark.training.starting import go_on_from, is_a_beginning, load_weights
 from benchmark.training.trainer import Trainer
@@ -119,7 +120,7 @@ def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> 
     def begin(trainer: Trainer, checkpoint: Path, first: bool) -> None:
         _start(job, trainer, checkpoint, shorter if first else None)
 
-    trainer = fit(lambda: Trainer(job.run.config, dataset, device, job.run.timeout), folder, begin)
+    trainer = fit(lambda: trainer_of(job.run.config, dataset, device, job.run.timeout), folder, begin)
     if is_first():
         trainer.snapshots.save(folder / "snapshots.npz")
     progress = trainer.progress
@@ -135,7 +136,7 @@ def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> 
 def _start(job: Job, trainer: Trainer, checkpoint: Path, shorter: Shorter | None) -> None:
     """Before the first step: from the weights that the run names, or where a shorter one of the same ended."""
     if job.run.init_from is not None:
-        trainer.progress.origin = {"init_from": load_weights(_weights(job), trainer.system)}
+        trainer.progress.origin = {"init_from": load_weights(_weights(job), trainer.whole)}
     if shorter is not None and is_a_beginning(shorter, trainer):
         go_on_from(shorter, trainer, checkpoint)
 

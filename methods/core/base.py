@@ -122,10 +122,15 @@ class Quantizer(nn.Module):
                 setattr(cls, method, _in_full_precision(vars(cls)[method]))
 
     def __init__(self, codebook_size: int, dim: int, **size_params: Any) -> None:
-        """``size_params`` are the parameters that `resolve_size` of the subclass needs."""
+        """``size_params`` are the parameters that `resolve_size` of the subclass needs.
+
+        ``values_per_position`` is set by the harness: values of an item, as pixels, for each position of its latents;
+        for a loss that is summed over positions and divided by the number of values.
+        """
         super().__init__()
         check_range("the latent dimension", dim, 1)
         self.dim = dim
+        self.values_per_position: float | None = None
         self.level_sizes: tuple[int, ...] = type(self).resolve_size(codebook_size, **size_params)
         self.codebook_size = math.prod(self.level_sizes)
 

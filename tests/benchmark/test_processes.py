@@ -15,6 +15,7 @@ from benchmark.metrics.parts.distances import FeatureDistances
 from benchmark.metrics.parts.features import Classifier
 from benchmark.processes import average_gradients, average_terms
 from benchmark.training.evaluation import evaluate, quality_metrics
+from benchmark.training.layerwise import trainer_of
 from benchmark.training.loop import DivergedError
 from benchmark.training.trainer import Trainer
 from methods.parts.processes import own_rows
@@ -29,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "cvq_vae": {"method": "cvq_vae"},
     "residual_vq": {"method": "residual_vq", "params": {"depth": 2}},
     "simvq, unequal shares": {"method": "simvq", "batch_size": 7},
+    "vq_vae, layer after layer": {"method": "vq_vae", "layerwise": True},
     "sq_vae, averaged weights": {"method": "sq_vae", "ema_decay": 0.9},
 }
 
@@ -56,11 +58,12 @@ def config(method: str, params: dict[str, Any] | None = None, **training: Any) -
         "ema_decay": None,
         "precision": "fp32",
     }
+    conv = {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4}
     return {
         "method": method,
         "params": resolve_params(method, params or {}),
         "codebook_size": 16,
-        "model": {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4},
+        "model": {"name": "hqa_stack", "layers": 2, "latent_dim": 4} if training.get("layerwise") else conv,
         "objective": {"name": "squared_error", "normalise": True},
         "training": {**settings, **training},
         "seed": 0,
@@ -69,7 +72,7 @@ def config(method: str, params: dict[str, Any] | None = None, **training: Any) -
 
 def train(case: dict[str, Any], folder: Path) -> dict[str, Any]:
     data = dataset()
-    trainer = Trainer(config(**case), data, CPU)
+    trainer = trainer_of(config(**case), data, CPU)
     trainer.fit(folder / "checkpoint.pt", lambda *_: None)
     quality = quality_metrics(data, {"features": None, "lpips": []}, CPU)
     measured = evaluate(trainer.trained, trainer.objective, data, quality, CPU, folder)["metrics"]

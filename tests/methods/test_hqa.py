@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from methods import create
+from methods import UsageError, create
 from methods.contract import check_quantizer
 
 K, D = 16, 4
@@ -28,6 +28,30 @@ def exact_terms(quantizer, latents) -> tuple[float, float]:
 @pytest.mark.parametrize("params", [{"init": "kmeans", "reset_every": 1}, {"final_temperature": 0.667}])
 def test_options_keep_the_contract(params) -> None:
     assert [result for result in check_quantizer("hqa", params=params) if not result.passed] == []
+
+
+def test_drawn_codes_keep_all_of_the_contract_but_their_independence() -> None:
+    results = check_quantizer("hqa", params={"draws": True})
+    assert [result for result in results if result.broken] == []
+    assert {result.name for result in results if result.declared} == {"independence"}
+
+
+def test_drawn_codes_are_distributed_as_the_posterior() -> None:
+    quantizer = build(draws=True).eval()
+    latents = (0.3 * torch.randn(1, D)).expand(20_000, D)
+    codes = quantizer.encode(latents).squeeze(-1)
+    posterior = torch.softmax(-(latents[:1, None] - quantizer.codebook).square().sum(-1), 1)[0].double()
+    assert chisquare(torch.bincount(codes, minlength=K).numpy(), 20_000 * posterior.detach().numpy()).pvalue > 0.001
+
+
+def test_a_loss_per_value_divides_by_the_values_of_a_position() -> None:
+    latents = torch.randn(6, 5, D)
+    plain, per_value = build().eval(), build(loss_per="value").eval()
+    per_value.values_per_position = 4.0
+    assert per_value(latents).loss.item() == pytest.approx(plain(latents).loss.item() / 4)
+    per_value.values_per_position = None
+    with pytest.raises(UsageError, match="`hqa`: loss_per `value` is for the quantizer of a model"):
+        per_value(latents)
 
 
 @pytest.mark.parametrize("training", [True, False])

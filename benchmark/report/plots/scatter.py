@@ -11,6 +11,7 @@ from benchmark.report.columns import column
 from benchmark.report.grid import Grid
 from benchmark.report.plots.base import LEAST_RUNS, Plot, arm_handles, panels, point_handles, scale, size_label
 from benchmark.report.plots.direct import Point, name_points, tall_enough
+from benchmark.report.rates import ENTROPY
 from benchmark.report.statistics import Interval
 from benchmark.report.style import Style
 
@@ -84,7 +85,10 @@ class CollapseInDisguise(Plot):
 
 
 class RateDistortion(Plot):
-    """Entropy of the codes in bits per position against error: what a code buys, whatever its codebook's size."""
+    """Entropy of the codes against error: what a code buys, whatever its codebook's size.
+
+    In bits per position; per image, where runs differ in the number of positions.
+    """
 
     name = "rate_distortion"
 
@@ -93,6 +97,7 @@ class RateDistortion(Plot):
         error = next((name for name in ("mse", "squared_error", "quantization_error") if grid.results.has(name)), None)
         if error is None or not grid.results.has("entropy_bits"):
             return None
+        entropy = ENTROPY if grid.results.has(ENTROPY) else "entropy_bits"
         figure, [[axis]] = panels(1, 1, width=4.8, height=tall_enough(3.8, styles))
         floors, errors = [], []
         ends: dict[str, Point] = {}
@@ -101,7 +106,7 @@ class RateDistortion(Plot):
             found = [
                 (rate, grid.interval(arm, place, error))
                 for place in places
-                if (rate := grid.interval(arm, place, "entropy_bits"))
+                if (rate := grid.interval(arm, place, entropy))
             ]
             pairs = [(rate, distortion) for rate, distortion in found if distortion is not None]
             floor = None if pairs else next((i for place in places if (i := grid.interval(arm, place, error))), None)
@@ -122,7 +127,10 @@ class RateDistortion(Plot):
             points += zip(x, y, strict=True)
             ends[arm] = points[-1]
         scale(axis.yaxis, errors)
-        axis.set(xlabel="Entropy of the codes, bits per position", ylabel=column(error).heading)
+        unit = "image" if entropy == ENTROPY else "position"
+        axis.set(xlabel=f"Entropy of the codes, bits per {unit}", ylabel=column(error).heading)
+        if unit == "image":
+            axis.set_xscale("log")
         if len(grid.sizes) > 1:
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
         elif len(grid.x.values) > 1:

@@ -13,6 +13,7 @@ OF_IMAGES = {"channels": 4, "multipliers": [1, 2], "latent_dim": 5}
 TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "codec": ({"latent_dim": 5, "filters": 2, "decoder_width": 12, "decoder_layers": 1, "strides": [4, 4]}, (1, 64)),
     "conv": ({"width": 6, "latent_dim": 5, "residual_blocks": 1, "residual_width": 3}, (3, 8, 12)),
+    "hqa_stack": ({"layers": 2, "latent_dim": 5, "encoder_widths": [4, 6], "decoder_widths": [6, 4]}, (3, 8, 12)),
     "identity": ({}, (5, 3)),
     "pytorch_vae": ({"widths": [6, 4], "latent_dim": 5}, (3, 8, 12)),
     "simvq": (OF_IMAGES, (3, 8, 12)),

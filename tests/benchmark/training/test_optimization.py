@@ -28,6 +28,8 @@ def _settings(**given: Any) -> dict[str, Any]:
         ({"steps": 4, "schedule": "plateau", "plateau_steps": 1, "warmup_steps": 2}, [0.5, 1.0, 1.0, 1.0, 1.0]),
         ({"steps": 6, "schedule": "linear", "warmup_steps": 2}, [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]),
         ({"steps": 4, "schedule": "linear", "final_share": 0.2}, [1.0, 0.8, 0.6, 0.4, 0.2]),
+        ({"steps": 4, "schedule": "linear", "flat_share": 0.5}, [1.0, 1.0, 1.0, 0.5, 0.0]),
+        ({"steps": 7, "schedule": "linear", "flat_share": 0.6, "warmup_steps": 2}, [0.5, 1, 1, 1, 1, 1, 0.5, 0.0]),
     ],
 )
 def test_the_rate_warms_up_and_falls_to_its_final_share(given: dict[str, Any], factors: list[float]) -> None:
@@ -42,6 +44,13 @@ def test_the_rate_warms_up_and_falls_to_its_final_share(given: dict[str, Any], f
         ({"warmup_steps": 11}, r"warmup_steps \(11\) must not exceed steps \(10\)"),
         ({"warmup_steps": 10, "schedule": "linear"}, "schedule linear needs steps after the 10 of the warm-up"),
         ({"final_share": 0.1}, "final_share is the end of a schedule"),
+        ({"flat_share": 0.1}, "flat_share is what comes before a schedule falls"),
+        ({"layerwise": True, "ema_decay": 0.9}, "ema_decay can't be combined with layerwise"),
+        ({"layerwise": True, "continuous_share": 0.5}, "continuous_share can't be combined with layerwise"),
+        (
+            {"layerwise": True, "schedule": "plateau", "plateau_steps": 5},
+            "schedule plateau can't be combined with layerwise",
+        ),
         ({"final_share": 1.1, "schedule": "cosine"}, "less than or equal to 1"),
         ({"schedule": "plateau"}, "schedule plateau needs plateau_steps"),
         ({"schedule": "plateau", "plateau_steps": 11}, r"plateau_steps \(11\) must not exceed steps \(10\)"),

@@ -39,6 +39,7 @@ SYSTEMS: dict[str, tuple[Choice, Choice]] = {
     "seanet, mel": (("codec", SEANET), ("mel_waveform", MEL)),
     "seanet, judged": (("codec", SEANET), ("adversarial_mel", JUDGED)),
     "pytorch_vae": (("pytorch_vae", {"widths": [8], "latent_dim": 4}), ("squared_error", {})),
+    "hqa_stack": (("hqa_stack", {"layers": 2, "latent_dim": 4}), ("squared_error", {})),
     "simvq": (("simvq", PYRAMID), ("squared_error", {})),
     "sq_vae": (("sq_vae", {"latent_dim": 4, "convolutions": 3}), ("squared_error", {})),
     "vqgan": (("vqgan", PYRAMID), ("squared_error", {})),
@@ -157,7 +158,7 @@ def slow(in_two_processes: Callable[[str], list[dict[str, Any]]]) -> list[dict[s
 def test_the_systems_are_all_that_a_suite_can_name() -> None:
     assert {model for (model, _), _ in SYSTEMS.values()} == set(models.available())
     assert {objective for _, (objective, _) in SYSTEMS.values()} == set(objectives.available())
-    assert set(OPTIMIZERS) == {"adam", "adamw", "sgd"}
+    assert set(OPTIMIZERS) == {"adam", "adamw", "radam", "sgd"}
 
 
 @pytest.mark.parametrize(
