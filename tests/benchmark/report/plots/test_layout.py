@@ -13,7 +13,7 @@ from benchmark.report.plots.base import is_logarithmic, is_wide, size_label, wra
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
 
-OF_PRIORS = ("generated", "generation", "prior_training")
+OF_PRIORS = ("generated", "generation", "nearest", "prior_training")
 """Drawn in test_generation.py, of results that have some."""
 
 
