@@ -67,6 +67,7 @@ NOT_RUN = {
     "pip install 'codebook-bench[generation]'": "nothing is installed by a test",
     "pip install 'codebook-bench[libraries]'": "nothing is installed by a test",
     "pip install 'codebook-bench[page]'": "nothing is installed by a test",
+    "pip install 'codebook-bench[tensorboard]'": "nothing is installed by a test",
 }
 SHORT = {
     "training": {"steps": 40, "batch_size": 32, "learning_rate": 2e-3, "schedule": "cosine", "warmup_steps": 5},

@@ -94,7 +94,7 @@ def verify_run(
     threads = int(made_on.get("threads", 1)) * processes
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         store = Store(Path(folder))
-        display.begin([run], 0)
+        display.begin([run])
         for event in launcher.launch([Job(run, folder, kind, threads, plugins=tuple(plugins))]):
             display.show(event)
         display.close()
