@@ -1,4 +1,4 @@
-"""What a run takes, foretold from runs that have ended: of its shape, else of its arm at other sizes, else of others."""
+"""What a run takes, foretold from runs that ended: of its shape, else of its arm at other sizes, else of others."""
 
 import json
 from collections.abc import Mapping
