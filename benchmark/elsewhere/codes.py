@@ -101,8 +101,6 @@ def _indices(values: Tensor, sizes: list[int]) -> Tensor:
     """Codes int64 ``[N, levels]``."""
     if values.is_floating_point() or values.dtype == torch.bool:
         raise UsageError(f"codes must be whole numbers, not {values.dtype}")
-    if values.dim() == 0:
-        raise UsageError("codes are a single number; they have an axis of items at least")
     if len(sizes) > 1 and (values.dim() < 2 or values.shape[-1] != len(sizes)):
         raise UsageError(f"codes of {len(sizes)} levels have them in their last axis, not shape {list(values.shape)}")
     indices = values.long().reshape(-1, len(sizes))

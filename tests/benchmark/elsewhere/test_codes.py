@@ -105,7 +105,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"codes": CODES, "latents": np.zeros((4, 2), np.float32), "codewords": np.zeros((4, 2), np.float32)},
         "there are 6 codes a level and 4 latents",
     ),
-    "single number": ({"codes": np.array(3), "codebook_size": 4}, "codes are a single number"),
     "not finite": (
         {"latents": np.full((4, 2), np.nan), "codewords": np.zeros((4, 2))},
         "latents hold values that are not finite",
