@@ -48,6 +48,7 @@ NOT_RUN = {
     "make bench SUITE=audio_overfit": NETWORK,
     "make bench SUITE=audio_scaling DEVICE=cuda": HOURS,
     'make bench SUITE=audio_scaling SET="dataset.name=speech_folder dataset.path=DIR"': HOURS,
+    "make plan  SUITE=paper_audio": NETWORK,
     "make tune SUITE=my_suite.yaml": "hours of trials",
     "make page SUITE=codebook_scaling": "results of `make bench SUITE=codebook_scaling`",
     "make verify RUN=simvq-K1024-s0-1a2b3c4d": "a key that nothing has",
