@@ -199,6 +199,8 @@ def _add_measure_options(command: argparse.ArgumentParser) -> None:
 
 
 def _sizes(text: str) -> list[int]:
+    if not all(size.strip().isdecimal() for size in text.split(",")):
+        raise argparse.ArgumentTypeError(f"must be a whole number, or one for each level as in 1024,1024, not {text!r}")
     return [int(size) for size in text.split(",")]
 
 

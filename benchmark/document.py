@@ -5,8 +5,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import ErrorDetails
+
 from benchmark.values import BadValueError, Key, Values
 from methods.core.usage import UsageError
+
+
+def must_be(error: ErrorDetails) -> str:
+    """What Pydantic finds wrong with a value: "must be a valid integer, not 'many'"."""
+    message = error["msg"][0].lower() + error["msg"][1:]
+    message = message.replace("input should be", "must be").replace("input should have", "must have")
+    shown = repr(error["input"])
+    missing = error["type"] in ("missing", "extra_forbidden")
+    return message if missing or len(shown) >= 60 else f"{message}, not {shown}"
 
 
 class Document:
@@ -17,7 +28,11 @@ class Document:
         values = Values()
         try:
             self.data: Any = values.read(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+        except FileNotFoundError:
+            raise UsageError(f"there is no file {file}") from None
+        except OSError as error:
+            raise UsageError(f"{file} can't be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
             raise UsageError(f"{file} can't be read: {error}") from error
         except BadValueError as error:
             raise UsageError(f"{file}:{error.line}: {error}") from error

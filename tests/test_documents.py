@@ -48,6 +48,7 @@ NOT_RUN = {
     "make bench SUITE=audio_overfit": NETWORK,
     "make bench SUITE=audio_scaling DEVICE=cuda": HOURS,
     'make bench SUITE=audio_scaling SET="dataset.name=speech_folder dataset.path=DIR"': HOURS,
+    "make plan  SUITE=paper_audio": NETWORK,
     "make tune SUITE=my_suite.yaml": "hours of trials",
     "make page SUITE=codebook_scaling": "results of `make bench SUITE=codebook_scaling`",
     "make verify RUN=simvq-K1024-s0-1a2b3c4d": "a key that nothing has",
@@ -67,6 +68,7 @@ NOT_RUN = {
     "pip install 'codebook-bench[generation]'": "nothing is installed by a test",
     "pip install 'codebook-bench[libraries]'": "nothing is installed by a test",
     "pip install 'codebook-bench[page]'": "nothing is installed by a test",
+    "pip install 'codebook-bench[tensorboard]'": "nothing is installed by a test",
 }
 SHORT = {
     "training": {"steps": 40, "batch_size": 32, "learning_rate": 2e-3, "schedule": "cosine", "warmup_steps": 5},

@@ -57,7 +57,9 @@ def _read(what: str, path: Path) -> Tensor:
     except OSError as error:
         raise UsageError(f"{what}: {path} can't be read: {error.strerror or error}") from error
     except (ValueError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{what}: {path} holds no plain array ({str(error).splitlines()[0][:120]})") from error
+        why = str(error).splitlines()[0][:120] if str(error) else ""
+        told = "" if "pickle" in why else f" ({why})"  # NumPy would have it read unsafely
+        raise UsageError(f"{what}: {path} holds no plain array of numbers{told}") from error
     if not isinstance(found, np.ndarray | Tensor):
         raise UsageError(f"{what}: {path} holds {_described(found)}, not one array")
     return _tensor(what, found)

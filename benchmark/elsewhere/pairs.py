@@ -47,6 +47,9 @@ def read_pairs(
     Raises:
         UsageError: a folder beside an array, names without partner, other sizes or rates, floats of unknown range.
     """
+    for name, source in zip(_NAMES, (originals, reconstructions), strict=True):
+        if isinstance(source, str | Path) and not Path(source).expanduser().exists():
+            raise UsageError(f"{name}: there is no folder or file {source}")
     folders = [folder for source in (originals, reconstructions) if (folder := _folder(source)) is not None]
     if not folders:
         return _of_arrays(originals, reconstructions, sample_rate, value_range)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark.document import must_be
 from benchmark.report.columns import column
 from methods.core.usage import UsageError, did_you_mean
 
@@ -156,7 +157,7 @@ def _parsed(kind: str, declaration: Declaration, known: Mapping[str, object], mo
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         forms = " or ".join(f"{{name: ..., {min(_own_keys(m, models))}: ...}}" for m in models)
-        raise UsageError(f"a {kind} is a name or {forms}: `{key}` {first['msg'].lower()}, in {declaration}") from error
+        raise UsageError(f"a {kind} is a name or {forms}: `{key}` {must_be(first)}, in {declaration}") from error
     if not parsed.name.isidentifier():
         raise UsageError(f"the name of a {kind} must be a word, not `{parsed.name}`")
     if parsed.name in known and getattr(parsed, "of", None) != parsed.name:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.document import Document
+from benchmark.document import Document, must_be
 from benchmark.records.store import folder_of_suite
 from benchmark.report.build import Grids, table_of, write_plot, write_table
 from benchmark.report.declarations import (
@@ -70,7 +70,7 @@ def _validated(document: Document) -> PaperFile:
                 f"{document.where(key)}: unknown key `{name}`{did_you_mean(str(key[-1]), known)}; here are known: "
                 f"{', '.join(known)}"
             ) from error
-        raise UsageError(f"{document.where(key)}: `{name}` {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        raise UsageError(f"{document.where(key)}: `{name}` {must_be(first)}") from error
 
 
 class _Paper:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from benchmark.document import must_be
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
 from benchmark.suite.grid import Point, options_at
@@ -62,7 +63,7 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        message = f"`{key}` {first['msg'].lower()}" if key else first["ctx"]["error"]
+        message = f"`{key}` {must_be(first)}" if key else first["ctx"]["error"]
         raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
     check_layers(arm, training, file, point)
     least = objectives.trait(file.objective.name, "least_batch")

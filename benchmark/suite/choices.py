@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from benchmark.document import Document
+from benchmark.document import Document, must_be
 from benchmark.records.files import write_atomic
 from benchmark.suite.schema import Arm, Strict
 from methods import UsageError, get
@@ -72,7 +72,7 @@ def read_choices(path: Path, schedule: str | None = None) -> Choices:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: `{key}` {first['msg'].lower()}; write it anew with `tune`") from error
+        raise UsageError(f"{path}: `{key}` {must_be(first)}; write it anew with `tune`") from error
     if schedule is not None and choices.schedule != schedule:
         raise UsageError(
             f"{path} was chosen with the schedule {choices.schedule}, and the suite trains with {schedule}: what is "

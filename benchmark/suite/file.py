@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark.data import datasets
-from benchmark.document import Document
+from benchmark.document import Document, must_be
 from benchmark.metrics import metrics
 from benchmark.metrics.parts.extra import evaluation_options
 from benchmark.records.settings import PriorTraining, Training
@@ -156,11 +156,7 @@ def _sentence(document: Document, error: ValidationError, overrides: dict[str, A
         return f"{prefix}: `{dotted}` must have at least {least} items, not {found}"
     if first["type"] == "value_error":
         return f"{prefix}: {dotted}: {first['ctx']['error']}"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    message = message.replace("input should be", "must be").replace("input should have", "must have")
-    shown = repr(first["input"])
-    value = f", not {shown}" if len(shown) < 60 else ""
-    return f"{prefix}: `{dotted}` {message}{value}"
+    return f"{prefix}: `{dotted}` {must_be(first)}"
 
 
 def _known_keys(key: Key) -> list[str]:

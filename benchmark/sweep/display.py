@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -30,18 +30,20 @@ class Display:
         self._told: dict[str, float] = {}
         self._remaining = Remaining([])
 
-    def begin(self, runs: Sequence[Run], skipped: int) -> None:
-        """``runs`` are to be done, ``skipped`` more are finished."""
+    def begin(self, runs: Sequence[Run], finished: Sequence[tuple[Run, Mapping[str, Any]]] = ()) -> None:
+        """``runs`` are to be done; others are ``finished``, with their records."""
         self._count = len(runs)
         self._remaining = Remaining(list(runs))
-        if skipped:
-            self.note(f"{skipped} finished {_runs(skipped)} skipped")
+        for run, record in finished:
+            self._remaining.finished(run, record)
+        if finished:
+            self.note(f"{len(finished)} finished {_runs(len(finished))} skipped")
         if self._terminal and runs:
             self._total = tqdm(total=len(runs), desc="runs", unit="run", dynamic_ncols=True, position=0)
             self._total.bar_format = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
 
-    def show(self, event: Event) -> None:
-        """Show one event."""
+    def show(self, event: Event, record: Mapping[str, Any] | None = None) -> None:
+        """Show one event, of a run that ended with its ``record``."""
         run, now = event.job.run, time.monotonic()
         if event.kind == "started":
             self._begun[run.key] = now
@@ -55,7 +57,7 @@ class Display:
             self._remaining.progress(run.key, event.step, now)
             self._show_progress(event, now)
         elif event.kind == "ended":
-            self._remaining.ended(run, now)
+            self._remaining.ended(run, now, record)
             self._end(run)
 
     def done_elsewhere(self, job: Job) -> None:

@@ -1,9 +1,12 @@
 """How long the rest of a sweep takes, from the runs that have ended and from how far the others are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import mean
+from typing import Any
 
 from benchmark.records.run import Run
+from benchmark.sweep.costs import Costs
 from benchmark.sweep.room import shape
 
 _FIRST = 0.05
@@ -34,11 +37,14 @@ class Remaining:
     """Told of every run that begins, goes on or ends; asked how long the rest will take."""
 
     left: list[Run]
+    _costs: Costs = field(default_factory=Costs)
     _running: dict[str, _Running] = field(default_factory=dict)
-    _ended: dict[str, list[float]] = field(default_factory=dict)
-    _rates: dict[str, list[float]] = field(default_factory=dict)
-    _extra: list[float] = field(default_factory=list)
     _shapes: dict[str, str] = field(default_factory=dict)
+
+    def finished(self, run: Run, record: Mapping[str, Any]) -> None:
+        """A run that ended before all this has ``record``."""
+        if record["status"] == "ok" and (took := record["timings"].get("total_seconds")) is not None:
+            self._costs.ended(run, took, record["timings"], earlier=True)
 
     def started(self, run: Run, now: float) -> None:
         """A run begins."""
@@ -52,17 +58,12 @@ class Remaining:
                 running.first_step, running.first_heard = step, now
             running.step, running.heard = step, now
 
-    def ended(self, run: Run, now: float) -> None:
-        """A run is over, or another process has done it."""
+    def ended(self, run: Run, now: float, record: Mapping[str, Any] | None = None) -> None:
+        """A run is over, or another process has done it; ``record`` where there is one."""
         self._drop(run)
-        if (running := self._running.pop(run.key, None)) is not None:
-            took = now - running.since
-            self._ended.setdefault(self._shape(run), []).append(took)
-            if (rate := running.rate) is not None:
-                self._rates.setdefault(self._shape(run), []).append(rate)
-                # Start-up and evaluation; of a run that went on, more than its training took here is not known.
-                begun_here = (running.step - (running.first_step or 0)) * rate
-                self._extra.append(max(0.0, took - begun_here))
+        running = self._running.pop(run.key, None)
+        if running is not None and (record is None or record["status"] == "ok"):
+            self._costs.ended(run, now - running.since, record["timings"] if record else {})
 
     def seconds(self, now: float) -> float | None:
         """By the wall clock, with as many runs at a time as now; None while nothing is known."""
@@ -81,26 +82,22 @@ class Remaining:
         if one.first_step is None or (rate := one.rate) is None:
             return known - (now - one.since)
         steps = one.run.steps - one.step
-        return steps * rate + self._evaluation() - (now - one.heard)
+        return steps * rate + self._costs.fixed(one.run) - (now - one.heard)
 
     def _duration(self, run: Run) -> float | None:
-        """Of runs of its shape; else by their rates or by those of all, a step each, and what is no step."""
-        if found := self._ended.get(self._shape(run)):
-            return mean(found)
-        alike = [one.rate for one in self._running.values() if self._shape(one.run) == self._shape(run)]
-        rates = [rate for rate in alike if rate is not None] or self._all_rates()
-        return run.steps * mean(rates) + self._evaluation() if rates else self._mean_ended()
+        """Of runs of its shape; else by their rates, by what has ended, or by the rates of all."""
+        if self._costs.knows(run):
+            return self._costs.seconds(run)
+        alike = self._rates(self._shape(run))
+        if not alike and (known := self._costs.seconds(run)) is not None:
+            return known
+        rates = alike or self._rates()
+        return run.steps * mean(rates) + self._costs.fixed(run) if rates else None
 
-    def _all_rates(self) -> list[float]:
-        """One a shape, so that the shapes of which most have ended don't speak for those to come."""
-        running = [rate for one in self._running.values() if (rate := one.rate) is not None]
-        return [*map(mean, self._rates.values()), *running]
-
-    def _evaluation(self) -> float:
-        return mean(self._extra) if self._extra else 0.0
-
-    def _mean_ended(self) -> float | None:
-        return mean(took for own in self._ended.values() for took in own) if self._ended else None
+    def _rates(self, place: str | None = None) -> list[float]:
+        """Of the running runs, or of those of one shape."""
+        wanted = (one for one in self._running.values() if place is None or self._shape(one.run) == place)
+        return [rate for one in wanted if (rate := one.rate) is not None]
 
     def _shape(self, run: Run) -> str:
         if run.key not in self._shapes:

@@ -101,7 +101,7 @@ def run_plan(
                 prepare()
             if follower is not None:
                 follower.finished(run for run in plan.runs if run.key in outcome.ended)
-            display.begin(waiting, len(outcome.skipped))
+            display.begin(waiting, [(run, outcome.ended[run.key]) for run in plan.runs if run.key in outcome.ended])
             sweep = _Sweep(store, launcher, display, outcome, follower)
             sweep.do([_job(run, store, settings) for run in waiting if run.tokenizer is None])
             priors = [run for run in waiting if run.tokenizer is not None]
@@ -139,7 +139,7 @@ class _Sweep:
         """All ``jobs``, in rounds: what another process holds is looked at again when it lets go."""
         while jobs:
             for event in self._launcher.launch(self._left(jobs)):
-                self._display.show(event)
+                self._display.show(event, self._store.record(event.job.run.key) if event.kind == "ended" else None)
                 if event.kind == "ended":
                     self._settle(event)
                 if self._follower is not None:

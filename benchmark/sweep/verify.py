@@ -103,7 +103,7 @@ def verify_run(
         store = Store(Path(folder))
 
         def do(one: Run) -> dict[str, Any]:
-            display.begin([one], 0)
+            display.begin([one])
             for event in launcher.launch([Job(one, folder, kind, threads, plugins=tuple(plugins))]):
                 display.show(event)
             display.close()

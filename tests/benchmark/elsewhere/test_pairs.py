@@ -75,6 +75,7 @@ def test_what_does_not_go_together_is_one_sentence(grey: tuple[Path, Path], tmp_
             measure(originals=first, reconstructions=second, **options)  # type: ignore[arg-type]
 
     refused("one of them is missing", second=None)
+    refused("reconstructions: there is no folder or file nowhere", second="nowhere")
     refused("two folders or two arrays, not one of each", second=images)
     refused("a sample rate is of sounds, and these are images", sample_rate=RATE)
     refused(r"originals are of shape \[2, 1, 8, 8\], reconstructions of \[1, 1, 8, 8\]", images, images[:1])

@@ -146,8 +146,8 @@ OF = {"name": "t", "of": "main"}
             "`t` is of an unknown table `mian` (did you mean `main`?)",
         ),
         ({"suite": "first", "tables": [OF, OF]}, "two tables are called `t`"),
-        ({"suite": "first", "tables": [{**OF, "footnotes": "some"}]}, "`footnotes` input should be 'long', 'short'"),
-        ({"suite": "first", "tables": [{**OF, "style": {"font_size": 90}}]}, "`style.font_size` input should be less"),
+        ({"suite": "first", "tables": [{**OF, "footnotes": "some"}]}, "`footnotes` must be 'long', 'short'"),
+        ({"suite": "first", "tables": [{**OF, "style": {"font_size": 90}}]}, "`style.font_size` must be less"),
         (
             {"suite": "first", "tables": [{**OF, "style": {"font_size": 9, "width": 3}}]},
             "letters of no given size; leave out `width` or `font_size`",

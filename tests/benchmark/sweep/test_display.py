@@ -17,7 +17,7 @@ def test_a_log_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: 
     clock = [0.0]
     monkeypatch.setattr(display.time, "monotonic", lambda: clock[0])
     shown = Display()
-    shown.begin([RUN], 2)
+    shown.begin([RUN], [(RUN, {"status": "failed"})] * 2)
     shown.show(Event("started", JOB))
     for second in range(1, 131):
         clock[0] = float(second)

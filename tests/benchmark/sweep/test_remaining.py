@@ -2,20 +2,27 @@
 
 import csv
 import heapq
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import pytest
 
 from benchmark import plan
 from benchmark.records.run import Run
+from benchmark.sweep.costs import DEAR
 from benchmark.sweep.remaining import Remaining
 
+REFERENCE = Path(__file__).parents[3] / "results" / "reference"
 TIMINGS = Path(__file__).with_name("timings.csv")
 """Of 36 runs on a machine of their own, one at a time: what makes SimVQ work, at 2,000 steps."""
 POINTS = 8
+Timed = tuple[Run, dict[str, float]]
 
 
-def recorded() -> list[tuple[Run, dict[str, float]]]:
+def recorded() -> list[Timed]:
     """Runs in the order in which they were made, with their timings."""
     with TIMINGS.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -24,10 +31,25 @@ def recorded() -> list[tuple[Run, dict[str, float]]]:
     return [(planned[row["arm"], int(row["seed"])], {name: float(row[name]) for name in seconds}) for row in rows]
 
 
-def replayed(runs: list[tuple[Run, dict[str, float]]], at_a_time: int) -> list[tuple[float, float, float | None]]:
+def committed(suite: str, first: str) -> list[Timed]:
+    """The first seed of a suite's reference runs in the order of a sweep, of the commit that begins with ``first``."""
+    cells = json.loads((REFERENCE / suite / "plan.json").read_text())["cells"]
+    made: dict[str, Timed] = {}
+    for cell in cells:
+        if cell["key"] is None or cell["seed"] != 0:
+            continue
+        path = REFERENCE / suite / "runs" / cell["key"] / "record.json"
+        record: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": "missing"}
+        if record["status"] == "ok" and record["provenance"]["commit"].startswith(first):
+            config = record["config"]
+            made[cell["key"]] = Run(cell["key"], record["arm"], suite, config, config["dataset"]), record["timings"]
+    return sorted(made.values(), key=lambda one: one[0].config["codebook_size"] or 0)
+
+
+def replayed(runs: Sequence[Timed], at_a_time: int) -> list[tuple[float, float, float | None]]:
     """Share of the time that has passed, what is left, and what the estimate says, at each piece of news."""
     rest, estimator = list(runs), Remaining([run for run, _ in runs])
-    news: list[tuple[float, int, str, Run, int]] = []
+    news: list[tuple[float, int, str, Run, int, dict[str, Any]]] = []
     number, asked = 0, []
 
     def start(now: float) -> None:
@@ -36,24 +58,60 @@ def replayed(runs: list[tuple[Run, dict[str, float]]], at_a_time: int) -> list[t
         estimator.started(run, now)
         steps = run.config["training"]["steps"]
         begun = timings["total_seconds"] - timings["train_seconds"] - timings["evaluate_seconds"]
+        record = {"status": "ok", "timings": timings}
         for point in range(1, POINTS + 1):
             at = now + max(0.0, begun) + timings["train_seconds"] * point / POINTS
-            heapq.heappush(news, (at, number := number + 1, "progress", run, steps * point // POINTS))
-        heapq.heappush(news, (now + timings["total_seconds"], number := number + 1, "ended", run, 0))
+            heapq.heappush(news, (at, number := number + 1, "progress", run, steps * point // POINTS, record))
+        heapq.heappush(news, (now + timings["total_seconds"], number := number + 1, "ended", run, 0, record))
 
     for _ in range(min(at_a_time, len(rest))):
         start(0.0)
     while news:
-        now, _, kind, run, step = heapq.heappop(news)
+        now, _, kind, run, step, record = heapq.heappop(news)
         if kind == "progress":
             estimator.progress(run.key, step, now)
         else:
-            estimator.ended(run, now)
+            estimator.ended(run, now, record)
             if rest:
                 start(now)
         asked.append((now, estimator.seconds(now)))
     end = asked[-1][0]
     return [(now / end, end - now, seconds) for now, seconds in asked]
+
+
+@pytest.mark.parametrize(
+    ("suite", "commit"),
+    [
+        ("codebook_scaling", "180c3"),  # sizes of which the last takes as long as all before it
+        ("residual_depth", "43850"),
+        ("remedies", "52eb2"),  # the dearest arms last, eight times as dear as most
+        ("clustering_latents", "53845"),
+        ("latent_dimension", "43850"),
+        ("initial_collapse", "43850"),
+    ],
+)
+def test_after_a_third_the_rest_of_a_first_seed_is_foretold(suite: str, commit: str) -> None:
+    asked = replayed(committed(suite, commit), 1)
+    later = [(left, seconds) for share, left, seconds in asked if 1 / 3 <= share <= 0.9]
+    assert len(later) > 20
+    within = [seconds is not None and 1 / 1.5 <= seconds / left <= 1.5 for left, seconds in later]
+    assert sum(within) / len(within) > 0.95, [round(seconds / left, 2) for left, seconds in later if seconds]
+
+
+def test_what_a_dear_method_costs_is_what_was_measured() -> None:
+    quantizer: dict[str, list[float]] = {}
+    for path in (REFERENCE / "remedies" / "runs").glob("*/record.json"):
+        record = json.loads(path.read_text())
+        timings = record["timings"]
+        seconds = timings["train_seconds"] * timings["quantizer_share"]
+        quantizer.setdefault(record["config"]["method"], []).append(seconds)
+    usual = median(quantizer["vq_vae"])
+    for method, seconds in quantizer.items():
+        times = median(seconds) / usual
+        if method in DEAR:
+            assert DEAR[method] == pytest.approx(times, rel=0.15), method
+        else:
+            assert times < 3, method
 
 
 @pytest.mark.parametrize("at_a_time", [1, 2])

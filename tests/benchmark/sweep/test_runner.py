@@ -3,7 +3,7 @@
 import csv
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -166,8 +166,8 @@ class Stopping(Display):
         super().__init__(quiet=True)
         self._launcher = launcher
 
-    def show(self, event: Event) -> None:
-        super().show(event)
+    def show(self, event: Event, record: Mapping[str, Any] | None = None) -> None:
+        super().show(event, record)
         if event.step >= 20:
             for process in self._launcher._running:
                 os.kill(process.pid, signal.SIGTERM)

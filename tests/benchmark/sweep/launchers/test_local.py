@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,8 @@ class Recording(Display):
         self.events: list[Event] = []
         self._disturb = disturb
 
-    def show(self, event: Event) -> None:
-        super().show(event)
+    def show(self, event: Event, record: Mapping[str, Any] | None = None) -> None:
+        super().show(event, record)
         self.events.append(event)
         if event.step >= 20 and self._disturb is not None:
             disturb, self._disturb = self._disturb, None

@@ -5,6 +5,7 @@ For the latter, as root on Debian: `apt-get install --no-install-recommends slur
 loopback with files in a folder of the test, and ends them; nothing of the machine is configured.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -37,7 +38,7 @@ ClusterName=test
 SlurmctldHost=localhost(127.0.0.1)
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=10
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -140,7 +141,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             _wait_for(lambda: "idle" in _told("sinfo", "--noheader", "--format=%T"), folder)
             yield folder
         finally:
-            subprocess.run(["scancel", "--full", "--signal=KILL", "--user=root"], check=False)
+            subprocess.run(["scancel", "--user=root"], check=False)
+            _wait_for(lambda: not _told("squeue", "--noheader"), folder)
             for daemon in reversed(daemons):
                 daemon.terminate()
                 try:
@@ -181,7 +183,7 @@ def _sweep(plan: Plan, store: Store, **options: Any) -> Outcome:
 @real
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("signal", "together"), [("USR1", 2), ("TERM", 1), ("KILL", 1)])
+@pytest.mark.parametrize(("signal", "together"), [("USR1", 2), ("TERM", 1), ("KILL", 1), ("DOWN", 1)])
 def test_runs_go_on_where_their_allocation_was_taken_away_or_killed(
     slurm: Path, planned: Plan, tmp_path: Path, in_process: Any, together: int, signal: str
 ) -> None:
@@ -189,6 +191,9 @@ def test_runs_go_on_where_their_allocation_was_taken_away_or_killed(
 
     def disturb() -> None:
         _wait_for(lambda: list(store.folder.glob("runs/*/history.csv")), slurm)
+        if signal == "DOWN":
+            _take_node_away()
+            return
         for job in _told("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%i").split():
             for process in _workers(job) if signal == "KILL" else ():
                 os.kill(process, 9)
@@ -207,6 +212,14 @@ def test_runs_go_on_where_their_allocation_was_taken_away_or_killed(
         assert disturbed is not None
         assert whole is not None
         assert disturbed["metrics"] == whole["metrics"]
+
+
+def _take_node_away() -> None:
+    """For Slurm the node has died: it kills what ran there and queues it again; then the node is back."""
+    change = ["scontrol", "update", "nodename=localhost"]
+    subprocess.run([*change, "state=down", "reason=test"], check=True)
+    time.sleep(3)
+    subprocess.run([*change, "state=resume"], check=True)
 
 
 def _workers(job: str) -> list[int]:
@@ -237,14 +250,37 @@ def _environment_of(process: Path) -> bytes:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_second_call_follows_what_the_first_has_queued(slurm: Path, planned: Plan, tmp_path: Path) -> None:
-    from benchmark.sweep.launchers.slurm import SlurmLauncher
-
     store = Store(tmp_path / "results")
-    left = SlurmLauncher({"partition": "main", "time": "20m"}, None, 1, 0)
-    jobs = [Job(run, str(store.folder), "cpu", 1) for run in planned.runs]
-    assert next(left.launch(jobs)).kind == "started"  # then the command is gone
-    queued = _told("squeue", "--noheader", "--array", "--format=%i").split()
+    queued = _leave(planned, store)
     outcome = _sweep(planned, store)
     assert {record["status"] for record in outcome.ended.values()} == {"ok"}
     assert len(queued) == 2
     assert len(list((store.folder / "slurm").glob("queued-*.json"))) == 2, "runs were queued twice"
+
+
+@real
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_second_call_does_what_an_array_that_ended_has_left(slurm: Path, planned: Plan, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    first, second = _leave(planned, store)
+    subprocess.run(["scancel", second], check=True)
+    _wait_for(lambda: not _told("squeue", "--noheader"), slurm, 900)
+    assert len(list(store.folder.glob("runs/*/record.json"))) == 1
+    outcome = _sweep(planned, store)
+    assert len(outcome.skipped) == 1
+    assert {record["status"] for record in outcome.ended.values()} == {"ok"}
+    notes = [json.loads(note.read_text()) for note in (store.folder / "slurm").glob("queued-*.json")]
+    assert [len(note["runs"]) for note in notes] == [1], "a finished run was queued again"
+    assert {first, second}.isdisjoint(note["job"] for note in notes)
+    assert _sweep(planned, store).skipped == [run.key for run in planned.runs]
+
+
+def _leave(plan: Plan, store: Store) -> list[str]:
+    """The allocations of a command that queues two runs and is gone at the first news of them."""
+    from benchmark.sweep.launchers.slurm import SlurmLauncher
+
+    launcher = SlurmLauncher({"partition": "main", "time": "20m"}, None, 1, 0)
+    jobs = [Job(run, str(store.folder), "cpu", 1) for run in plan.runs]
+    assert next(launcher.launch(jobs)).kind == "started"
+    return sorted(_told("squeue", "--noheader", "--array", "--format=%i").split())
