@@ -177,3 +177,7 @@ def test_the_table_of_priors():
             f"{of.samples_fd_fashion_classifier:.2f}",
             f"{anchors[arm, 'reconstructions']:.2f}",
         ], arm
+    right = priors.samples_trained_accuracy
+    assert printed("right on #, # and # % of the real test images (`vq_vae`, `simvq`, `fsq`); trained on as many") == [
+        round(100 * right[arm]) for arm in ("vq_vae", "simvq", "fsq")
+    ]
