@@ -208,7 +208,7 @@ def test_nothing_shifts_while_it_loads(opened: Opened, site: Site, width: int) -
         ("mean_shift", "", {"color_scheme": "dark"}),
         ("remedies", "", {"width": 360}),
         ("generation_quickstart", "", {"color_scheme": "dark"}),
-        ("generation_quickstart", "#run=prior_simvq-K256-s0-20cedaba", {"width": 360}),
+        ("generation_quickstart", "#run=prior_simvq-K256-s0-25b78af5", {"width": 360}),
         ("quickstart", "#run=simvq-K1024-s0-50d731e8", {"color_scheme": "dark"}),
         ("index", "", {"width": 360}),
     ],

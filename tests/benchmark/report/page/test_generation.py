@@ -21,7 +21,7 @@ from benchmark.report.page.site import page_data
 from benchmark.report.priors import BITS
 
 FOLDER = Path(__file__).parents[4] / "results" / "reference" / "generation_quickstart"
-PRIOR = "prior_simvq-K256-s0-20cedaba"
+PRIOR, FSQ_PRIOR = (next(FOLDER.glob(f"runs/prior_{arm}-*")).name for arm in ("simvq", "fsq"))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_curve_ends_where_the_history_does(page: dict[str, Any]):
 
 def test_priors_that_failed_or_are_missing_are_told(copy: Path):
     _edit(copy, PRIOR, status="diverged", reason="loss is NaN", metrics={})
-    shutil.rmtree(copy / "runs" / "prior_fsq-K256-s0-8a6c1c41")
+    shutil.rmtree(copy / "runs" / FSQ_PRIOR)
     found = _section(copy)
     runs = found["runs"]
     assert dict(zip(runs["key"], runs["status"], strict=True))[PRIOR] == "diverged"
