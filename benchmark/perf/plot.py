@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from benchmark.perf.cases import OURS
 from benchmark.perf.search import ALL_PAIRS, TRAINED
 from benchmark.report.places import CODEBOOK_SIZE, Axis
-from benchmark.report.plots.base import grid_axis, legend, panels
+from benchmark.report.plots.base import grid_axis, legend, panels, wrapped
 from benchmark.report.style import RC
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -71,13 +71,15 @@ def steps_figure(frame: pd.DataFrame) -> Figure:
 def _by_group(part: pd.DataFrame, titles: dict[str, str], label: str) -> Figure:
     part = part[part["rows"] == part["rows"].max()]
     groups = list(part["group"].unique())
-    columns = min(3, len(groups))
+    rows, columns = wrapped(len(groups), 3)
     with matplotlib.rc_context(RC):
-        figure, axes = panels(-(-len(groups) // columns), columns, width=3.0, height=2.4, sharey=True)
+        figure, axes = panels(rows, columns, width=3.0, height=2.4, sharey=True)
         for index, group in enumerate(groups):
             panel = axes[index // columns][index % columns]
             _lines(panel, part[part["group"] == group], "seconds")
             panel.set_title(titles.get(group, group))
+        for unused in axes[-1][len(groups) - (rows - 1) * columns :]:
+            unused.remove()
         for row in axes:
             row[0].set_ylabel(label)
         legend(figure, _handles(part))
