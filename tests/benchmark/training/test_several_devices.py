@@ -24,7 +24,8 @@ OPTIMIZERS = get_args(Training.model_fields["optimizer"].annotation)
 MEL = {"windows": [512], "bands": [16]}
 JUDGED = {**MEL, "discriminator_width": 1, "warmup_steps": 3}
 CODEC = {"latent_dim": 4, "strides": [4, 8], "filters": 2, "decoder_width": 8, "decoder_layers": 1}
-SEANET = {**CODEC, "decoder": "seanet", "lstm_layers": 1, "causal": True}
+# Of a weight norm over one weight, whose direction has no gradient, Adam makes whole steps out of rounding errors.
+SEANET = {**CODEC, "filters": 4, "decoder": "seanet", "lstm_layers": 1, "causal": True}
 CONV = {"width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4}
 PYRAMID = {"channels": 8, "multipliers": [1, 2], "latent_dim": 4}
 PATCHES = {"perceptual_weight": 0.0, "adversarial_weight": 0.5, "discriminator_width": 4, "discriminator_layers": 1}

@@ -68,6 +68,7 @@ def test_anchors_stand_as_in_their_table(page: dict[str, Any]):
     assert [row[2] for row in anchors["rows"] if row[0] == 1] == [
         "its reconstructions",
         "samples",
+        "samples, guided",
         "single codes",
         "uniform codes",
     ]
