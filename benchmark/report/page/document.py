@@ -59,12 +59,35 @@ def page(data: dict[str, Any], library: str, index: bool) -> str:
 <div id="theme"></div></header>
 <main id="main" tabindex="-1">
 <section class="lead"><p class="suite">{_text(data["suite"])}</p><h1>{_text(data["question"])}</h1>
-<div class="answer">{answer}</div><p class="facts" id="facts"></p></section>
+<div class="answer">{answer}</div><p class="facts">{_text(facts_of(data))}</p></section>
 {asset("sections.html")}
 </main>
 <noscript><p class="notice">Charts, tables and runs need JavaScript; the answer above does not.</p></noscript>
 <script type="application/json" id="data">{script_json(data)}</script>"""
     return _document(f"{data['suite']} · codebook-bench", body, [library, script()])
+
+
+def facts_of(data: dict[str, Any]) -> str:
+    """How many arms and runs, how many did not end well, and on what terms: the line below an answer."""
+    runs = data["runs"]
+    planned = {cell[3] for cell in data["cells"] if cell[3] is not None}
+    ended = sum(runs["status"][run] == "ok" for run in planned)
+    absent = sum(cell[3] is None and cell[4] is None for cell in data["cells"])
+    older = sum(not own for own in runs["planned"])
+    parts = [_plural(len(data["arms"]), "arm"), f"{_plural(ended, 'run')} ended well"]
+    if bad := len(planned) - ended:
+        parts.append(f"{bad:,} did not end well")
+    if absent:
+        parts.append(f"{_plural(absent, 'run')} not there yet")
+    if older:
+        parts.append(f"{_plural(older, 'run')} of another protocol, in no chart")
+    if len(tokens := {one for one in data["tokens"] if one is not None}) == 1:
+        parts.append(f"N = {int(*tokens):,} test tokens")
+    return " · ".join([*parts, *filter(None, [data["protocol"]])])
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def index_page(suites: list[dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ from benchmark.report.grid import Grid
 from benchmark.report.page.again import commands
 from benchmark.report.page.content import content
 from benchmark.report.page.details import details, order
-from benchmark.report.page.document import index_page, page, script
+from benchmark.report.page.document import facts_of, index_page, page, script
 from benchmark.report.page.generation import generation, prior_order
 from benchmark.report.page.media import media
 from benchmark.report.page.plain import script_json
@@ -51,7 +51,7 @@ def write_site(folders: list[Path], out: Path, library: str, cards: dict[str, di
         name = f"{folder.name}.html"
         site.written.append(_write(out / name, page(data, library, linked)))
         site.problems.extend(data["problems"])
-        facts = _facts(data)
+        facts = facts_of(data)
         suites.append({"file": name, "facts": facts, **{key: data[key] for key in ("suite", "question", "answer")}})
     if index:
         site.written.append(_write(out / INDEX, index_page(suites)))
@@ -87,14 +87,6 @@ def page_data(folder: Path, cards: dict[str, dict[str, Any]], room: int) -> dict
         "samples": samples,
         "left_out": [*left_out, *less, *lesser, *fewer],
     }
-
-
-def _facts(data: dict[str, Any]) -> str:
-    """How many arms, places and runs, and how many of them ended well."""
-    runs = data["runs"]
-    planned = {cell[3] for cell in data["cells"] if cell[3] is not None}
-    ended = sum(runs["status"][run] == "ok" for run in planned)
-    return f"{len(data['arms']):,} arms · {len(data['places']):,} places of the grid · {ended:,} runs ended well"
 
 
 def _write(path: Path, content: str) -> Path:

@@ -28,7 +28,6 @@ function drawTheme() {
 
 function start() {
   readFragment();
-  drawFacts();
   drawNotes();
   whenever(["theme"], drawTheme);
   drawChooser();

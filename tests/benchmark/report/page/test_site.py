@@ -23,10 +23,10 @@ from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
 from benchmark.report.page.content import content
 from benchmark.report.page.details import details, order
-from benchmark.report.page.document import page, script
+from benchmark.report.page.document import facts_of, page, script
 from benchmark.report.page.media import media
 from benchmark.report.page.plain import script_json
-from benchmark.report.page.site import write_site
+from benchmark.report.page.site import page_data, write_site
 from benchmark.report.places import axes_of, place_of, places_of
 from methods.core.usage import UsageError
 
@@ -288,3 +288,13 @@ def test_json_cannot_end_its_element():
     text = script_json({"<!--": ["</script>", math.nan, math.inf, "\ud800"]})
     assert "<" not in text
     assert json.loads(text)["<!--"][:3] == ["</script>", None, "Infinity"]
+
+
+def test_the_line_below_the_answer_counts_what_is_there(synthetic: Make) -> None:
+    made = synthetic(("vq_vae", "simvq", "sq_vae"), sizes=(256,), seeds=2, artefacts=False)
+    made.record_path("vq_vae", 256, 0).unlink()
+    made.edit("simvq", 256, 0, status="failed", reason="invented", metrics={})
+    found = facts_of(page_data(made.folder, {}, 1_000))
+    assert found.startswith(
+        "3 arms · 4 runs ended well · 1 did not end well · 1 run not there yet · N = 25,600 test tokens"
+    )
