@@ -27,6 +27,19 @@ def tokenizer_of(config: dict[str, Any]) -> dict[str, Any]:
     return named if isinstance(named, dict) else {}
 
 
+_NOT_TRAINED = {
+    "measured": "it was measured from files made elsewhere",
+    "pretrained": "it evaluates a published checkpoint",
+    "init_from": "it starts from other weights",
+}
+"""By a key of a configuration."""
+
+
+def why_not_trained(config: dict[str, Any]) -> str | None:
+    """Why a run of ``config`` was not trained from the start, in words; None where it was."""
+    return next((words for key, words in _NOT_TRAINED.items() if key in config), None)
+
+
 @dataclass(frozen=True)
 class Run:
     """One trained configuration. ``config`` alone makes the key; ``dataset_options`` may hold paths.

@@ -13,7 +13,7 @@ from benchmark.data import datasets
 from benchmark.priors import PRIORS
 from benchmark.records.files import read_rows
 from benchmark.records.record import BadRecordError
-from benchmark.records.run import KEY, WEIGHTS, Run, run_key, tokenizer_of
+from benchmark.records.run import KEY, WEIGHTS, Run, run_key, tokenizer_of, why_not_trained
 from benchmark.records.store import RECORD, Store, read_whole
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher
@@ -171,16 +171,9 @@ def _check_version(key: str, name: str, recorded: dict[str, Any], here: int) -> 
 
 def _check_trained(key: str, config: dict[str, Any], but: str = "") -> None:
     """Raise a `UsageError` unless the run was trained from the start; ``but``: what stands before why that matters."""
-    if "measured" in config:
-        raise UsageError(
-            f"{key}: {but}it was measured from files made elsewhere; only what was trained can be verified"
-        )
-    if "pretrained" in config:
-        raise UsageError(f"{key}: {but}it evaluates a published checkpoint; only what was trained can be verified")
-    if "init_from" in config:
-        raise UsageError(
-            f"{key}: {but}it starts from other weights; only what was trained from the start can be verified"
-        )
+    if (why := why_not_trained(config)) is not None:
+        which = "trained from the start" if "init_from" in config else "trained"
+        raise UsageError(f"{key}: {but}{why}; only what was {which} can be verified")
 
 
 def _dataset_options(record: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

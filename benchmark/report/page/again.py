@@ -4,17 +4,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from benchmark.records.run import why_not_trained
 from benchmark.report.frame import Results
 
 _PLAIN = re.compile(r"[\w.][\w./-]*", re.ASCII)
 """What a command can name without quoting."""
-_REFUSED = {
-    "tokenizer": "A prior is not verified alone",
-    "measured": "It was measured from files made elsewhere",
-    "pretrained": "It evaluates a published checkpoint",
-    "init_from": "It starts from other weights",
-}
-"""By a key of a configuration: as `verify` refuses it."""
 
 
 def commands(results: Results) -> dict[str, str]:
@@ -37,4 +31,5 @@ def refused(records: Iterable[dict[str, Any]]) -> dict[int, str]:
 def _why(record: dict[str, Any]) -> str | None:
     if record["status"] != "ok":
         return "It did not end well, so there is nothing to verify"
-    return next((words for key, words in _REFUSED.items() if key in record["config"]), None)
+    why = why_not_trained(record["config"])
+    return None if why is None else why[0].upper() + why[1:]
