@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from methods.parts.processes import all_reduce, is_distributed, rank, sum_over_processes, world_size
+from methods.parts.processes import all_reduce, broadcast, is_distributed, rank, sum_over_processes, world_size
 
 
 def is_first() -> bool:
@@ -74,20 +74,12 @@ def average_terms(terms: Mapping[str, Tensor], own: int) -> dict[str, float]:
 
 def first_says(*flags: bool) -> list[bool]:
     """The first process's ``flags`` on all of them: what depends on a clock or a signal must not differ."""
-    if not is_distributed():
-        return list(flags)
-    told = torch.tensor(flags, dtype=torch.uint8)
-    dist.broadcast(told, src=0)
-    return [bool(flag) for flag in told.tolist()]
+    return [bool(flag) for flag in broadcast(torch.tensor(flags, dtype=torch.uint8)).tolist()]
 
 
 def one_says(value: float) -> float:
     """The first process's ``value`` on all of them: on a GPU the same sum may differ in its last digits."""
-    if not is_distributed():
-        return value
-    told = torch.tensor([value], dtype=torch.float64)
-    dist.broadcast(told, src=0)
-    return float(told.item())
+    return float(broadcast(torch.tensor(value, dtype=torch.float64)))
 
 
 def all_say(flag: bool) -> bool:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset, Labels, evenly
+from benchmark.data.parts import idx
 from benchmark.data.parts.debian import unpack_package
-from benchmark.data.parts.idx import read_idx
 from benchmark.data.parts.sources import download, obtain
 
 NAME = "fashion_mnist"
@@ -78,14 +78,12 @@ def labels(test_items: int | None = None) -> Labels:
 
 def read(folder: Path) -> tuple[Tensor, Tensor]:
     """Training and test images uint8 ``[N, 1, H, W]`` in ``folder``; UnavailableError if missing or damaged."""
-    train, test = (read_idx(folder, name, sha256, LAYOUTS) for name, sha256 in CHECKSUMS.items())
-    return train.unsqueeze(1), test.unsqueeze(1)
+    return idx.read_images(folder, CHECKSUMS, LAYOUTS)
 
 
 def read_labels(folder: Path) -> tuple[Tensor, Tensor]:
     """Training and test labels int64 ``[N]`` in ``folder``; UnavailableError if missing or damaged."""
-    train, test = (read_idx(folder, name, sha256, LAYOUTS) for name, sha256 in LABEL_CHECKSUMS.items())
-    return train.long(), test.long()
+    return idx.read_labels(folder, LABEL_CHECKSUMS, LAYOUTS)
 
 
 def fetch_official(folder: Path) -> None:

@@ -1,12 +1,13 @@
 """What priors with causal attention share: the layers of x-transformers, what stands first, places, sampling."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.priors.base import Prior, check_dropout, check_layers, repeated
+from benchmark.priors.base import Prior, begin_uniform, check_dropout, check_layers, repeated
 from methods.core.usage import UsageError
 
 
@@ -58,6 +59,15 @@ class CausalPrior(Prior):
         self.first = nn.Embedding(self.told, width)
         self.axes = nn.ModuleList(nn.Embedding(side, width) for side in self.positions)
         self.layers = decoder(width, layers, heads, dropout)
+
+    def _begin(self, codes: Iterable[nn.Module], heads: Iterable[nn.Module]) -> None:
+        """Small embeddings of ``codes``, class and places, and a softmax that knows nothing yet behind each head."""
+        for table in (*codes, self.first, *self.axes):
+            assert isinstance(table, nn.Embedding)
+            nn.init.normal_(table.weight, std=0.02)
+        for head in heads:
+            assert isinstance(head, nn.Linear)
+            begin_uniform(head)
 
     def _embed(self, codes: Tensor) -> Tensor:
         """``[..., width]`` of joint codes ``[...]``."""

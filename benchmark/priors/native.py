@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.priors.base import begin_uniform, repeated
+from benchmark.priors.base import repeated
 from benchmark.priors.causal import CausalPrior, check_decoder, decoder, forwarded
 from benchmark.priors.joint_codes import digits_of, number_of
 
@@ -62,12 +62,7 @@ class NativePrior(CausalPrior):
         self.to_depth = nn.Linear(width, depth_width)
         self.over_depth = decoder(depth_width, depth_layers, depth_heads, dropout)
         self.head = nn.ModuleList(nn.Linear(depth_width, size) for size in digits)
-        for table in (*self.codes, self.first, *self.axes):
-            assert isinstance(table, nn.Embedding)
-            nn.init.normal_(table.weight, std=0.02)
-        for head in self.head:
-            assert isinstance(head, nn.Linear)
-            begin_uniform(head)
+        self._begin(self.codes, self.head)
 
     @classmethod
     def check(cls, **options: Any) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.priors.base import begin_uniform
 from benchmark.priors.causal import CausalPrior, check_decoder
 
 
@@ -44,10 +43,7 @@ class TransformerPrior(CausalPrior):
         self.codes = nn.Embedding(codebook_size, width)
         self._build(width, layers, heads, dropout)
         self.head = nn.Linear(width, codebook_size)
-        for table in (self.codes, self.first, *self.axes):
-            assert isinstance(table, nn.Embedding)
-            nn.init.normal_(table.weight, std=0.02)
-        begin_uniform(self.head)
+        self._begin([self.codes], [self.head])
 
     @classmethod
     def check(cls, **options: Any) -> None:

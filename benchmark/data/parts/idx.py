@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,18 @@ import torch
 from torch import Tensor
 
 from benchmark.data.parts.sources import UnavailableError
+
+
+def read_images(folder: Path, checksums: Mapping[str, str], layouts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Training and test images uint8 ``[N, 1, H, W]``; ``checksums``: of the two files, see `read_idx`."""
+    train, test = (read_idx(folder, name, sha256, layouts) for name, sha256 in checksums.items())
+    return train.unsqueeze(1), test.unsqueeze(1)
+
+
+def read_labels(folder: Path, checksums: Mapping[str, str], layouts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Training and test labels int64 ``[N]``; ``checksums``: of the two files, see `read_idx`."""
+    train, test = (read_idx(folder, name, sha256, layouts) for name, sha256 in checksums.items())
+    return train.long(), test.long()
 
 
 def read_idx(folder: Path, name: str, sha256: str, layouts: Sequence[str]) -> Tensor:
