@@ -120,7 +120,7 @@ def test_priors_have_a_section_and_open(opened: Opened, site: Site) -> None:
         key = dialog.locator("h2").inner_text()
         assert key.startswith("prior_")
         assert dialog.locator("[data-metric='nll']").inner_text() == f"{summary.loc[key, 'nll']:.3f} bits/position"
-        assert dialog.locator(".again code").inner_text() == "make bench SUITE=generation_quickstart RESULTS=again"
+        assert dialog.locator(".again code").first.inner_text() == f"make verify RUN={key}"
         record = json.loads((REFERENCE / "generation_quickstart" / "runs" / key / "record.json").read_text())
         tokenizer = record["provenance"]["tokenizer"]
         dialog.get_by_role("button", name="its tokenizer").click()
