@@ -83,7 +83,6 @@ def replayed(runs: Sequence[Timed], at_a_time: int) -> list[tuple[float, float, 
     ("suite", "commit"),
     [
         ("codebook_scaling", "180c3"),  # sizes of which the last takes as long as all before it
-        ("residual_depth", "43850"),
         ("remedies", "52eb2"),  # the dearest arms last, eight times as dear as most
         ("clustering_latents", "53845"),
         ("latent_dimension", "43850"),
