@@ -89,6 +89,13 @@ class TestTrainingLength:
             *sorted(round(100 * usage) for usage in plain),
         ]
 
+    def test_a_collapse_in_disguise(self):
+        text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+        seeds = runs("training_length").query("arm == 'simvq' and `training.steps` == 1000")
+        worst = seeds.loc[seeds.perplexity.idxmin()]
+        assert f"uses {100 * worst.usage:.0f} % of 1,024 codewords at a perplexity of {worst.perplexity:.0f}" in text
+        assert 0.3 < 1 - worst.usage_tenth_train < 0.4
+
     def test_what_is_no_longer_said(self, means):
         long = means.xs(16000, level=1)
         assert printed("Too short a training: # and # % after 16,000 steps") == [
