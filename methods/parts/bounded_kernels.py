@@ -18,6 +18,8 @@ from methods.core.cache import cache_folder
 config: Any = numba.config
 njit: Any = numba.njit
 _intrinsic: Any = intrinsic  # its types know nothing of the context that it supplies
+carray: Any = numba.carray
+f4, f8, i4, i8, b1 = np.float32, np.float64, np.int32, np.int64, np.bool_
 Array = np.ndarray
 SUPER = 16
 """Blocks under one larger box."""
@@ -33,18 +35,16 @@ _TINY = np.float32(1e-37)
 """More than what squares lose to underflow."""
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """``function`` compiled at its first call, or read from the cache folder where that can be written."""
-    dispatcher = njit(nogil=True, fastmath=_SUMS)(function)
+def _for_threads(function: Callable[..., Any]) -> Any:
+    """``function`` of a table (`threads.table`) as C calls it, compiled now, or read from the cache folder."""
     own = config.CACHE_DIR
     try:
         config.CACHE_DIR = own or str(cache_folder() / "numba")
-        dispatcher.enable_caching()
+        return numba.cfunc(types.void(types.voidptr), cache=True, fastmath=_SUMS)(function)
     except (RuntimeError, OSError):  # no folder can be written: every process compiles for itself
-        pass
+        return numba.cfunc(types.void(types.voidptr), fastmath=_SUMS)(function)
     finally:
         config.CACHE_DIR = own
-    return dispatcher
 
 
 _part = njit(nogil=True, fastmath=_SUMS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -69,6 +69,30 @@ def _prefetch(typing: Any, rows: Any, k: Any, d: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(rows, types.intp, types.intp), generate
+
+
+@_intrinsic
+def _take(typing: Any, todo: Any, part: Any) -> Any:
+    """Add ``part`` to ``todo [1]``, which threads share, and return what was there before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_type = signature.args[0]
+        array = context.make_array(array_type)(context, builder, arguments[0])
+        first = [context.get_constant(types.intp, 0)]
+        at = cgutils.get_item_pointer(context, builder, array_type, array, first, wraparound=False)
+        return builder.atomic_rmw("add", at, arguments[1], "monotonic")
+
+    return types.int64(todo, types.int64), generate
+
+
+@_intrinsic
+def _address(typing: Any, number: Any) -> Any:
+    """The memory at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(number), generate
 
 
 @_part
@@ -106,86 +130,89 @@ def _coordinates(rows: Array, k: int, centre: Array, basis: Array, scale: float,
     return math.sqrt(squares) * scale
 
 
-@_compiled
-def lay_out(
-    codewords: Array,
-    order: Array,
-    centre: Array,
-    basis: Array,
-    scale: float,
-    first: int,
-    last: int,
-    points: Array,
-    low: Array,
-    high: Array,
-    super_low: Array,
-    super_high: Array,
-    reach: Array,
-    super_reach: Array,
-    here: Array,
-    far: float,
-    jumped: Array,
-) -> None:
+@_for_threads
+def lay_out(pointer: Any) -> None:
     """Coordinates ``points [blocks, R, B]`` of codewords in ``order [blocks, B]``, and boxes around them.
 
     ``low``, ``high [supers, R, SUPER]``: of each block; ``reach [supers, SUPER]``: its greatest length. ``super_low``,
-    ``super_high [1, R, supers]`` and ``super_reach [supers]``: of each group of blocks, from ``first`` to ``last``.
+    ``super_high [1, R, supers]`` and ``super_reach [supers]``: of each group of blocks, taken from ``todo``.
     A place without a codeword, or with one that is not finite, is infinitely far away and outside the box. So is, for
     now, one that has ``jumped [blocks, B]``: unless ``far`` is inf, the square of its way from what ``points`` held
-    exceeds it. ``here [3, R]`` is scratch.
+    exceeds it.
     """
-    size = basis.shape[0]
-    for s in range(first, last):
-        for q in range(SUPER):
-            block = s * SUPER + q
-            for d in range(size):
-                here[1, d] = np.inf
-                here[2, d] = -np.inf
-            farthest = 0.0
-            for j in range(order.shape[1] if block < order.shape[0] else 0):
-                jumped[block, j] = False
-                length = np.inf
-                ahead = block * order.shape[1] + j + _AHEAD
-                if ahead < order.size:
-                    following = order[ahead // order.shape[1], ahead % order.shape[1]]
-                    if following >= 0:
-                        for d in range(0, codewords.shape[1], LANES):
-                            _prefetch(codewords, following, d)
-                if order[block, j] >= 0:
-                    length = _coordinates(codewords, order[block, j], centre, basis, scale, here, 0)
-                if length < np.inf:
-                    jump = 0.0
-                    if far < np.inf:
+    t = carray(pointer, (14, 4), i8)
+    codewords = carray(_address(t[0, 0]), (t[0, 1], t[0, 2]), f4)
+    order = carray(_address(t[1, 0]), (t[1, 1], t[1, 2]), i4)
+    centre = carray(_address(t[2, 0]), (t[2, 1],), f8)
+    basis = carray(_address(t[3, 0]), (t[3, 1], t[3, 2]), f8)
+    points = carray(_address(t[4, 0]), (t[4, 1], t[4, 2], t[4, 3]), f4)
+    low = carray(_address(t[5, 0]), (t[5, 1], t[5, 2], t[5, 3]), f4)
+    high = carray(_address(t[6, 0]), (t[6, 1], t[6, 2], t[6, 3]), f4)
+    super_low = carray(_address(t[7, 0]), (t[7, 1], t[7, 2], t[7, 3]), f4)
+    super_high = carray(_address(t[8, 0]), (t[8, 1], t[8, 2], t[8, 3]), f4)
+    reach = carray(_address(t[9, 0]), (t[9, 1], t[9, 2]), f4)
+    super_reach = carray(_address(t[10, 0]), (t[10, 1],), f4)
+    jumped = carray(_address(t[11, 0]), (t[11, 1], t[11, 2]), b1)
+    scale_and_far = carray(_address(t[12, 0]), (t[12, 1],), f8)
+    todo = carray(_address(t[13, 0]), (t[13, 1],), i8)
+    size, part = basis.shape[0], todo[1]
+    scale, far = scale_and_far[0], scale_and_far[1]
+    here = np.empty((3, size), np.float32)
+    first = _take(todo, part)
+    while first < super_reach.shape[0]:
+        last = min(first + part, super_reach.shape[0])
+        for s in range(first, last):
+            for q in range(SUPER):
+                block = s * SUPER + q
+                for d in range(size):
+                    here[1, d] = np.inf
+                    here[2, d] = -np.inf
+                farthest = 0.0
+                for j in range(order.shape[1] if block < order.shape[0] else 0):
+                    jumped[block, j] = False
+                    length = np.inf
+                    ahead = block * order.shape[1] + j + _AHEAD
+                    if ahead < order.size:
+                        following = order[ahead // order.shape[1], ahead % order.shape[1]]
+                        if following >= 0:
+                            for d in range(0, codewords.shape[1], LANES):
+                                _prefetch(codewords, following, d)
+                    if order[block, j] >= 0:
+                        length = _coordinates(codewords, order[block, j], centre, basis, scale, here, 0)
+                    if length < np.inf:
+                        jump = 0.0
+                        if far < np.inf:
+                            for d in range(size):
+                                step = here[0, d] - points[block, d, j]
+                                jump += step * step
+                        jumped[block, j] = jump > far
+                    if length < np.inf and not jumped[block, j]:
+                        farthest = length if length > farthest else farthest
                         for d in range(size):
-                            step = here[0, d] - points[block, d, j]
-                            jump += step * step
-                    jumped[block, j] = jump > far
-                if length < np.inf and not jumped[block, j]:
-                    farthest = length if length > farthest else farthest
-                    for d in range(size):
-                        points[block, d, j] = here[0, d]
-                    for d in range(size):
-                        here[1, d] = here[0, d] if here[0, d] < here[1, d] else here[1, d]
-                        here[2, d] = here[0, d] if here[0, d] > here[2, d] else here[2, d]
-                else:
-                    for d in range(size):
-                        points[block, d, j] = np.inf
-            reach[s, q] = farthest
+                            points[block, d, j] = here[0, d]
+                        for d in range(size):
+                            here[1, d] = here[0, d] if here[0, d] < here[1, d] else here[1, d]
+                            here[2, d] = here[0, d] if here[0, d] > here[2, d] else here[2, d]
+                    else:
+                        for d in range(size):
+                            points[block, d, j] = np.inf
+                reach[s, q] = farthest
+                for d in range(size):
+                    low[s, d, q] = here[1, d]
+                    high[s, d, q] = here[2, d]
+            super_reach[s] = 0.0
             for d in range(size):
-                low[s, d, q] = here[1, d]
-                high[s, d, q] = here[2, d]
-        super_reach[s] = 0.0
-        for d in range(size):
-            super_low[0, d, s] = np.inf
-            super_high[0, d, s] = -np.inf
-        for q in range(SUPER):
-            if reach[s, q] > super_reach[s]:
-                super_reach[s] = reach[s, q]
-            for d in range(size):
-                if low[s, d, q] < super_low[0, d, s]:
-                    super_low[0, d, s] = low[s, d, q]
-                if high[s, d, q] > super_high[0, d, s]:
-                    super_high[0, d, s] = high[s, d, q]
+                super_low[0, d, s] = np.inf
+                super_high[0, d, s] = -np.inf
+            for q in range(SUPER):
+                if reach[s, q] > super_reach[s]:
+                    super_reach[s] = reach[s, q]
+                for d in range(size):
+                    if low[s, d, q] < super_low[0, d, s]:
+                        super_low[0, d, s] = low[s, d, q]
+                    if high[s, d, q] > super_high[0, d, s]:
+                        super_high[0, d, s] = high[s, d, q]
+        first = _take(todo, part)
 
 
 @_ordered
@@ -250,130 +277,138 @@ def _distance(latents: Array, n: int, codewords: Array, k: int) -> float:
     return total
 
 
-@_compiled
-def locate(
-    latents: Array,
-    centre: Array,
-    basis: Array,
-    scale: float,
-    first: int,
-    last: int,
-    low: Array,
-    high: Array,
-    super_low: Array,
-    super_high: Array,
-    places: Array,
-    lengths: Array,
-    home: Array,
-    super_gaps: Array,
-    gaps: Array,
-) -> None:
-    """Coordinates ``places [N, R]`` and ``lengths [N]`` of latents ``first`` to ``last``, and the nearest block."""
-    for n in range(first, last):
-        lengths[n] = _coordinates(latents, n, centre, basis, scale, places, n)
-        _gaps(places, n, super_low, super_high, 0, super_gaps)
-        s = _least(super_gaps)
-        _gaps(places, n, low, high, s, gaps)
-        home[n] = s * SUPER + _least(gaps)
+@_for_threads
+def locate(pointer: Any) -> None:
+    """Coordinates ``places [N, R]`` and ``lengths [N]`` of the latents, taken from ``todo``, and the nearest block."""
+    t = carray(pointer, (12, 4), i8)
+    latents = carray(_address(t[0, 0]), (t[0, 1], t[0, 2]), f4)
+    centre = carray(_address(t[1, 0]), (t[1, 1],), f8)
+    basis = carray(_address(t[2, 0]), (t[2, 1], t[2, 2]), f8)
+    low = carray(_address(t[3, 0]), (t[3, 1], t[3, 2], t[3, 3]), f4)
+    high = carray(_address(t[4, 0]), (t[4, 1], t[4, 2], t[4, 3]), f4)
+    super_low = carray(_address(t[5, 0]), (t[5, 1], t[5, 2], t[5, 3]), f4)
+    super_high = carray(_address(t[6, 0]), (t[6, 1], t[6, 2], t[6, 3]), f4)
+    places = carray(_address(t[7, 0]), (t[7, 1], t[7, 2]), f4)
+    lengths = carray(_address(t[8, 0]), (t[8, 1],), f4)
+    home = carray(_address(t[9, 0]), (t[9, 1],), i4)
+    scale = carray(_address(t[10, 0]), (t[10, 1],), f8)
+    todo = carray(_address(t[11, 0]), (t[11, 1],), i8)
+    super_gaps, gaps = np.empty(super_low.shape[2], np.float32), np.empty(SUPER, np.float32)
+    part = todo[1]
+    first = _take(todo, part)
+    while first < latents.shape[0]:
+        last = min(first + part, latents.shape[0])
+        for n in range(first, last):
+            lengths[n] = _coordinates(latents, n, centre, basis, scale[0], places, n)
+            _gaps(places, n, super_low, super_high, 0, super_gaps)
+            s = _least(super_gaps)
+            _gaps(places, n, low, high, s, gaps)
+            home[n] = s * SUPER + _least(gaps)
+        first = _take(todo, part)
 
 
-@_compiled
-def search(
-    latents: Array,
-    codewords: Array,
-    order: Array,
-    points: Array,
-    low: Array,
-    high: Array,
-    super_low: Array,
-    super_high: Array,
-    reach: Array,
-    super_reach: Array,
-    places: Array,
-    lengths: Array,
-    turn: Array,
-    home: Array,
-    first: int,
-    last: int,
-    scale: float,
-    slack: float,
-    codes: Array,
-    super_gaps: Array,
-    gaps: Array,
-    bounds: Array,
-    queue: Array,
-    queued_gaps: Array,
-) -> tuple[int, int]:
-    """``codes`` of the latents ``turn[first:last]``; returns how many blocks and codewords it looked at.
+@_for_threads
+def search(pointer: Any) -> None:
+    """``codes`` of the latents ``turn``, taken from ``todo``; adds to ``work [2]`` how many blocks and codewords
+    it looked at.
 
     Neighbours in ``turn`` should be neighbours in space: each starts from the code of the one before it.
     """
+    t = carray(pointer, (18, 4), i8)
+    latents = carray(_address(t[0, 0]), (t[0, 1], t[0, 2]), f4)
+    codewords = carray(_address(t[1, 0]), (t[1, 1], t[1, 2]), f4)
+    order = carray(_address(t[2, 0]), (t[2, 1], t[2, 2]), i4)
+    points = carray(_address(t[3, 0]), (t[3, 1], t[3, 2], t[3, 3]), f4)
+    low = carray(_address(t[4, 0]), (t[4, 1], t[4, 2], t[4, 3]), f4)
+    high = carray(_address(t[5, 0]), (t[5, 1], t[5, 2], t[5, 3]), f4)
+    super_low = carray(_address(t[6, 0]), (t[6, 1], t[6, 2], t[6, 3]), f4)
+    super_high = carray(_address(t[7, 0]), (t[7, 1], t[7, 2], t[7, 3]), f4)
+    reach = carray(_address(t[8, 0]), (t[8, 1], t[8, 2]), f4)
+    super_reach = carray(_address(t[9, 0]), (t[9, 1],), f4)
+    places = carray(_address(t[10, 0]), (t[10, 1], t[10, 2]), f4)
+    lengths = carray(_address(t[11, 0]), (t[11, 1],), f4)
+    turn = carray(_address(t[12, 0]), (t[12, 1],), i8)
+    home = carray(_address(t[13, 0]), (t[13, 1],), i4)
+    codes = carray(_address(t[14, 0]), (t[14, 1],), i8)
+    work = carray(_address(t[15, 0]), (t[15, 1],), i8)
+    scale_and_slack = carray(_address(t[16, 0]), (t[16, 1],), f8)
+    todo = carray(_address(t[17, 0]), (t[17, 1],), i8)
     blocks, supers, coordinates = order.shape[0], super_low.shape[2], places.shape[1]
+    scale, slack, part = scale_and_slack[0], scale_and_slack[1], todo[1]
     grown = 1.0 + (coordinates + 8) * 2.0**-23
-    previous, scanned, compared = 0, 0, 0
-    for i in range(first, last):
-        n = turn[i]
-        length = lengths[n]
-        codes[n] = 0
-        if not length < np.inf:
-            continue
-        # Two guesses set the limit only; whatever is returned comes from the one comparison below, so that no
-        # rounding depends on where the search began.
-        limit = _distance(latents, n, codewords, previous)
-        if not limit < np.inf:
-            limit = np.inf
-        _bounds(places, n, points, home[n], 0, coordinates, bounds)
-        at = _least(bounds)
-        if order[home[n], at] >= 0:
-            guess = _distance(latents, n, codewords, order[home[n], at])
-            if guess < limit:
-                limit = guess
-        limit *= _ROUNDING
-        root = math.sqrt(limit) * scale
-        queue[0], queued_gaps[0], queued = home[n], 0.0, 1
-        _gaps(places, n, super_low, super_high, 0, super_gaps)
-        for s in range(supers):
-            allowed = root + slack * (length + super_reach[s])
-            threshold = np.float32(allowed * allowed * grown) + _TINY
-            if super_gaps[s] > threshold:
+    super_gaps, gaps = np.empty(supers, np.float32), np.empty(SUPER, np.float32)
+    bounds = np.empty(order.shape[1], np.float32)
+    queue, queued_gaps = np.empty(blocks, np.int32), np.empty(blocks, np.float32)
+    scanned, compared = 0, 0
+    first = _take(todo, part)
+    while first < turn.shape[0]:
+        last = min(first + part, turn.shape[0])
+        previous = 0  # whatever part this thread had before, so that the work does not depend on who does it
+        for i in range(first, last):
+            n = turn[i]
+            length = lengths[n]
+            codes[n] = 0
+            if not length < np.inf:
                 continue
-            _gaps(places, n, low, high, s, gaps)
-            for q in range(SUPER):
-                block = s * SUPER + q
-                if not gaps[q] > threshold and block < blocks and block != home[n]:
-                    queue[queued], queued_gaps[queued] = block, gaps[q]
-                    queued += 1
-        best, code = np.inf, -1
-        for at in range(queued):
-            block = queue[at]
-            extent = slack * (length + reach[block // SUPER, block % SUPER])
-            threshold = np.float32((root + extent) * (root + extent) * grown) + _TINY
-            if queued_gaps[at] > threshold:
-                continue
-            scanned += 1
-            if at > 0:
-                _bounds(places, n, points, block, 0, 8, bounds)
-                if coordinates > 8:
-                    if _hits(bounds, 0, bounds.shape[0], threshold) == 0:
-                        continue
-                    _bounds(places, n, points, block, 8, coordinates, bounds)
-            for lane in range(0, bounds.shape[0], LANES):
-                if _hits(bounds, lane, lane + LANES, threshold) == 0:
+            # Two guesses set the limit only; whatever is returned comes from the one comparison below, so that no
+            # rounding depends on where the search began.
+            limit = _distance(latents, n, codewords, previous)
+            if not limit < np.inf:
+                limit = np.inf
+            _bounds(places, n, points, home[n], 0, coordinates, bounds)
+            at = _least(bounds)
+            if order[home[n], at] >= 0:
+                guess = _distance(latents, n, codewords, order[home[n], at])
+                if guess < limit:
+                    limit = guess
+            limit *= _ROUNDING
+            root = math.sqrt(limit) * scale
+            queue[0], queued_gaps[0], queued = home[n], 0.0, 1
+            _gaps(places, n, super_low, super_high, 0, super_gaps)
+            for s in range(supers):
+                allowed = root + slack * (length + super_reach[s])
+                threshold = np.float32(allowed * allowed * grown) + _TINY
+                if super_gaps[s] > threshold:
                     continue
-                for j in range(lane, lane + LANES):
-                    if bounds[j] > threshold:
+                _gaps(places, n, low, high, s, gaps)
+                for q in range(SUPER):
+                    block = s * SUPER + q
+                    if not gaps[q] > threshold and block < blocks and block != home[n]:
+                        queue[queued], queued_gaps[queued] = block, gaps[q]
+                        queued += 1
+            best, code = np.inf, -1
+            for at in range(queued):
+                block = queue[at]
+                extent = slack * (length + reach[block // SUPER, block % SUPER])
+                threshold = np.float32((root + extent) * (root + extent) * grown) + _TINY
+                if queued_gaps[at] > threshold:
+                    continue
+                scanned += 1
+                if at > 0:
+                    _bounds(places, n, points, block, 0, 8, bounds)
+                    if coordinates > 8:
+                        if _hits(bounds, 0, bounds.shape[0], threshold) == 0:
+                            continue
+                        _bounds(places, n, points, block, 8, coordinates, bounds)
+                for lane in range(0, bounds.shape[0], LANES):
+                    if _hits(bounds, lane, lane + LANES, threshold) == 0:
                         continue
-                    k = order[block, j]
-                    if k >= 0:
-                        compared += 1
-                        distance = _distance(latents, n, codewords, k)
-                        if distance < best or (distance == best and k < code):
-                            best, code = distance, k
-                            if best * _ROUNDING < limit:
-                                limit = best * _ROUNDING
-                                root = math.sqrt(limit) * scale
-                                threshold = np.float32((root + extent) * (root + extent) * grown) + _TINY
-        if code >= 0:
-            codes[n] = code
-            previous = code
-    return scanned, compared
+                    for j in range(lane, lane + LANES):
+                        if bounds[j] > threshold:
+                            continue
+                        k = order[block, j]
+                        if k >= 0:
+                            compared += 1
+                            distance = _distance(latents, n, codewords, k)
+                            if distance < best or (distance == best and k < code):
+                                best, code = distance, k
+                                if best * _ROUNDING < limit:
+                                    limit = best * _ROUNDING
+                                    root = math.sqrt(limit) * scale
+                                    threshold = np.float32((root + extent) * (root + extent) * grown) + _TINY
+            if code >= 0:
+                codes[n] = code
+                previous = code
+        first = _take(todo, part)
+    _take(work[:1], scanned)
+    _take(work[1:], compared)

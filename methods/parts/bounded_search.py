@@ -18,14 +18,11 @@ of at most 1 + 2 (r + 8) u. The kernel widens what it compares with by both, and
 the rows as they are. So the code is that of the least distance in fp64, of equal ones the lowest.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +39,8 @@ from methods.parts.bounded_survey import (
     ranks,
     survey,
 )
-from methods.parts.codeword_blocks import Blocks, Share
+from methods.parts.codeword_blocks import Blocks
+from methods.parts.threads import share
 
 _FEWEST_PAIRS = 1 << 22
 """Latents x codewords below which even looking at a sample would be felt."""
@@ -75,17 +73,17 @@ class SearchMemory:
         """How it is copied."""
         return SearchMemory, ()
 
-    def take(self, codewords: np.ndarray, found: Survey, kernels: ModuleType, share: Share) -> Blocks:
+    def take(self, codewords: np.ndarray, found: Survey, kernels: ModuleType) -> Blocks:
         """Blocks of ``codewords [K, D]`` as they now are; until they are given `back` there are none to take."""
         blocks, self._blocks = self._blocks, None
         followed, self._followed = self._followed, codewords.ctypes.data == self._unchanging
         if blocks is not None and (blocks.size, len(blocks.frame.centre)) == codewords.shape:
-            if (followed and self._followed) or blocks.follow(codewords, share):
+            if (followed and self._followed) or blocks.follow(codewords):
                 return blocks
             self._spare = True
         rank = max(found.rank, self._rank if self._raised else 0)
         blocks = Blocks(codewords, found.frame(rank), self._spare, kernels)
-        blocks.follow(codewords, share)
+        blocks.follow(codewords)
         return blocks
 
     def back(self, blocks: Blocks, looked_at: int, compared: int) -> None:
@@ -133,56 +131,19 @@ def search_bounded(
     )
 
 
-@contextmanager
-def _workers(threads: int) -> Iterator[Share]:
-    """Work shared by as many threads, this one among them."""
-
-    def share(task: Callable[[int, int], Any], count: int, least: int) -> list[Any]:
-        parts = max(1, min(4 * threads if threads > 1 else 1, count // least))
-        edges = [count * part // parts for part in range(parts + 1)]
-        left, results = iter(list(pairwise(edges))), []
-
-        def work() -> None:
-            for first, last in left:
-                results.append(task(first, last))
-
-        others = [pool.submit(work) for _ in range(min(threads, parts) - 1)]
-        work()
-        for other in others:
-            other.result()
-        return results
-
-    with ThreadPoolExecutor(max(1, threads - 1)) as pool:  # starts no thread before it has work
-        yield share
-
-
 def _search(latents: np.ndarray, codewords: np.ndarray, found: Survey, memory: SearchMemory) -> Tensor:
     kernels = _kernels()
     assert kernels is not None
     rows, dim = latents.shape
     lengths, home, codes = np.empty(rows, np.float32), np.empty(rows, np.int32), np.empty(rows, np.int64)
     slack = 4 * (dim * 2.0**-53) ** 0.5 + 2.0**-22
-    with _workers(torch.get_num_threads()) as share:
-        blocks = memory.take(codewords, found, kernels, share)
-        frame, order = blocks.frame, blocks.order
-        places = np.empty((rows, frame.rank + 1), np.float32)
-
-        def gaps() -> tuple[np.ndarray, np.ndarray]:
-            return np.empty(blocks.supers, np.float32), np.empty(kernels.SUPER, np.float32)
-
-        def locate(first: int, last: int) -> None:
-            kernels.locate(latents, *frame.parts, first, last, *blocks.boxes, places, lengths, home, *gaps())
-
-        def search(first: int, last: int) -> tuple[int, int]:
-            state = (latents, codewords, order, blocks.points, *blocks.boxes, blocks.reach, blocks.super_reach)
-            queue = (np.empty(len(order), np.int32), np.empty(len(order), np.float32))
-            scratch = (*gaps(), np.empty(order.shape[1], np.float32), *queue)
-            mine = (places, lengths, turn, home, first, last, frame.scale, slack, codes)
-            work: tuple[int, int] = kernels.search(*state, *mine, *scratch)
-            return work
-
-        share(locate, rows, 512)
-        turn = np.argsort(home.astype(np.uint16) if len(order) < 1 << 16 else home, kind="stable")
-        work = share(search, rows, 256)
-    memory.back(blocks, sum(looked_at for looked_at, _ in work), sum(compared for _, compared in work))
+    blocks = memory.take(codewords, found, kernels)
+    frame, order = blocks.frame, blocks.order
+    places, work = np.empty((rows, frame.rank + 1), np.float32), np.zeros(2, np.int64)
+    blocks.locate(latents, places, lengths, home)
+    turn = np.argsort(home.astype(np.uint16) if len(order) < 1 << 16 else home, kind="stable")
+    state = (latents, codewords, order, blocks.points, *blocks.boxes, blocks.reach, blocks.super_reach)
+    mine = (places, lengths, turn, home, codes, work, np.array([frame.scale, slack]))
+    share(kernels.search, (*state, *mine), rows, 64)
+    memory.back(blocks, *work.tolist())
     return torch.from_numpy(codes)

@@ -1,18 +1,15 @@
 """Codewords in blocks of neighbours with boxes around them, kept from search to search while the codewords move."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
 
 from methods.parts.kd_order import kd_order
+from methods.parts.threads import share
 
-Share = Callable[[Callable[[int, int], Any], int, int], list[Any]]
-"""``share(task, count, least)``: results of ``task(first, last)`` over parts of ``range(count)``, none too small."""
 BLOCK = 64
 """Codewords in a block at most, when they are put in order."""
 _SPARE = 16
@@ -33,11 +30,6 @@ class Frame:
     def rank(self) -> int:
         """Directions r."""
         return len(self.basis) - 1
-
-    @property
-    def parts(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """As the kernels take it."""
-        return self.centre, self.basis, self.scale
 
 
 class Blocks:
@@ -71,16 +63,18 @@ class Blocks:
         """Boxes around boxes."""
         return len(self.super_reach)
 
-    def follow(self, codewords: np.ndarray, share: Share) -> bool:
+    def follow(self, codewords: np.ndarray) -> bool:
         """Take the coordinates of ``codewords [K, D]`` as they now are; False where they no longer suit the order."""
 
-        def lay_out(first: int, last: int) -> None:
-            here = np.empty((3, self.frame.rank + 1), np.float32)
-            reach = (self.reach, self.super_reach)
-            state = (self.points, *self.boxes, *reach, here, self._far, self._jumped)
-            self.kernels.lay_out(codewords, self.order, *self.frame.parts, first, last, *state)
-
-        share(lay_out, self.supers, 16)
+        frame = self.frame
+        reach = (self.reach, self.super_reach)
+        state = (self.points, *self.boxes, *reach, self._jumped, np.array([frame.scale, self._far]))
+        share(
+            self.kernels.lay_out,
+            (codewords, self.order, frame.centre, frame.basis, *state),
+            self.supers,
+            4,
+        )
         if self._far == math.inf:
             with np.errstate(over="ignore", invalid="ignore"):
                 widths = np.square(self.high - self.low).sum(1)
@@ -97,15 +91,18 @@ class Blocks:
         self._place(movers, codewords)
         return True
 
+    def locate(self, rows: np.ndarray, places: np.ndarray, lengths: np.ndarray, home: np.ndarray) -> None:
+        """Fill in coordinates ``places [N, r + 1]``, ``lengths [N]`` and the nearest block of ``rows [N, D]``."""
+        frame = self.frame
+        found = (places, lengths, home, np.array([frame.scale]))
+        share(self.kernels.locate, (rows, frame.centre, frame.basis, *self.boxes, *found), len(rows), 128)
+
     def _place(self, movers: np.ndarray, codewords: np.ndarray) -> None:
         """Put codewords into free places of the blocks they are now nearest to, or wherever there are some."""
         count, coordinates = len(movers), self.frame.rank + 1
         points, lengths = np.empty((count, coordinates), np.float32), np.empty(count, np.float32)
         home = np.empty(count, np.int32)
-        scratch = (np.empty(self.supers, np.float32), np.empty(self.kernels.SUPER, np.float32))
-        self.kernels.locate(
-            codewords[movers], *self.frame.parts, 0, count, *self.boxes, points, lengths, home, *scratch
-        )
+        self.locate(codewords[movers], points, lengths, home)
         by_home = home.argsort(kind="stable")
         homes, begin, index = np.unique(home[by_home], return_index=True, return_inverse=True)
         turn = np.arange(count) - begin[index]  # first, second, ... to the same block
