@@ -34,7 +34,7 @@ _PRELOAD = [
 
 
 def pytest_configure() -> None:
-    """Look for cycles rarely, and not at all among what is imported and collected: it lives to the end. A tenth less CPU."""
+    """Look for cycles rarely, and not at all among what is imported and collected, which lives to the end."""
     gc.disable()
 
 
