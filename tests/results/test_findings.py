@@ -134,6 +134,35 @@ def test_every_cell_of_the_clustering_table():
             assert cell == f"{above:+.1f} %; {100 * mean.usage:.1f} %".replace("-", "−"), (arm, suite, value)
 
 
+def test_every_cell_of_the_table_of_speech():
+    shown = table("results/README.md", "**And on speech, on latents that stay where they are?**")
+    found = runs("speech_latents")
+    means = found.groupby(["training.learning_rate", "codebook_size", "arm"])[
+        ["quantization_error", "usage", "perplexity"]
+    ].mean()
+    assert len(shown) == 8
+    for arm, cells in shown.items():
+        for size, cell in zip((1024, 4096), cells, strict=True):
+            mean, best = means.loc[0.01, size, arm], means.loc[0.01, size, "kmeans"]
+            above = 100 * (mean.quantization_error / best.quantization_error - 1)
+            assert cell == (f"{above:+z.1f} %; {100 * mean.usage:.1f} %; {mean.perplexity:,.0f}".replace("-", "−")), (
+                arm,
+                size,
+            )
+
+
+def test_simvq_on_speech():
+    found = runs("speech_latents")
+    means = found.groupby(["arm", "training.learning_rate", "codebook_size"])[["usage", "quantization_error"]].mean()
+    simvq, best = means.loc["simvq"], means.loc["kmeans"]
+    assert printed("one codeword at 1,024 and at 4,096): # to # % are in use") == [
+        round(100 * simvq.usage.min()),
+        round(100 * simvq.usage.max()),
+    ]
+    above = 100 * (simvq.quantization_error / best.quantization_error - 1)
+    assert printed("and its error # to # % above k-means at either rate") == [round(above.min()), round(above.max())]
+
+
 class TestSimvqAblation:
     """What is trained, and from which start."""
 

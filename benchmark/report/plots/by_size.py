@@ -79,9 +79,11 @@ def lines(
     axes = [axis for row in rows for axis in row]
     ends: dict[Axes, dict[str, Point]] = {}
     bounded = False
+    means = {column.name: _means(grid, column) for column in columns}
     for number, (line, places) in enumerate(along):
         for axis, column in zip(axes[number * len(columns) :], columns, strict=False):
             ends[axis] = _curves(axis, column, grid, places, styles)
+            _scale(axis, column, means[column.name])
             bounded |= _ceiling(axis, column, grid, places)
             overlay(axis, column, places)
             grid_axis(axis, grid.x)
@@ -94,6 +96,12 @@ def lines(
     others = [*([ceiling_handle("ceiling")] if bounded else []), *pairs, *handles]
     name_curves(figure, ends, arms, styles, others)
     return figure
+
+
+def _means(grid: Grid, column: Column) -> list[float]:
+    """Of all places, so that the panels of a quantity have one kind of scale."""
+    found = (grid.interval(arm, place, column.name) for arm in grid.arms for place in grid.places)
+    return [interval.mean * column.scale for interval in found if interval and np.isfinite(interval.mean)]
 
 
 def _pairs(grid: Grid, column: Column, places: list[Place]) -> bool:
@@ -110,14 +118,12 @@ def _rules(grid: Grid) -> list[str]:
 def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> dict[str, Point]:
     """Draw one panel; where the curves of its arms end. A line breaks at a place where its arm has no run."""
     ends: dict[str, Point] = {}
-    everything = []
     for arm in grid.arms:
         intervals = [grid.interval(arm, place, column.name) for place in places]
         means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
         found = means[np.isfinite(means)]
         if not len(found):
             continue
-        everything += found.tolist()
         style = styles[arm]
         x = np.array([place_of(grid, arm, place) for place in places])
         ends[arm] = (float(x[np.isfinite(means)][-1]), float(found[-1]))
@@ -135,7 +141,6 @@ def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles:
             if interval and 1 < interval.n < LEAST_RUNS:
                 runs = grid.values(arm, place, column.name).to_numpy() * column.scale
                 axis.plot([at] * len(runs), runs, color=style.colour, **RUN)
-    _scale(axis, column, everything)
     return ends
 
 

@@ -1,6 +1,7 @@
 """Nothing covers anything, whatever is drawn; axes and labels."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from reported import ARMS, assert_apart, draw, draw_results, read_once
@@ -53,6 +54,15 @@ def two_more_axes(shared_synthetic: Make) -> Results:
     axes = dict(zip(names, ([3e-4, 3e-3], [16, 128]), strict=True))
     made.edit_plan(codebook_sizes=[256], axes=axes, cells=cells)
     return read(made.folder)
+
+
+def test_the_panels_of_a_quantity_have_one_kind_of_scale(two_more_axes: Results):
+    cells = two_more_axes.cells.assign(perplexity=2.0)
+    cells.loc[cells["arm"] == "vq_vae", "perplexity"] = [200.0, 2.0, 2.0, 2.0]  # in one row alone the values spread
+    figure = draw_results(replace(two_more_axes, cells=cells), "usage")
+    assert figure is not None
+    shown = [axis for axis in figure.axes if axis.get_title().startswith("Perplexity")]
+    assert [axis.get_yscale() for axis in shown] == ["log"] * 2
 
 
 def test_every_plot_stays_away_without_runs(synthetic: Make):
