@@ -34,10 +34,10 @@ def count_up():
     return loop
 
 
-@pytest.fixture
-def three_threads():
+@pytest.fixture(params=[3])
+def thread_count(request):
     before = torch.get_num_threads()
-    torch.set_num_threads(3)
+    torch.set_num_threads(request.param)
     yield
     torch.set_num_threads(before)
 
@@ -48,7 +48,7 @@ def shared(loop, count, least):
     return items, sizes[sizes > 0].tolist()
 
 
-@pytest.mark.usefixtures("three_threads")
+@pytest.mark.usefixtures("thread_count")
 class TestThreeThreads:
     def test_every_item_is_done_once(self, count_up):
         if threads._parallel() is None:
@@ -72,7 +72,8 @@ class TestThreeThreads:
         assert sizes == [1000]
 
 
+@pytest.mark.usefixtures("thread_count")
+@pytest.mark.parametrize("thread_count", [1], indirect=True)
 def test_one_thread_has_one_part(count_up):
-    assert torch.get_num_threads() == 1
     assert shared(count_up, 1000, 10)[1] == [1000]
     assert shared(count_up, 5, 10)[1] == [5]
