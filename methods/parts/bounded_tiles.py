@@ -1,0 +1,221 @@
+"""Exact search on a GPU that compares tiles of latents with few blocks of codewords, where latents are flat enough.
+
+Latents and codewords are put in order in the leading directions of the latents and cut into tiles and blocks of
+neighbours. A tile goes through the blocks from the least lower bound on (`box_bounds`) until that exceeds the distance
+of each of its latents to a codeword already known; a block that is too far from each latent by itself is passed over.
+The bounds are narrowed by what keys are taken to be off by, so the code is that of the least key of all codewords, of
+equal ones the lowest, and which order it was found in does not matter.
+
+**When.** Of the directions of a sample those are taken that leave the fewest pairs of tile and block; it pays where
+that is at most an eighth of all in a search of at least 16,384 codewords and 2^36 products (6,272 latents by 262,144
+codewords by 64 dimensions: 2^36.6). On an H200 the search that compares all is estimated to take 1 to 2 ms then,
+ordering and bounds, some hundred small operations, half of one. **None of this has been timed on a GPU yet**: the
+limits are guesses on the safe side, and `make perf DEVICE=cuda` times this search at all sizes. A caller without a
+memory, and one that is compiled, has the search that compares all.
+
+Beside the codewords, memory for three copies of them is taken.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from methods.parts.bounded_survey import Dense, Survey, ranks, survey
+from methods.parts.box_bounds import Boxes, Directions, Points, boxes, cells_of, lower_bounds
+
+TILE, BLOCK = 32, 64
+"""Latents of a tile and codewords of a block, at most."""
+KEYS_ARE_OFF_BY = 2.0**-18
+"""What |z|² + |e|² - 2 z·e in fp32 is taken to be off by at most, in units of (|z| + |e|)²."""
+NO_CODE = torch.iinfo(torch.int32).max
+
+_FEWEST_CODEWORDS, _FEWEST_PRODUCTS = 1 << 14, 1 << 36
+_PAYS, _ENOUGH = 1 / 8, 1 / 32
+"""Shares of the pairs: at which this search is chosen, and at which no more directions are tried."""
+_KEPT_FOR, _ASKED_AGAIN = 64, 1024
+"""Searches until a choice is looked at again; until a refusal is at the latest, as every refusal doubles it."""
+_SAMPLE = 16
+"""Tiles by which pairs are counted."""
+_ELEMENTS_AT_ONCE = 1 << 21
+"""Elements of the latents whose bounds are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Codewords in order ``[B · BLOCK, D]``, their codes int32 (`NO_CODE`: never the nearest), and boxes ``[B]``."""
+
+    codewords: Tensor
+    codes: Tensor
+    boxes: Boxes
+    directions: Directions
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Latents in order ``[T · TILE, D]``, their coordinates, and blocks ``queue [T, B]`` by ascending ``bounds``."""
+
+    latents: Tensor
+    points: Points
+    bounds: Tensor
+    queue: Tensor
+
+
+Search = Callable[[Tiles], tuple[Tensor, Tensor]]
+"""Codes int32 ``[T · TILE]`` of the least keys, any for latents that are not counted; blocks compared ``[T]``."""
+Kernel = Callable[[Blocks], Search]
+Compare = Callable[[Tensor, Tensor], Tensor]
+"""Latents and codewords, dense -> codes, by comparing all."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Codewords in ``cells [B, BLOCK]`` as they were once; the ``share`` of pairs that it then left to compare."""
+
+    directions: Directions
+    cells: Tensor
+    size: int
+    share: float = 1.0
+
+    @property
+    def bearable(self) -> float:
+        """The share beyond which another order, or none, may be better."""
+        return max(2 * self.share, _ENOUGH)
+
+    def fits(self, codewords: Tensor) -> bool:
+        """Whether it is one of so many codewords of that dimension there."""
+        shape = (self.size, self.directions.centre.shape[0])
+        return shape == codewords.shape and self.cells.device == codewords.device
+
+
+class TileMemory:
+    """What the searches of one codebook on a GPU leave to the next: an order, or that there was none worth it.
+
+    It waits for the device once in 64 searches at most.
+    """
+
+    def __init__(self) -> None:
+        self._order: Order | None = None
+        self._left, self._refused_for = 0, _KEPT_FOR
+        self._share: Tensor | None = None
+
+    def order(self, latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Order | None:
+        """The order to search in; None where comparing all is better."""
+        if self._order is not None and not self._order.fits(codewords):
+            self._order, self._share, self._left = None, None, 0
+        if self._left == 0:
+            if self._order is None or self._share is None or float(self._share) > self._order.bearable:
+                self._order = _order_that_pays(latents, codewords, dense, compare)
+            self._left = self._refused_for if self._order is None else _KEPT_FOR
+            self._refused_for = min(2 * self._refused_for, _ASKED_AGAIN) if self._order is None else _KEPT_FOR
+        self._left -= 1
+        return self._order
+
+    def searched(self, share: Tensor) -> None:
+        """A search in the order has compared this ``share`` of all pairs."""
+        self._share = share
+
+
+def search_tiles(
+    latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare, kernel: Kernel, memory: TileMemory
+) -> Tensor | None:
+    """Codes int64 ``[N]`` of ``latents [N, D]`` in ``codewords [K, D]``; None where this would not pay.
+
+    What is compared is ``dense(rows)``, fp32 and contiguous.
+    """
+    (rows, dim), size = latents.shape, codewords.shape[0]
+    if size < _FEWEST_CODEWORDS or rows * size * dim < _FEWEST_PRODUCTS or not ranks(dim):
+        return None
+    order = memory.order(latents, codewords, dense, compare)
+    if order is None:
+        return None
+    codes, share = search_in_order(dense(latents), dense(codewords), order, kernel)
+    memory.searched(share)
+    return codes
+
+
+def search_in_order(latents: Tensor, codewords: Tensor, order: Order, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """Codes int64 ``[N]`` and the share of the pairs of tile and block that were compared, a scalar on the device."""
+    blocks = _blocks(codewords, order)
+    search = kernel(blocks)
+    codes, compared, pairs = [], [], 0
+    for part in latents.split(max(1, _ELEMENTS_AT_ONCE // latents.shape[1])):
+        cells, tiles = _tiles(part, blocks)
+        found, products = search(tiles)
+        beyond = len(part)  # where what fills tiles up goes
+        placed = torch.empty(beyond + 1, dtype=torch.int64, device=part.device)
+        placed.scatter_(0, torch.where(cells < 0, beyond, cells).flatten(), found.long())
+        codes.append(placed[:beyond])
+        compared.append(products.sum())
+        pairs += tiles.queue.numel()
+    return torch.cat(codes), torch.stack(compared).sum() / pairs
+
+
+def order_of(codewords: Tensor, directions: Directions) -> Order:
+    """An order of dense ``codewords [K, D]``."""
+    return Order(directions, cells_of(directions.place(codewords).places, BLOCK), codewords.shape[0])
+
+
+def best_order(found: Survey, latents: Tensor, codewords: Tensor, compare: Compare) -> Order:
+    """The order of dense codewords in as many directions as leave the fewest pairs."""
+    best = None
+    for rank in ranks(latents.shape[1]):
+        order = order_of(codewords, directions_of(found, rank, latents.device))
+        share = float(_share_left(latents, codewords, order, compare))
+        if best is None or share < best.share:
+            best = Order(order.directions, order.cells, order.size, share)
+        if share <= _ENOUGH:
+            break
+    assert best is not None, latents.shape
+    return best
+
+
+def directions_of(found: Survey, rank: int, device: torch.device) -> Directions:
+    """The leading ``rank`` directions of a sample."""
+    frame = found.frame(rank)
+    basis = torch.from_numpy(frame.basis[1:]).float()
+    return Directions(torch.from_numpy(frame.centre).float().to(device), basis.to(device))
+
+
+def _order_that_pays(latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Order | None:
+    rows = dense(latents)
+    found = survey(rows[:: max(1, rows.shape[0] // max(256, 2 * rows.shape[1]))].cpu(), lambda sample: sample)
+    if found is None or found.fills_its_dimensions:
+        return None
+    order = best_order(found, rows, dense(codewords), compare)
+    return order if order.share <= _PAYS else None
+
+
+def _blocks(codewords: Tensor, order: Order) -> Blocks:
+    points = order.directions.place(codewords).gather(order.cells)
+    cells = order.cells.flatten()
+    codes = torch.where(points.counted, cells, NO_CODE).int()
+    return Blocks(codewords[cells.clamp(min=0)], codes, boxes(points, BLOCK), order.directions)
+
+
+def _tiles(latents: Tensor, blocks: Blocks) -> tuple[Tensor, Tiles]:
+    """Cells ``[T, TILE]`` of latents, and what is to be searched."""
+    cells, points = _in_order(latents, blocks.directions)
+    bounds = lower_bounds(boxes(points, TILE), blocks.boxes, blocks.directions, KEYS_ARE_OFF_BY)
+    bounds, queue = bounds.sort(1)
+    return cells, Tiles(latents[cells.clamp(min=0).flatten()], points, bounds, queue)
+
+
+def _in_order(latents: Tensor, directions: Directions) -> tuple[Tensor, Points]:
+    """Cells ``[T, TILE]`` of latents, and the coordinates of all places in them."""
+    points = directions.place(latents, latents.isfinite().all(1))
+    cells = cells_of(points.places, TILE)
+    return cells, points.gather(cells)
+
+
+def _share_left(latents: Tensor, codewords: Tensor, order: Order, compare: Compare) -> Tensor:
+    """Of a sample of tiles, the share of pairs with a block that may hold the nearest codeword of some latent."""
+    blocks, (cells, points) = _blocks(codewords, order), _in_order(latents, order.directions)
+    places = torch.arange(cells.numel(), device=cells.device).view_as(cells)[:: max(1, len(cells) // _SAMPLE)]
+    points = points.gather(places)
+    rows = latents[cells.flatten()[places.flatten()].clamp(min=0)]
+    distances = (rows - codewords[compare(rows, codewords)]).square().sum(1)
+    bounds = lower_bounds(boxes(points, 1), blocks.boxes, order.directions, KEYS_ARE_OFF_BY)
+    left = (bounds <= distances[:, None]) & points.counted[:, None]
+    return left.view(*places.shape, -1).any(1).float().mean()
