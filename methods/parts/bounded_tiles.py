@@ -178,9 +178,15 @@ def directions_of(found: Survey, rank: int, device: torch.device) -> Directions:
     return Directions(torch.from_numpy(frame.centre).float().to(device), basis.to(device))
 
 
+def surveyed(latents: Tensor) -> Survey | None:
+    """A sample of dense latents, taken to the host; None where there are no directions to tell."""
+    step = max(1, latents.shape[0] // max(256, 2 * latents.shape[1]))
+    return survey(latents[::step].cpu(), lambda rows: rows)
+
+
 def _order_that_pays(latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Order | None:
     rows = dense(latents)
-    found = survey(rows[:: max(1, rows.shape[0] // max(256, 2 * rows.shape[1]))].cpu(), lambda sample: sample)
+    found = surveyed(rows)
     if found is None or found.fills_its_dimensions:
         return None
     order = best_order(found, rows, dense(codewords), compare)

@@ -66,7 +66,7 @@ def _nearest_codes(latents: Tensor, codewords: Tensor, metric: str, memory: Sear
     dense, codes = partial(_dense, metric=metric), None
     if latents.device.type == "cpu":
         codes = search_bounded(latents, codewords, dense, memory)
-    elif memory is not None and _has_kernels(latents.device):
+    elif memory is not None and has_kernels(latents.device):
         from methods.parts.bounded_triton import compare_tiles
 
         codes = search_tiles(latents, codewords, dense, compare_all, compare_tiles, memory.tiles)
@@ -126,7 +126,7 @@ def _search_for(device: torch.device) -> tuple[Search, bool]:
     """The backend, and whether it rounds equal codewords equally wherever they stand."""
     if device.type == "cpu" and faiss is not None:
         return search_faiss, False
-    if _has_kernels(device):
+    if has_kernels(device):
         from methods.parts.nearest_triton import search_triton
 
         return search_triton, True
@@ -134,7 +134,7 @@ def _search_for(device: torch.device) -> tuple[Search, bool]:
 
 
 @cache
-def _has_kernels(device: torch.device) -> bool:
+def has_kernels(device: torch.device) -> bool:
     """Whether it is a GPU for which the kernels are written, and Triton is there."""
     if device.type != "cuda" or torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
         return False
