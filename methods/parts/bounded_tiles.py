@@ -1,10 +1,11 @@
 """Exact search on a GPU that compares tiles of latents with few blocks of codewords, where latents are flat enough.
 
 Latents and codewords are put in order in the leading directions of the latents and cut into tiles and blocks of
-neighbours. A tile goes through the blocks from the least lower bound on (`box_bounds`) until that exceeds the distance
-of each of its latents to a codeword already known; a block that is too far from each latent by itself is passed over.
-The bounds are narrowed by what keys are taken to be off by, so the code is that of the least key of all codewords, of
-equal ones the lowest, and which order it was found in does not matter.
+neighbours: codewords once in a while, latents and the codewords that have moved most at every search. A tile goes
+through the blocks from the least lower bound on (`box_bounds`) until that exceeds the distance of each of its latents
+to a codeword already known; a block that is too far from each latent by itself is passed over. The bounds are narrowed
+by what keys are taken to be off by, so the code is that of the least key of all codewords, of equal ones the lowest,
+and which order it was found in does not matter.
 
 **When.** Of the directions of a sample those are taken that leave the fewest pairs of tile and block; it pays where
 that is at most an eighth of all in a search of at least 16,384 codewords and 2^36 products (6,272 latents by 262,144
@@ -17,13 +18,14 @@ Beside the codewords, memory for three copies of them is taken.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from methods.parts.bounded_survey import Dense, Survey, ranks, survey
-from methods.parts.box_bounds import Boxes, Directions, Points, boxes, cells_of, lower_bounds
+from methods.parts.box_bounds import Boxes, Directions, Points, boxes, lower_bounds
+from methods.parts.cells import cells_of, strips_of
 
 TILE, BLOCK = 32, 64
 """Latents of a tile and codewords of a block, at most."""
@@ -38,6 +40,8 @@ _KEPT_FOR, _ASKED_AGAIN = 64, 1024
 """Searches until a choice is looked at again; until a refusal is at the latest, as every refusal doubles it."""
 _SAMPLE = 16
 """Tiles by which pairs are counted."""
+_MOVERS = 16
+"""One codeword in so many, those that have moved most, is put in a block of its present neighbours at every search."""
 _ELEMENTS_AT_ONCE = 1 << 21
 """Elements of the latents whose bounds are in memory at a time."""
 
@@ -71,11 +75,11 @@ Compare = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Order:
-    """Codewords in ``cells [B, BLOCK]`` as they were once; the ``share`` of pairs that it then left to compare."""
+    """Codewords in ``cells [B, BLOCK]``, by the ``places [K, r + 1]`` they had; the ``share`` of pairs left then."""
 
     directions: Directions
     cells: Tensor
-    size: int
+    places: Tensor
     share: float = 1.0
 
     @property
@@ -85,7 +89,7 @@ class Order:
 
     def fits(self, codewords: Tensor) -> bool:
         """Whether it is one of so many codewords of that dimension there."""
-        shape = (self.size, self.directions.centre.shape[0])
+        shape = (self.places.shape[0], self.directions.centre.shape[0])
         return shape == codewords.shape and self.cells.device == codewords.device
 
 
@@ -140,7 +144,7 @@ def search_in_order(latents: Tensor, codewords: Tensor, order: Order, kernel: Ke
     blocks = _blocks(codewords, order)
     search = kernel(blocks)
     codes, compared, pairs = [], [], 0
-    for part in latents.split(max(1, _ELEMENTS_AT_ONCE // latents.shape[1])):
+    for part in latents.split(_at_once(latents)):
         cells, tiles = _tiles(part, blocks)
         found, products = search(tiles)
         beyond = len(part)  # where what fills tiles up goes
@@ -152,19 +156,25 @@ def search_in_order(latents: Tensor, codewords: Tensor, order: Order, kernel: Ke
     return torch.cat(codes), torch.stack(compared).sum() / pairs
 
 
+def _at_once(latents: Tensor) -> int:
+    return max(1, _ELEMENTS_AT_ONCE // latents.shape[1])
+
+
 def order_of(codewords: Tensor, directions: Directions) -> Order:
     """An order of dense ``codewords [K, D]``."""
-    return Order(directions, cells_of(directions.place(codewords).places, BLOCK), codewords.shape[0])
+    places = directions.place(codewords).places
+    return Order(directions, cells_of(places, BLOCK), places)
 
 
 def best_order(found: Survey, latents: Tensor, codewords: Tensor, compare: Compare) -> Order:
     """The order of dense codewords in as many directions as leave the fewest pairs."""
     best = None
+    latents = latents[:: max(1, -(-len(latents) // _at_once(latents)))]  # as many as are cut into tiles together
     for rank in ranks(latents.shape[1]):
         order = order_of(codewords, directions_of(found, rank, latents.device))
         share = float(_share_left(latents, codewords, order, compare))
         if best is None or share < best.share:
-            best = Order(order.directions, order.cells, order.size, share)
+            best = replace(order, share=share)
         if share <= _ENOUGH:
             break
     assert best is not None, latents.shape
@@ -194,10 +204,26 @@ def _order_that_pays(latents: Tensor, codewords: Tensor, dense: Dense, compare: 
 
 
 def _blocks(codewords: Tensor, order: Order) -> Blocks:
-    points = order.directions.place(codewords).gather(order.cells)
-    cells = order.cells.flatten()
-    codes = torch.where(points.counted, cells, NO_CODE).int()
-    return Blocks(codewords[cells.clamp(min=0)], codes, boxes(points, BLOCK), order.directions)
+    points = order.directions.place(codewords)
+    cells = _with_movers(points.places, order)
+    points, places = points.gather(cells), cells.flatten()
+    codes = torch.where(points.counted, places, NO_CODE).int()
+    return Blocks(codewords[places.clamp(min=0)], codes, boxes(points, BLOCK), order.directions)
+
+
+def _with_movers(places: Tensor, order: Order) -> Tensor:
+    """The cells of an order without the codewords that have moved most since, and further cells of these.
+
+    A few codewords that jump, as dead ones do that are replaced, would stretch the boxes of many.
+    """
+    moved = (places - order.places).square().sum(1)
+    movers = moved.topk(len(moved) // _MOVERS, sorted=False).indices
+    if len(movers) == 0:
+        return order.cells
+    stays = torch.ones_like(moved, dtype=torch.bool).index_fill_(0, movers, False)
+    cells = torch.where(stays[order.cells.clamp(min=0)], order.cells, -1)
+    others = strips_of(places[movers], BLOCK)
+    return torch.cat([cells, torch.where(others < 0, -1, movers[others.clamp(min=0)])])
 
 
 def _tiles(latents: Tensor, blocks: Blocks) -> tuple[Tensor, Tiles]:
@@ -211,7 +237,7 @@ def _tiles(latents: Tensor, blocks: Blocks) -> tuple[Tensor, Tiles]:
 def _in_order(latents: Tensor, directions: Directions) -> tuple[Tensor, Points]:
     """Cells ``[T, TILE]`` of latents, and the coordinates of all places in them."""
     points = directions.place(latents, latents.isfinite().all(1))
-    cells = cells_of(points.places, TILE)
+    cells = strips_of(points.places, TILE)
     return cells, points.gather(cells)
 
 

@@ -1,4 +1,4 @@
-"""Rows in cells of neighbours, boxes around the cells, and lower bounds of distances between them, on any device.
+"""Boxes around cells of rows in few coordinates, and lower bounds of distances between them, on any device.
 
 With P orthonormal directions r of D and rho the length of what they leave of a vector less some origin,
 |P(z - e)|^2 + (rho_z - rho_e)^2 <= |z - e|^2 (see `bounded_search`), so the gap between a box around latents and one
@@ -20,8 +20,6 @@ from torch import Tensor
 
 from methods.parts.precision import full_precision
 
-_LOOKED_AT = 32
-"""Rows of a cell by which the coordinate to cut along is chosen."""
 _ROWS_AT_ONCE, _GAPS_AT_ONCE = 1 << 23, 1 << 23
 """Elements of what is made on the way to coordinates, and to bounds: 32 MB each."""
 _LARGEST = torch.finfo(torch.float32).max
@@ -84,26 +82,6 @@ class Narrowing:
     factor: float
     slack: float
     least: float
-
-
-def cells_of(places: Tensor, most: int) -> Tensor:
-    """Indices of rows of ``places [N, R]`` in cells int64 ``[2^m, most]`` of neighbours; -1 fills up.
-
-    The leaves of a k-d tree: every cell is cut at its median along the coordinate in which it varies most.
-    """
-    count = places.shape[0]
-    places = places.nan_to_num(0.0, 0.0, 0.0)
-    depth = max(0, (-(-count // most) - 1).bit_length())
-    size = -(-count // (1 << depth))
-    cells = torch.arange(size << depth, device=places.device).clamp_(max=count).view(1, -1)
-    for _ in range(depth):
-        real = cells.clamp(max=count - 1)
-        widest = places[real[:, :: -(-real.shape[1] // _LOOKED_AT)]].var(1, correction=0).argmax(1)
-        turn = places[real, widest[:, None]].argsort(1)
-        cells = cells.gather(1, turn).view(2 * len(cells), -1)
-    filled = cells.new_full((len(cells), most), -1)
-    filled[:, :size] = torch.where(cells < count, cells, -1)
-    return filled
 
 
 @dataclass(frozen=True)

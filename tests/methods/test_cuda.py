@@ -62,8 +62,8 @@ def in_tiles(latents, codewords, rank=7, directions=None):
 @pytest.mark.parametrize(("dim", "rank"), [(17, 7), (64, 7), (64, 15), (64, 31), (70, 7), (256, 7)])
 @pytest.mark.parametrize(("rows", "size"), [(2, 1), (31, 300), (1568, 9000)])
 def test_a_search_in_tiles_finds_the_nearest(rows, size, dim, rank):
-    for latents, codewords in ((flat(rows, dim), flat(size, dim, seed=5)), (normal(rows, dim), normal(size, dim, seed=1))):
-        latents, codewords = latents.cuda(), codewords.cuda()
+    pairs = (flat(rows, dim), flat(size, dim, seed=5)), (normal(rows, dim), normal(size, dim, seed=1))
+    for latents, codewords in ((rows.cuda(), others.cuda()) for rows, others in pairs):
         codes, _ = in_tiles(latents, codewords, rank)
         assert codes.dtype == torch.int64
         assert_nearest(codes, latents, codewords)

@@ -25,8 +25,8 @@ def repair_scalars() -> None:
     interpreter._patch_lang_tensor = repaired
 
 
-def search_tiles(latents, codewords, centre, basis, cells):
-    order = Order(Directions(centre, basis), cells, len(codewords))
+def search_tiles(latents, codewords, centre, basis, cells, places):
+    order = Order(Directions(centre, basis), cells, places)
     return search_in_order(latents, codewords, order, compare_tiles)
 
 

@@ -83,7 +83,7 @@ def test_few_blocks_are_compared_and_a_sample_tells_how_many():
     latents, codewords = flat(500, rank=2, noise=0.01), flat(5000, rank=2, noise=0.01, seed=5)
     found = survey(latents, as_it_is)
     order = best_order(found, latents, codewords, compare_all)
-    assert order.cells.shape[0] == 128
+    assert order.cells.shape == (128, BLOCK)
     codes, share = search_in_order(latents, codewords, order, compare_in_torch)
     assert_nearest(codes, latents, codewords)
     assert order.share < 1 / 10
@@ -143,6 +143,21 @@ def test_any_order_gives_the_same_codes():
     assert all(torch.equal(codes, exact_codes(latents, codewords)) for codes in found)
 
 
+def test_codewords_that_jump_stretch_no_boxes():
+    latents, codewords = flat(500, rank=2, noise=0.01), flat(4096, rank=2, noise=0.01, seed=5)
+    order = ordered(latents, codewords)
+    movers = torch.randperm(4096, generator=torch.Generator().manual_seed(0))[:200]
+    moved = codewords.index_copy(0, movers, flat(200, rank=2, noise=0.01, seed=9))
+    shares = [float(bounded_tiles._share_left(latents, rows, order, compare_all)) for rows in (codewords, moved)]
+    assert shares[1] < 1.3 * shares[0]
+    codes, share = search_in_order(latents[:100], moved, order, compare_in_torch)
+    assert_nearest(codes, latents[:100], moved)
+    many = codewords.index_copy(0, torch.arange(4096), codewords.flip(0))
+    codes, share = search_in_order(latents[:100], many, order, compare_in_torch)
+    assert_nearest(codes, latents[:100], many)
+    assert share > 0.5
+
+
 def test_parts_of_the_latents_change_nothing(monkeypatch):
     latents, codewords = flat(150), flat(300, seed=5)
     order = ordered(latents, codewords)
@@ -171,6 +186,7 @@ class TestMemory:
     def small(self, monkeypatch):
         monkeypatch.setattr(bounded_tiles, "_FEWEST_CODEWORDS", 1000)
         monkeypatch.setattr(bounded_tiles, "_FEWEST_PRODUCTS", 1000)
+        monkeypatch.setattr(bounded_tiles, "_PAYS", 1 / 4)  # few tiles and blocks are wide ones
 
     def search(self, memory, asked, latents=LATENTS, codewords=CODEWORDS, kernel=None):
         return search_tiles(latents, codewords, as_it_is, asked, kernel or self.first, memory)
@@ -203,16 +219,17 @@ class TestMemory:
         assert self.search(memory, asked) is None
         assert asked.times == 0
 
-    def test_where_it_pays_the_order_is_kept_while_it_saves_work(self):
+    def test_where_it_pays_the_order_is_kept_while_it_saves_work(self, monkeypatch):
+        monkeypatch.setattr(bounded_tiles, "_KEPT_FOR", 8)
         asked, memory = Asked(), TileMemory()
         assert self.search(memory, asked) is not None
         asked_once, order = asked.times, memory._order
         assert order is not None
-        for _ in range(100):
+        for _ in range(12):
             self.search(memory, asked)
         assert asked.times == asked_once
         assert memory._order is order
-        for _ in range(30):
+        for _ in range(8):
             self.search(memory, asked, kernel=self.everything)
         assert asked.times == 2 * asked_once
         assert memory._order is not order

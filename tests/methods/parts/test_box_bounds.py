@@ -1,10 +1,9 @@
-import itertools
-
 import pytest
 import torch
 from awkward import flat, normal
 
-from methods.parts.box_bounds import Directions, boxes, cells_of, lower_bounds
+from methods.parts.box_bounds import Directions, boxes, lower_bounds
+from methods.parts.cells import cells_of
 
 BASIS = torch.linalg.qr(normal(64, 7, seed=3).double())[0].T.contiguous().float()
 
@@ -20,31 +19,8 @@ def squared(latents, codewords):
     return torch.cdist(latents.double(), codewords.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
-@pytest.mark.parametrize(("count", "most"), [(1, 8), (8, 8), (9, 8), (100, 16), (1000, 64)])
-def test_cells_hold_every_row_once(count, most):
-    cells = cells_of(normal(count, 3), most)
-    assert cells.shape[1] == most
-    assert sorted(cells[cells >= 0].tolist()) == list(range(count))
-    assert cells.shape[0] * most < 2 * max(count, most)
-
-
-def test_cells_are_neighbours():
-    line = normal(400, 1)
-    cells = cells_of(torch.cat([0.01 * normal(400, 2, seed=1), line], dim=1), 25)
-    ranges = sorted((float(line[cell].min()), float(line[cell].max())) for cell in cells_in_use(cells))
-    assert len(ranges) == 16
-    assert all(before[1] < after[0] for before, after in itertools.pairwise(ranges))
-
-
 def cells_in_use(cells):
     return [cell[cell >= 0] for cell in cells]
-
-
-def test_cells_of_rows_that_are_not_finite():
-    places = normal(100, 4).index_fill(0, torch.tensor([3, 50]), torch.nan)
-    places[7, 1], places[8, 0] = torch.inf, 1e38
-    cells = cells_of(places, 8)
-    assert sorted(cells[cells >= 0].tolist()) == list(range(100))
 
 
 def test_boxes_hold_what_is_counted():

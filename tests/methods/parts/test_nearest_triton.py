@@ -30,7 +30,7 @@ SPOILT[0][3], SPOILT[0][4, 0] = torch.nan, torch.inf
 def tiled(latents, codewords, rank=7, ordered=None):
     """A search in tiles: with the order of these codewords, or of those that were there when they were ``ordered``."""
     order = order_of(codewords if ordered is None else ordered, DIRECTIONS[latents.shape[1], rank])
-    return latents, codewords, order.directions.centre, order.directions.basis, order.cells
+    return latents, codewords, order.directions.centre, order.directions.basis, order.cells, order.places
 
 
 DIRECTIONS = {
