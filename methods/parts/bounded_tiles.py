@@ -7,12 +7,13 @@ to a codeword already known; a block that is too far from each latent by itself 
 by what keys are taken to be off by, so the code is that of the least key of all codewords, of equal ones the lowest,
 and which order it was found in does not matter.
 
-**When.** Of the directions of a sample those are taken that leave the fewest pairs of tile and block; it pays where
-that is at most an eighth of all in a search of at least 16,384 codewords and 2^36 products (6,272 latents by 262,144
-codewords by 64 dimensions: 2^36.6). On an H200 the search that compares all is estimated to take 1 to 2 ms then,
-ordering and bounds, some hundred small operations, half of one. **None of this has been timed on a GPU yet**: the
-limits are guesses on the safe side, and `make perf DEVICE=cuda` times this search at all sizes. A caller without a
-memory, and one that is compiled, has the search that compares all.
+**When.** As many directions of a sample are taken as leave few pairs of tile and block; it pays where that is at most
+an eighth of all in a search of at least 16,384 codewords and 2^36 products (6,272 latents by 262,144 codewords by 64
+dimensions: 2^36.6). On an H200 the search that compares all is estimated to take 1 to 2 ms then, ordering and bounds,
+some hundred small operations, half of one. **None of this has been timed on a GPU yet**: the limits are guesses on the
+safe side, and `make perf DEVICE=cuda` times this search at all sizes. A caller without a memory, and one that is
+compiled, has the search that compares all; also where PyTorch is asked for deterministic algorithms, as the choice
+depends on searches before, and keys of the two kernels may be rounded differently.
 
 Beside the codewords, memory for three copies of them is taken.
 """
@@ -36,6 +37,8 @@ NO_CODE = torch.iinfo(torch.int32).max
 _FEWEST_CODEWORDS, _FEWEST_PRODUCTS = 1 << 14, 1 << 36
 _PAYS, _ENOUGH = 1 / 8, 1 / 32
 """Shares of the pairs: at which this search is chosen, and at which no more directions are tried."""
+_WORTH_IT = 0.75
+"""The part of the pairs that more directions, which cost more themselves, must leave at most."""
 _KEPT_FOR, _ASKED_AGAIN = 64, 1024
 """Searches until a choice is looked at again; until a refusal is at the latest, as every refusal doubles it."""
 _SAMPLE = 16
@@ -131,6 +134,8 @@ def search_tiles(
     (rows, dim), size = latents.shape, codewords.shape[0]
     if size < _FEWEST_CODEWORDS or rows * size * dim < _FEWEST_PRODUCTS or not ranks(dim):
         return None
+    if torch.are_deterministic_algorithms_enabled():
+        return None
     order = memory.order(latents, codewords, dense, compare)
     if order is None:
         return None
@@ -167,13 +172,13 @@ def order_of(codewords: Tensor, directions: Directions) -> Order:
 
 
 def best_order(found: Survey, latents: Tensor, codewords: Tensor, compare: Compare) -> Order:
-    """The order of dense codewords in as many directions as leave the fewest pairs."""
+    """The order of dense codewords in the fewest directions of which more leave hardly fewer pairs."""
     best = None
     latents = latents[:: max(1, -(-len(latents) // _at_once(latents)))]  # as many as are cut into tiles together
     for rank in ranks(latents.shape[1]):
         order = order_of(codewords, directions_of(found, rank, latents.device))
         share = float(_share_left(latents, codewords, order, compare))
-        if best is None or share < best.share:
+        if best is None or share < _WORTH_IT * best.share:
             best = replace(order, share=share)
         if share <= _ENOUGH:
             break

@@ -48,7 +48,8 @@ def nearest_codes(
         latents: ``[N, D]``.
         codewords: ``[K, D]``, K at least 1.
         metric: ``euclidean`` or ``cosine``.
-        memory: of earlier searches in the same codebook, for speed: no code depends on it.
+        memory: of earlier searches in the same codebook, for speed: no code depends on it, but on a GPU where two
+            are near within `TOLERANCE`.
 
     Returns:
         int64 ``[N]``.

@@ -98,8 +98,9 @@ def test_more_directions_where_these_leave_fewer_pairs():
         order = ordered(latents, codewords, rank)
         shares[rank] = float(bounded_tiles._share_left(latents, codewords, order, compare_all))
     best = best_order(found, latents, codewords, compare_all)
-    assert best.share == min(shares.values())
+    assert best.share <= min(shares.values()) / 0.75
     assert shares[best.directions.basis.shape[0]] == best.share
+    assert best_order(found, latents, codewords * 1e-3, compare_all).directions.basis.shape[0] == 7  # all is left
 
 
 @pytest.mark.parametrize("codebook", CODEBOOKS)
@@ -218,6 +219,13 @@ class TestMemory:
         monkeypatch.setattr(bounded_tiles, "_FEWEST_CODEWORDS", 4097)
         assert self.search(memory, asked) is None
         assert asked.times == 0
+
+    def test_where_algorithms_are_to_be_deterministic_all_is_compared(self):
+        torch.use_deterministic_algorithms(True)
+        try:
+            assert self.search(TileMemory(), Asked()) is None
+        finally:
+            torch.use_deterministic_algorithms(False)
 
     def test_where_it_pays_the_order_is_kept_while_it_saves_work(self, monkeypatch):
         monkeypatch.setattr(bounded_tiles, "_KEPT_FOR", 8)
