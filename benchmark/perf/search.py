@@ -21,7 +21,7 @@ from benchmark.perf.cases import (
 )
 from benchmark.perf.trained import STAGES, successive_searches
 from methods.parts.bounded_search import SearchMemory
-from methods.parts.bounded_tiles import Order, best_order, search_in_order, surveyed
+from methods.parts.bounded_tiles import Choice, best_choice, search_in, surveyed
 from methods.parts.nearest import compare_all, has_kernels, nearest_codes
 
 ALL_PAIRS = "this project, all pairs"
@@ -72,14 +72,14 @@ def _ours() -> Search:
 def _in_tiles() -> Search:
     from methods.parts.bounded_triton import compare_tiles
 
-    orders: list[Order] = []
+    chosen: list[Choice] = []
 
     def search(latents: Tensor, codewords: Tensor) -> Tensor:
-        if not orders:
+        if not chosen:
             found = surveyed(latents)
             assert found is not None, "latents that are all the same"
-            orders.append(best_order(found, latents, codewords, compare_all))
-        return search_in_order(latents, codewords, orders[0], compare_tiles)[0]
+            chosen.append(best_choice(found, latents, codewords, compare_all))
+        return search_in(chosen[0].directions, latents, codewords, compare_tiles)[0]
 
     return search
 

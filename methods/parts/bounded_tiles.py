@@ -1,11 +1,11 @@
 """Exact search on a GPU that compares tiles of latents with few blocks of codewords, where latents are flat enough.
 
 Latents and codewords are put in order in the leading directions of the latents and cut into tiles and blocks of
-neighbours: codewords once in a while, latents and the codewords that have moved most at every search. A tile goes
-through the blocks from the least lower bound on (`box_bounds`) until that exceeds the distance of each of its latents
-to a codeword already known; a block that is too far from each latent by itself is passed over. The bounds are narrowed
-by what keys are taken to be off by, so the code is that of the least key of all codewords, of equal ones the lowest,
-and which order it was found in does not matter.
+neighbours, at every search anew, as many codewords may have jumped (of dead ones that are replaced, most do). A tile
+goes through the blocks from the least lower bound on (`box_bounds`) until that exceeds the distance of each of its
+latents to a codeword already known; a block that is too far from each latent by itself is passed over. The bounds are
+narrowed by what keys are taken to be off by, so the code is that of the least key of all codewords, of equal ones the
+lowest, whatever the order.
 
 **When.** As many directions of a sample are taken as leave few pairs of tile and block; it pays where that is at most
 an eighth of all in a search of at least 16,384 codewords and 2^36 products (6,272 latents by 262,144 codewords by 64
@@ -19,14 +19,14 @@ Beside the codewords, memory for three copies of them is taken.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from methods.parts.bounded_survey import Dense, Survey, ranks, survey
 from methods.parts.box_bounds import Boxes, Directions, Points, boxes, lower_bounds
-from methods.parts.cells import cells_of, strips_of
+from methods.parts.cells import cells_of
 
 TILE, BLOCK = 32, 64
 """Latents of a tile and codewords of a block, at most."""
@@ -43,8 +43,6 @@ _KEPT_FOR, _ASKED_AGAIN = 64, 1024
 """Searches until a choice is looked at again; until a refusal is at the latest, as every refusal doubles it."""
 _SAMPLE = 16
 """Tiles by which pairs are counted."""
-_MOVERS = 16
-"""One codeword in so many, those that have moved most, is put in a block of its present neighbours at every search."""
 _ELEMENTS_AT_ONCE = 1 << 21
 """Elements of the latents whose bounds are in memory at a time."""
 
@@ -77,50 +75,47 @@ Compare = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Order:
-    """Codewords in ``cells [B, BLOCK]``, by the ``places [K, r + 1]`` they had; the ``share`` of pairs left then."""
+class Choice:
+    """Directions to search in, and the ``share`` of pairs that they left when they were chosen."""
 
     directions: Directions
-    cells: Tensor
-    places: Tensor
-    share: float = 1.0
+    share: float
 
-    @property
-    def bearable(self) -> float:
-        """The share beyond which another order, or none, may be better."""
-        return max(2 * self.share, _ENOUGH)
+    def fits(self, latents: Tensor) -> bool:
+        """Whether they are directions of such rows."""
+        centre = self.directions.centre
+        return centre.shape == latents.shape[1:] and centre.device == latents.device
 
-    def fits(self, codewords: Tensor) -> bool:
-        """Whether it is one of so many codewords of that dimension there."""
-        shape = (self.places.shape[0], self.directions.centre.shape[0])
-        return shape == codewords.shape and self.cells.device == codewords.device
+    def bears(self, share: float) -> bool:
+        """Whether no others, nor comparing all, are likely to be better."""
+        return share <= max(2 * self.share, _ENOUGH)
 
 
 class TileMemory:
-    """What the searches of one codebook on a GPU leave to the next: an order, or that there was none worth it.
+    """What the searches of one codebook on a GPU leave to the next: directions, or that there were none worth it.
 
     It waits for the device once in 64 searches at most.
     """
 
     def __init__(self) -> None:
-        self._order: Order | None = None
+        self._choice: Choice | None = None
         self._left, self._refused_for = 0, _KEPT_FOR
         self._share: Tensor | None = None
 
-    def order(self, latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Order | None:
-        """The order to search in; None where comparing all is better."""
-        if self._order is not None and not self._order.fits(codewords):
-            self._order, self._share, self._left = None, None, 0
+    def directions(self, latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Directions | None:
+        """Those to search in; None where comparing all is better."""
+        if self._choice is not None and not self._choice.fits(latents):
+            self._choice, self._left = None, 0
         if self._left == 0:
-            if self._order is None or self._share is None or float(self._share) > self._order.bearable:
-                self._order = _order_that_pays(latents, codewords, dense, compare)
-            self._left = self._refused_for if self._order is None else _KEPT_FOR
-            self._refused_for = min(2 * self._refused_for, _ASKED_AGAIN) if self._order is None else _KEPT_FOR
+            if self._choice is None or self._share is None or not self._choice.bears(float(self._share)):
+                self._choice = _choice_that_pays(latents, codewords, dense, compare)
+            self._left = self._refused_for if self._choice is None else _KEPT_FOR
+            self._refused_for = min(2 * self._refused_for, _ASKED_AGAIN) if self._choice is None else _KEPT_FOR
         self._left -= 1
-        return self._order
+        return None if self._choice is None else self._choice.directions
 
     def searched(self, share: Tensor) -> None:
-        """A search in the order has compared this ``share`` of all pairs."""
+        """A search in these directions has compared this ``share`` of all pairs."""
         self._share = share
 
 
@@ -136,17 +131,17 @@ def search_tiles(
         return None
     if torch.are_deterministic_algorithms_enabled():
         return None
-    order = memory.order(latents, codewords, dense, compare)
-    if order is None:
+    directions = memory.directions(latents, codewords, dense, compare)
+    if directions is None:
         return None
-    codes, share = search_in_order(dense(latents), dense(codewords), order, kernel)
+    codes, share = search_in(directions, dense(latents), dense(codewords), kernel)
     memory.searched(share)
     return codes
 
 
-def search_in_order(latents: Tensor, codewords: Tensor, order: Order, kernel: Kernel) -> tuple[Tensor, Tensor]:
-    """Codes int64 ``[N]`` and the share of the pairs of tile and block that were compared, a scalar on the device."""
-    blocks = _blocks(codewords, order)
+def search_in(directions: Directions, latents: Tensor, codewords: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """Of dense rows, codes int64 ``[N]``, and the share of pairs that was compared, a scalar on the device."""
+    blocks = _blocks(codewords, directions)
     search = kernel(blocks)
     codes, compared, pairs = [], [], 0
     for part in latents.split(_at_once(latents)):
@@ -165,21 +160,15 @@ def _at_once(latents: Tensor) -> int:
     return max(1, _ELEMENTS_AT_ONCE // latents.shape[1])
 
 
-def order_of(codewords: Tensor, directions: Directions) -> Order:
-    """An order of dense ``codewords [K, D]``."""
-    places = directions.place(codewords).places
-    return Order(directions, cells_of(places, BLOCK), places)
-
-
-def best_order(found: Survey, latents: Tensor, codewords: Tensor, compare: Compare) -> Order:
-    """The order of dense codewords in the fewest directions of which more leave hardly fewer pairs."""
+def best_choice(found: Survey, latents: Tensor, codewords: Tensor, compare: Compare) -> Choice:
+    """For dense rows the fewest directions of which more leave hardly fewer pairs."""
     best = None
     latents = latents[:: max(1, -(-len(latents) // _at_once(latents)))]  # as many as are cut into tiles together
     for rank in ranks(latents.shape[1]):
-        order = order_of(codewords, directions_of(found, rank, latents.device))
-        share = float(_share_left(latents, codewords, order, compare))
+        directions = directions_of(found, rank, latents.device)
+        share = float(_share_left(directions, latents, codewords, compare))
         if best is None or share < _WORTH_IT * best.share:
-            best = replace(order, share=share)
+            best = Choice(directions, share)
         if share <= _ENOUGH:
             break
     assert best is not None, latents.shape
@@ -199,36 +188,21 @@ def surveyed(latents: Tensor) -> Survey | None:
     return survey(latents[::step].cpu(), lambda rows: rows)
 
 
-def _order_that_pays(latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Order | None:
+def _choice_that_pays(latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Choice | None:
     rows = dense(latents)
     found = surveyed(rows)
     if found is None or found.fills_its_dimensions:
         return None
-    order = best_order(found, rows, dense(codewords), compare)
-    return order if order.share <= _PAYS else None
+    choice = best_choice(found, rows, dense(codewords), compare)
+    return choice if choice.share <= _PAYS else None
 
 
-def _blocks(codewords: Tensor, order: Order) -> Blocks:
-    points = order.directions.place(codewords)
-    cells = _with_movers(points.places, order)
+def _blocks(codewords: Tensor, directions: Directions) -> Blocks:
+    points = directions.place(codewords)
+    cells = cells_of(points.places, BLOCK)
     points, places = points.gather(cells), cells.flatten()
     codes = torch.where(points.counted, places, NO_CODE).int()
-    return Blocks(codewords[places.clamp(min=0)], codes, boxes(points, BLOCK), order.directions)
-
-
-def _with_movers(places: Tensor, order: Order) -> Tensor:
-    """The cells of an order without the codewords that have moved most since, and further cells of these.
-
-    A few codewords that jump, as dead ones do that are replaced, would stretch the boxes of many.
-    """
-    moved = (places - order.places).square().sum(1)
-    movers = moved.topk(len(moved) // _MOVERS, sorted=False).indices
-    if len(movers) == 0:
-        return order.cells
-    stays = torch.ones_like(moved, dtype=torch.bool).index_fill_(0, movers, False)
-    cells = torch.where(stays[order.cells.clamp(min=0)], order.cells, -1)
-    others = strips_of(places[movers], BLOCK)
-    return torch.cat([cells, torch.where(others < 0, -1, movers[others.clamp(min=0)])])
+    return Blocks(codewords[places.clamp(min=0)], codes, boxes(points, BLOCK), directions)
 
 
 def _tiles(latents: Tensor, blocks: Blocks) -> tuple[Tensor, Tiles]:
@@ -242,17 +216,17 @@ def _tiles(latents: Tensor, blocks: Blocks) -> tuple[Tensor, Tiles]:
 def _in_order(latents: Tensor, directions: Directions) -> tuple[Tensor, Points]:
     """Cells ``[T, TILE]`` of latents, and the coordinates of all places in them."""
     points = directions.place(latents, latents.isfinite().all(1))
-    cells = strips_of(points.places, TILE)
+    cells = cells_of(points.places, TILE)
     return cells, points.gather(cells)
 
 
-def _share_left(latents: Tensor, codewords: Tensor, order: Order, compare: Compare) -> Tensor:
+def _share_left(directions: Directions, latents: Tensor, codewords: Tensor, compare: Compare) -> Tensor:
     """Of a sample of tiles, the share of pairs with a block that may hold the nearest codeword of some latent."""
-    blocks, (cells, points) = _blocks(codewords, order), _in_order(latents, order.directions)
+    blocks, (cells, points) = _blocks(codewords, directions), _in_order(latents, directions)
     places = torch.arange(cells.numel(), device=cells.device).view_as(cells)[:: max(1, len(cells) // _SAMPLE)]
     points = points.gather(places)
     rows = latents[cells.flatten()[places.flatten()].clamp(min=0)]
     distances = (rows - codewords[compare(rows, codewords)]).square().sum(1)
-    bounds = lower_bounds(boxes(points, 1), blocks.boxes, order.directions, KEYS_ARE_OFF_BY)
+    bounds = lower_bounds(boxes(points, 1), blocks.boxes, directions, KEYS_ARE_OFF_BY)
     left = (bounds <= distances[:, None]) & points.counted[:, None]
     return left.view(*places.shape, -1).any(1).float().mean()

@@ -1,43 +1,17 @@
-"""Points in cells of neighbours, by operations of PyTorch on any device.
-
-Cells are indices int64 ``[cells, most]``; -1 fills them up.
-"""
+"""Points in cells of neighbours, in two sorts on any device."""
 
 import math
 
 import torch
 from torch import Tensor
 
-_LOOKED_AT = 32
-"""Points of a cell by which the coordinate to cut along is chosen."""
-
 
 def cells_of(places: Tensor, most: int) -> Tensor:
-    """``places [N, R]`` in 2^m cells of at most ``most``: the leaves of a k-d tree, in m sorts.
-
-    Every cell is cut at its median along the coordinate in which it varies most.
-    """
-    count = places.shape[0]
-    places = places.nan_to_num(0.0, 0.0, 0.0)
-    depth = max(0, (-(-count // most) - 1).bit_length())
-    size = -(-count // (1 << depth))
-    cells = torch.arange(size << depth, device=places.device).clamp_(max=count).view(1, -1)
-    for _ in range(depth):
-        real = cells.clamp(max=count - 1)
-        widest = places[real[:, :: -(-real.shape[1] // _LOOKED_AT)]].var(1, correction=0).argmax(1)
-        turn = places[real, widest[:, None]].argsort(1)
-        cells = cells.gather(1, turn).view(2 * len(cells), -1)
-    filled = cells.new_full((len(cells), most), -1)
-    filled[:, :size] = torch.where(cells < count, cells, -1)
-    return filled
-
-
-def strips_of(places: Tensor, most: int) -> Tensor:
-    """``places [N, R]`` in cells of at most ``most`` along the coordinates 1 and 2, in two sorts.
+    """Indices of ``places [N, R]`` in cells int64 ``[C, most]`` along the coordinates 1 and 2; -1 fills up.
 
     Cut into strips along the one, and these along the other (Leutenegger, Lopez and Edgington, "STR: a simple and
-    efficient algorithm for R-tree packing", ICDE 1997): cells little worse than those of a tree where these are the
-    directions of most variance, for what has to be put in order at every search.
+    efficient algorithm for R-tree packing", ICDE 1997). Where these are the directions of most variance, such cells
+    leave about as many pairs as those of a k-d tree, which takes a sort for every doubling of their number.
     """
     count = places.shape[0]
     cells = -(-count // most)

@@ -9,7 +9,7 @@ from awkward import CODEBOOKS, flat
 from methods import available, create, get
 from methods.parts import bounded_tiles, nearest
 from methods.parts.bounded_search import SearchMemory
-from methods.parts.bounded_tiles import directions_of, order_of, search_in_order, surveyed
+from methods.parts.bounded_tiles import directions_of, search_in, surveyed
 from methods.parts.nearest import TOLERANCE, compare_all, has_kernels, nearest_codes
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU here")
@@ -47,16 +47,14 @@ def test_the_kernel_is_what_searches():
     assert search.__name__ == "search_triton"
 
 
-def in_tiles(latents, codewords, rank=7, directions=None):
+def in_tiles(latents, codewords, rank=7, like=None):
     """Codes of the search in tiles, wherever there is its kernel, and the share of the pairs that it compared."""
     if not has_kernels(latents.device):
         pytest.skip("the kernel needs compute capability 8.0")
     from methods.parts.bounded_triton import compare_tiles
 
-    order = order_of(
-        codewords, directions_of(surveyed(latents if directions is None else directions), rank, latents.device)
-    )
-    return search_in_order(latents, codewords, order, compare_tiles)
+    directions = directions_of(surveyed(latents if like is None else like), rank, latents.device)
+    return search_in(directions, latents, codewords, compare_tiles)
 
 
 @pytest.mark.parametrize(("dim", "rank"), [(17, 7), (64, 7), (64, 15), (64, 31), (70, 7), (256, 7)])
@@ -83,7 +81,7 @@ def test_awkward_codebooks_in_tiles(codebook):
 @pytest.mark.parametrize("factor", [1e-20, 1e-14, 1e14, 1e17, 1e20])
 def test_magnitudes_in_tiles(factor):
     latents, codewords = flat(500).cuda(), flat(3000, seed=5).cuda()
-    codes, _ = in_tiles(factor * latents, factor * codewords, directions=latents)
+    codes, _ = in_tiles(factor * latents, factor * codewords, like=latents)
     assert ((codes >= 0) & (codes < 3000)).all()
     if 1e-15 < factor < 1e18:
         assert_nearest(codes, factor * latents, factor * codewords)
@@ -96,10 +94,10 @@ def test_rows_of_rank_one_and_rows_that_are_not_finite_in_tiles():
     assert_nearest(codes, latents, codewords)
     broken = latents.clone()
     broken[3], broken[4, 0] = torch.nan, torch.inf
-    found, _ = in_tiles(broken, codewords, directions=latents)
+    found, _ = in_tiles(broken, codewords, like=latents)
     assert ((found >= 0) & (found < len(codewords))).all()
     assert torch.equal(found[5:], codes[5:])
-    nothing, _ = in_tiles(latents, torch.full_like(codewords, torch.nan), directions=latents)
+    nothing, _ = in_tiles(latents, torch.full_like(codewords, torch.nan), like=latents)
     assert not nothing.any()
 
 
@@ -124,7 +122,7 @@ def test_where_it_pays_training_searches_in_tiles_and_does_not_wait(monkeypatch)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         assert_nearest(codes, latents, codewords)
-    assert memory.tiles._order is not None
+    assert memory.tiles._choice is not None
     assert float(memory.tiles._share) < 1 / 8
 
 

@@ -8,7 +8,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 import torch
 from triton.runtime import interpreter
 
-from methods.parts.bounded_tiles import Order, search_in_order
+from methods.parts.bounded_tiles import search_in
 from methods.parts.bounded_triton import compare_tiles
 from methods.parts.box_bounds import Directions
 from methods.parts.nearest_triton import search_triton, split
@@ -25,9 +25,8 @@ def repair_scalars() -> None:
     interpreter._patch_lang_tensor = repaired
 
 
-def search_tiles(latents, codewords, centre, basis, cells, places):
-    order = Order(Directions(centre, basis), cells, places)
-    return search_in_order(latents, codewords, order, compare_tiles)
+def search_tiles(latents, codewords, centre, basis):
+    return search_in(Directions(centre, basis), latents, codewords, compare_tiles)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from methods.parts.bounded_tiles import (
     NO_CODE,
     TILE,
     TileMemory,
-    best_order,
+    best_choice,
     directions_of,
-    order_of,
-    search_in_order,
+    search_in,
     search_tiles,
 )
 from methods.parts.nearest import TOLERANCE, compare_all
@@ -56,10 +55,10 @@ def compare_in_torch(blocks):
     return search
 
 
-def ordered(latents, codewords, rank=7):
+def leading(latents, rank=7):
     found = survey(latents, as_it_is)
     assert found is not None
-    return order_of(codewords, directions_of(found, rank, latents.device))
+    return directions_of(found, rank, latents.device)
 
 
 def assert_nearest(codes, latents, codewords):
@@ -75,19 +74,18 @@ def assert_nearest(codes, latents, codewords):
 @pytest.mark.parametrize("rows", [1, 33, 200])
 def test_finds_the_nearest(rows, size):
     latents, codewords = flat(max(2, rows)), flat(size, seed=5)
-    order = ordered(latents, codewords)
-    assert_nearest(search_in_order(latents[:rows], codewords, order, compare_in_torch)[0], latents[:rows], codewords)
+    codes, _ = search_in(leading(latents), latents[:rows], codewords, compare_in_torch)
+    assert_nearest(codes, latents[:rows], codewords)
 
 
 def test_few_blocks_are_compared_and_a_sample_tells_how_many():
     latents, codewords = flat(500, rank=2, noise=0.01), flat(5000, rank=2, noise=0.01, seed=5)
     found = survey(latents, as_it_is)
-    order = best_order(found, latents, codewords, compare_all)
-    assert order.cells.shape == (128, BLOCK)
-    codes, share = search_in_order(latents, codewords, order, compare_in_torch)
+    choice = best_choice(found, latents, codewords, compare_all)
+    codes, share = search_in(choice.directions, latents, codewords, compare_in_torch)
     assert_nearest(codes, latents, codewords)
-    assert order.share < 1 / 10
-    assert order.share <= float(share) < 4 * order.share  # the stand-in looks at whole tiles alone
+    assert choice.share < 1 / 8
+    assert choice.share <= float(share) < 4 * choice.share  # the stand-in looks at whole tiles alone
 
 
 def test_more_directions_where_these_leave_fewer_pairs():
@@ -95,19 +93,18 @@ def test_more_directions_where_these_leave_fewer_pairs():
     found = survey(latents, as_it_is)
     shares = dict.fromkeys((7, 15, 31), 0.0)
     for rank in shares:
-        order = ordered(latents, codewords, rank)
-        shares[rank] = float(bounded_tiles._share_left(latents, codewords, order, compare_all))
-    best = best_order(found, latents, codewords, compare_all)
+        shares[rank] = float(bounded_tiles._share_left(leading(latents, rank), latents, codewords, compare_all))
+    best = best_choice(found, latents, codewords, compare_all)
     assert best.share <= min(shares.values()) / 0.75
     assert shares[best.directions.basis.shape[0]] == best.share
-    assert best_order(found, latents, codewords * 1e-3, compare_all).directions.basis.shape[0] == 7  # all is left
+    assert best_choice(found, latents, codewords * 1e-3, compare_all).directions.basis.shape[0] == 7  # all is left
 
 
 @pytest.mark.parametrize("codebook", CODEBOOKS)
 def test_awkward_codebooks(codebook):
     latents, codewords = flat(100), flat(400, seed=5)
     codewords = CODEBOOKS[codebook](codewords)
-    codes, _ = search_in_order(latents, codewords, ordered(latents, codewords), compare_in_torch)
+    codes, _ = search_in(leading(latents), latents, codewords, compare_in_torch)
     clean = codewords.nan_to_num(1e30, 1e30, 1e30)
     assert_nearest(codes, latents, clean)
     if codebook in ("all equal", "duplicates", "neighbouring duplicates"):
@@ -116,11 +113,11 @@ def test_awkward_codebooks(codebook):
 
 def test_nothing_finite_and_latents_that_are_not():
     latents, codewords = flat(70), flat(300, seed=5)
-    order = ordered(latents, codewords)
-    assert search_in_order(latents, torch.full((300, 64), torch.nan), order, compare_in_torch)[0].tolist() == [0] * 70
-    expected = search_in_order(latents, codewords, order, compare_in_torch)[0]
+    directions = leading(latents)
+    assert search_in(directions, latents, torch.full((300, 64), torch.nan), compare_in_torch)[0].tolist() == [0] * 70
+    expected = search_in(directions, latents, codewords, compare_in_torch)[0]
     latents[5], latents[6, 0], latents[7] = torch.nan, torch.inf, 1e19
-    codes, _ = search_in_order(latents, codewords, order, compare_in_torch)
+    codes, _ = search_in(directions, latents, codewords, compare_in_torch)
     assert ((codes >= 0) & (codes < 300)).all()
     sound = [index for index in range(70) if index not in (5, 6, 7)]
     assert torch.equal(codes[sound], expected[sound])
@@ -130,41 +127,26 @@ def test_nothing_finite_and_latents_that_are_not():
 def test_magnitudes(factor):
     """Beyond fp32's squares all keys are alike, and any code is as good."""
     latents, codewords = flat(60), flat(200, seed=5)
-    order = ordered(latents, codewords)
-    codes, _ = search_in_order(factor * latents, factor * codewords, order, compare_in_torch)
+    directions = leading(latents)
+    codes, _ = search_in(directions, factor * latents, factor * codewords, compare_in_torch)
     assert ((codes >= 0) & (codes < 200)).all()
     if factor > 1e-15:
         assert_nearest(codes, factor * latents, factor * codewords)
 
 
-def test_any_order_gives_the_same_codes():
+def test_any_directions_give_the_same_codes():
     latents, codewords = flat(100), flat(500, seed=5)
-    orders = [ordered(latents, rows, rank) for rank in (7, 31) for rows in (codewords, normal(500, 64), -codewords)]
-    found = [search_in_order(latents, codewords, order, compare_in_torch)[0] for order in orders]
-    assert all(torch.equal(codes, exact_codes(latents, codewords)) for codes in found)
-
-
-def test_codewords_that_jump_stretch_no_boxes():
-    latents, codewords = flat(500, rank=2, noise=0.01), flat(4096, rank=2, noise=0.01, seed=5)
-    order = ordered(latents, codewords)
-    movers = torch.randperm(4096, generator=torch.Generator().manual_seed(0))[:200]
-    moved = codewords.index_copy(0, movers, flat(200, rank=2, noise=0.01, seed=9))
-    shares = [float(bounded_tiles._share_left(latents, rows, order, compare_all)) for rows in (codewords, moved)]
-    assert shares[1] < 1.3 * shares[0]
-    codes, share = search_in_order(latents[:100], moved, order, compare_in_torch)
-    assert_nearest(codes, latents[:100], moved)
-    many = codewords.index_copy(0, torch.arange(4096), codewords.flip(0))
-    codes, share = search_in_order(latents[:100], many, order, compare_in_torch)
-    assert_nearest(codes, latents[:100], many)
-    assert share > 0.5
+    for directions in [leading(rows, rank) for rank in (7, 31) for rows in (latents, codewords, normal(500, 64))]:
+        codes, _ = search_in(directions, latents, codewords, compare_in_torch)
+        assert torch.equal(codes, exact_codes(latents, codewords))
 
 
 def test_parts_of_the_latents_change_nothing(monkeypatch):
     latents, codewords = flat(150), flat(300, seed=5)
-    order = ordered(latents, codewords)
-    whole = search_in_order(latents, codewords, order, compare_in_torch)[0]
+    directions = leading(latents)
+    whole = search_in(directions, latents, codewords, compare_in_torch)[0]
     monkeypatch.setattr(bounded_tiles, "_ELEMENTS_AT_ONCE", 64 * 40)
-    assert torch.equal(search_in_order(latents, codewords, order, compare_in_torch)[0], whole)
+    assert torch.equal(search_in(directions, latents, codewords, compare_in_torch)[0], whole)
 
 
 class Asked:
@@ -220,27 +202,24 @@ class TestMemory:
         assert self.search(memory, asked) is None
         assert asked.times == 0
 
-    def test_where_algorithms_are_to_be_deterministic_all_is_compared(self):
-        torch.use_deterministic_algorithms(True)
-        try:
-            assert self.search(TileMemory(), Asked()) is None
-        finally:
-            torch.use_deterministic_algorithms(False)
+    def test_where_algorithms_are_to_be_deterministic_all_is_compared(self, monkeypatch):
+        monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+        assert self.search(TileMemory(), Asked()) is None
 
-    def test_where_it_pays_the_order_is_kept_while_it_saves_work(self, monkeypatch):
+    def test_where_it_pays_the_directions_are_kept_while_they_save_work(self, monkeypatch):
         monkeypatch.setattr(bounded_tiles, "_KEPT_FOR", 8)
         asked, memory = Asked(), TileMemory()
         assert self.search(memory, asked) is not None
-        asked_once, order = asked.times, memory._order
-        assert order is not None
+        asked_once, choice = asked.times, memory._choice
+        assert choice is not None
         for _ in range(12):
             self.search(memory, asked)
         assert asked.times == asked_once
-        assert memory._order is order
+        assert memory._choice is choice
         for _ in range(8):
             self.search(memory, asked, kernel=self.everything)
         assert asked.times == 2 * asked_once
-        assert memory._order is not order
+        assert memory._choice is not choice
 
     @pytest.mark.parametrize("why", ["isotropic", "too many left", "all the same", "not finite"])
     def test_where_it_does_not_pay_it_is_asked_less_and_less(self, why, monkeypatch):
@@ -252,7 +231,7 @@ class TestMemory:
         }[why]
         turns, surveys = [], []
         monkeypatch.setattr(bounded_tiles, "survey", lambda *args: surveys.append(len(turns)) or survey(*args))
-        monkeypatch.setattr(bounded_tiles, "best_order", self.once(bounded_tiles.best_order))
+        monkeypatch.setattr(bounded_tiles, "best_choice", self.once(bounded_tiles.best_choice))
         asked, memory = Asked(), TileMemory()
         while len(turns) < 4000:
             turns.append(self.search(memory, asked, latents, codewords))
@@ -272,16 +251,16 @@ class TestMemory:
 
         return call
 
-    def test_another_codebook_is_asked_about(self, monkeypatch):
+    def test_another_codebook(self, monkeypatch):
         monkeypatch.setattr(bounded_tiles, "_PAYS", 1.0)
         asked, memory = Asked(), TileMemory()
         for size, dim in ((4096, 64), (2000, 64), (2000, 40)):
-            assert self.search(memory, asked, self.LATENTS[:, :dim], self.CODEWORDS[:size, :dim]) is not None
-            assert memory._order.cells.max() == size - 1
-            assert memory._order.directions.basis.shape[1] == dim
+            latents, codewords = self.LATENTS[:100, :dim], self.CODEWORDS[:size, :dim]
+            assert_nearest(self.search(memory, asked, latents, codewords, compare_in_torch), latents, codewords)
+            assert memory._choice.directions.basis.shape[1] == dim
 
     def test_copies_start_empty(self):
         memory = SearchMemory()
         self.search(memory.tiles, Asked())
-        assert memory.tiles._order is not None
-        assert copy.deepcopy(memory).tiles._order is None
+        assert memory.tiles._choice is not None
+        assert copy.deepcopy(memory).tiles._choice is None

@@ -32,6 +32,8 @@ def test_boxes_hold_what_is_counted():
     around = boxes(points.gather(cells), 16)
     for box, cell in enumerate(cells):
         inside = [index for index in cell.tolist() if index not in (-1, 5, 6)]
+        if not inside:
+            continue
         assert torch.equal(around.low[box], points.places[inside].amin(0))
         assert torch.equal(around.high[box], points.places[inside].amax(0))
         assert around.reach[box] == points.lengths[inside].amax()
@@ -67,6 +69,7 @@ def test_no_bound_exceeds_what_it_bounds(pair, own):
     exact = squared(latents, codewords)
     assert (lower_bounds(boxes(points, 1), boxes(others, 1), directions, 0.0) <= exact).all()
     tiles, blocks = cells_of(points.places, 32), cells_of(others.places, 64)
+    tiles, blocks = (cells[(cells >= 0).any(1)] for cells in (tiles, blocks))
     bounds = lower_bounds(boxes(points.gather(tiles), 32), boxes(others.gather(blocks), 64), directions, 2.0**-18)
     norms = latents.double().norm(dim=1)[:, None] + codewords.double().norm(dim=1)
     allowed = exact - 2.0**-18 * norms.square()

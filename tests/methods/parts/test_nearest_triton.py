@@ -9,7 +9,7 @@ import torch
 from awkward import CODEBOOKS, exact_codes, flat, normal
 
 from methods.parts.bounded_survey import survey
-from methods.parts.bounded_tiles import directions_of, order_of
+from methods.parts.bounded_tiles import directions_of
 from methods.parts.nearest import TOLERANCE
 
 pytest.importorskip("triton")
@@ -27,10 +27,10 @@ SPOILT = (CLEAN[0].clone(), torch.cat([CLEAN[1], torch.full((1, 8), torch.nan), 
 SPOILT[0][3], SPOILT[0][4, 0] = torch.nan, torch.inf
 
 
-def tiled(latents, codewords, rank=7, ordered=None):
-    """A search in tiles: with the order of these codewords, or of those that were there when they were ``ordered``."""
-    order = order_of(codewords if ordered is None else ordered, DIRECTIONS[latents.shape[1], rank])
-    return latents, codewords, order.directions.centre, order.directions.basis, order.cells, order.places
+def tiled(latents, codewords, rank=7):
+    """A search in tiles, in directions of other latents."""
+    directions = DIRECTIONS[latents.shape[1], rank]
+    return latents, codewords, directions.centre, directions.basis
 
 
 DIRECTIONS = {
@@ -44,7 +44,6 @@ TILED = {
     "by slices": tiled(flat(40, 70), flat(150, 70, seed=5)),
     "isotropic": tiled(normal(40, 40), normal(90, 40, seed=1)),
     "ties": tiled(normal(40, 40, seed=1).mul(4).round(), WHOLE.repeat(2, 1)),
-    "an old order": tiled(flat(40), flat(150, seed=5), ordered=normal(150, 64)),
     "one codeword": tiled(flat(3), flat(1)),
     "rank one": tiled(normal(40, 1) @ normal(1, 64) + 2, normal(90, 1, seed=1) @ normal(1, 64) + 2),
     "large": tiled(1e17 * flat(40), 1e17 * flat(90, seed=5)),
