@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.perf.cases import OURS
-from benchmark.perf.search import ALL_PAIRS, TRAINED
+from benchmark.perf.search import ALL_PAIRS, IN_TILES, TRAINED
 from benchmark.report.places import CODEBOOK_SIZE, Axis
 from benchmark.report.plots.base import grid_axis, legend, panels, wrapped
 from benchmark.report.style import RC
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's, without yellow and black."""
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe and Ito's, without yellow."""
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _SEARCHES = "its searches alone"
 _LIMITS = {
     "matrix product alone": (0, (1, 1.5)),
@@ -106,7 +106,8 @@ def _handles(part: pd.DataFrame) -> list[Line2D]:
 
 
 def _look(contender: str) -> dict[str, Any]:
-    known = (OURS, "faiss.knn", "torch.cdist, argmin", "formula, argmin", "vector-quantize-pytorch", ALL_PAIRS)
+    others = ("faiss.knn", "torch.cdist, argmin", "formula, argmin", "vector-quantize-pytorch")
+    known = (OURS, *others, ALL_PAIRS, IN_TILES)
     if contender in _LIMITS:
         return {"color": "#555555", "linestyle": _LIMITS[contender], "marker": "none"}
     index = known.index("formula, argmin" if contender == "formula" else contender)

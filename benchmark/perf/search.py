@@ -21,10 +21,13 @@ from benchmark.perf.cases import (
 )
 from benchmark.perf.trained import STAGES, successive_searches
 from methods.parts.bounded_search import SearchMemory
-from methods.parts.nearest import compare_all, nearest_codes
+from methods.parts.bounded_tiles import Choice, best_choice, search_in, surveyed
+from methods.parts.nearest import compare_all, has_kernels, nearest_codes
 
 ALL_PAIRS = "this project, all pairs"
 """Our search as it is where comparing few codewords would not pay."""
+IN_TILES = "this project, in tiles"
+"""Our search by bounds on a GPU, also where it is not chosen."""
 _BLOCK_ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 27}
 """Of the product's buffer: what stays in a CPU's cache, and what fills a GPU."""
 
@@ -64,6 +67,25 @@ def _cdist_codes(latents: Tensor, codewords: Tensor) -> Tensor:
 
 def _ours() -> Search:
     return partial(nearest_codes, memory=SearchMemory())
+
+
+def _in_tiles() -> Search:
+    from methods.parts.bounded_triton import compare_tiles
+
+    chosen: list[Choice] = []
+
+    def search(latents: Tensor, codewords: Tensor) -> Tensor:
+        if not chosen:
+            found = surveyed(latents)
+            assert found is not None, "latents that are all the same"
+            chosen.append(best_choice(found, latents, codewords, compare_all))
+        return search_in(chosen[0].directions, latents, codewords, compare_tiles)[0]
+
+    return search
+
+
+def _needs_kernels(device: torch.device) -> str | None:
+    return None if has_kernels(device) else "needs a GPU of compute capability 8.0, and Triton"
 
 
 def _faiss() -> Search:
@@ -152,7 +174,10 @@ def _trained(method: str, title: str, stage: str) -> Group:
         name=f"{method}_{stage}",
         kind="trained",
         title=f"{title}, {stage}",
-        contenders=_contenders(trained_rows(method, stage)),
+        contenders=_contenders(
+            trained_rows(method, stage),
+            _searching(IN_TILES, _in_tiles, trained_rows(method, stage), requires=_needs_kernels),
+        ),
         shapes=TRAINED_SHAPES[stage],
         quick_shapes=QUICK_TRAINED_SHAPES,
         memory_at=lambda shape: False,

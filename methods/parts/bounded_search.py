@@ -39,6 +39,7 @@ from methods.parts.bounded_survey import (
     ranks,
     survey,
 )
+from methods.parts.bounded_tiles import TileMemory
 from methods.parts.codeword_blocks import Blocks
 from methods.parts.threads import share
 
@@ -51,10 +52,12 @@ _RAISED_FOR = 64
 class SearchMemory:
     """What the searches of one codebook leave to the next: the codewords' order, and in how many directions.
 
-    Any order gives the same codes, so this may be lost or outlive the codewords. A copy of it is empty.
+    Any order gives the same codes, so this may be lost or outlive the codewords. A copy of it is empty. What searches
+    on a GPU leave is in ``tiles``.
     """
 
     def __init__(self) -> None:
+        self.tiles = TileMemory()
         self._blocks: Blocks | None = None
         self._spare = False
         self._rank, self._raised = 0, 0

@@ -47,6 +47,12 @@ class Survey:
         """Dense ``rows`` less the centre and times the scale, as the sample is."""
         return rows.sub(self.centre).mul_(self.scale)
 
+    @property
+    def fills_its_dimensions(self) -> bool:
+        """Whether its variance is spread like over at least half of them equally."""
+        spread = float(self.covariance.trace())
+        return float(self.covariance.square().sum()) * len(self.centre) < 2 * spread * spread
+
     def frame(self, rank: int) -> Frame:
         """The leading ``rank`` directions."""
         basis = np.concatenate([np.zeros((1, len(self.centre))), _leading(self.covariance.double().numpy(), rank)])
@@ -86,8 +92,7 @@ def rank_that_pays(found: Survey, codewords: Tensor, rows: int, dense: Dense, re
     misses the few codewords that are near to latents, so before it is refused the nearest of all is asked for.
     """
     size, dim = codewords.shape
-    spread = float(found.covariance.trace())
-    if float(found.covariance.square().sum()) * dim < 2 * spread * spread:  # like at least dim / 2 equal directions
+    if found.fills_its_dimensions:
         return 0
     few = found.sample[:: max(1, len(found.sample) // 32)]
     some = found.place(dense(codewords[:: max(1, size // min(2048, max(512, size // 8)))]))

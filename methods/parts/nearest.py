@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,8 @@ from torch.nn.functional import normalize, pad
 
 from methods.core.usage import check_choice
 from methods.parts.bounded_search import SearchMemory, search_bounded
+from methods.parts.bounded_tiles import search_tiles
+from methods.parts.precision import full_precision
 
 try:
     import faiss
@@ -47,7 +48,8 @@ def nearest_codes(
         latents: ``[N, D]``.
         codewords: ``[K, D]``, K at least 1.
         metric: ``euclidean`` or ``cosine``.
-        memory: of earlier searches in the same codebook, for speed: no code depends on it.
+        memory: of earlier searches in the same codebook, for speed: no code depends on it, but on a GPU where two
+            are near within `TOLERANCE`.
 
     Returns:
         int64 ``[N]``.
@@ -62,11 +64,14 @@ def nearest_codes(
 
 
 def _nearest_codes(latents: Tensor, codewords: Tensor, metric: str, memory: SearchMemory | None = None) -> Tensor:
+    dense, codes = partial(_dense, metric=metric), None
     if latents.device.type == "cpu":
-        codes = search_bounded(latents, codewords, partial(_dense, metric=metric), memory)
-        if codes is not None:
-            return codes
-    return compare_all(latents, codewords, metric)
+        codes = search_bounded(latents, codewords, dense, memory)
+    elif memory is not None and has_kernels(latents.device):
+        from methods.parts.bounded_triton import compare_tiles
+
+        codes = search_tiles(latents, codewords, dense, compare_all, compare_tiles, memory.tiles)
+    return compare_all(latents, codewords, metric) if codes is None else codes
 
 
 @torch.library.custom_op("codebook_bench::nearest_codes", mutates_args=())
@@ -122,13 +127,23 @@ def _search_for(device: torch.device) -> tuple[Search, bool]:
     """The backend, and whether it rounds equal codewords equally wherever they stand."""
     if device.type == "cpu" and faiss is not None:
         return search_faiss, False
-    if device.type == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0):
-        try:
-            from methods.parts.nearest_triton import search_triton
-        except ImportError:
-            return search_blocks, False
+    if has_kernels(device):
+        from methods.parts.nearest_triton import search_triton
+
         return search_triton, True
     return search_blocks, False
+
+
+@cache
+def has_kernels(device: torch.device) -> bool:
+    """Whether it is a GPU for which the kernels are written, and Triton is there."""
+    if device.type != "cuda" or torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    try:
+        import triton  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def search_faiss(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,7 +186,7 @@ def search_blocks(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
         for first in range(0, latents.shape[0], height):
             rows = latents[first : first + height]
             distances = block[: rows.shape[0]]
-            with torch.autocast(latents.device.type, enabled=False), _full_precision():
+            with full_precision(latents.device):
                 torch.addmm(squared_norms, rows, columns.T, alpha=-2, out=distances[:, : columns.shape[0]])
             nearest, found = _min_by_groups(distances)
             here = slice(first, first + rows.shape[0])
@@ -186,20 +201,6 @@ def _min_by_groups(distances: Tensor) -> tuple[Tensor, Tensor]:
     nearest, group = grouped.amin(2).min(1)
     within = grouped[torch.arange(group.shape[0], device=group.device), group].argmin(1)
     return nearest, group * _GROUP + within
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Matrix products in fp32 proper, whatever TF32 or bf16 a user allows elsewhere."""
-    backends: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
-    allowed = [backend.fp32_precision for backend in backends]
-    for backend in backends:
-        backend.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        for backend, precision in zip(backends, allowed, strict=True):
-            backend.fp32_precision = precision
 
 
 def _lowest_with_equal_key(codewords: Tensor) -> Tensor | None:

@@ -11,8 +11,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_INTERPRETED = triton.knobs.runtime.interpret
-_TILE = 64 if _INTERPRETED else 128
+INTERPRETED = triton.knobs.runtime.interpret
+_TILE = 64 if INTERPRETED else 128
 """Rows are padded to a multiple of this; the tiles of every configuration divide it."""
 _MAX_RESIDENT = 64
 """The largest dimension at which a tile of latents stays on the chip; larger ones go by slices of half of it."""
@@ -24,9 +24,9 @@ def search_triton(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
     (n, dim), device = latents.shape, latents.device
     if n == 0:
         return latents.new_empty(0), torch.empty(0, dtype=torch.int64, device=device)
-    depth = max(16, triton.next_power_of_2(dim)) if dim <= _MAX_RESIDENT else _MAX_RESIDENT // 2
-    latents_high, latents_low, _ = _split(latents, depth)
-    codewords_high, codewords_low, squared_norms = _split(codewords, depth)
+    depth = slice_depth(dim)
+    latents_high, latents_low, _ = split(latents, depth)
+    codewords_high, codewords_low, squared_norms = split(codewords, depth)
     (rows, width), columns = latents_high.shape, codewords_high.shape[0]
     part = _part_size(rows, columns, device)
     parts = triton.cdiv(columns, part)
@@ -40,7 +40,12 @@ def search_triton(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
     return nearest, codes[:, :n].gather(0, which[None])[0].long()
 
 
-def _split(vectors: Tensor, depth: int) -> tuple[Tensor, Tensor, Tensor]:
+def slice_depth(dim: int) -> int:
+    """Dimensions that go onto the chip at a time."""
+    return max(16, triton.next_power_of_2(dim)) if dim <= _MAX_RESIDENT else _MAX_RESIDENT // 2
+
+
+def split(vectors: Tensor, depth: int) -> tuple[Tensor, Tensor, Tensor]:
     """High and low parts, padded with zeros to whole tiles, and squared norms, infinite for the padding."""
     count, dim = vectors.shape
     rows, width = triton.cdiv(count, _TILE) * _TILE, triton.cdiv(dim, depth) * depth
@@ -54,7 +59,7 @@ def _split(vectors: Tensor, depth: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _part_size(rows: int, columns: int, device: torch.device) -> int:
     """Codewords that one program goes through, so that there are about four programs to a multiprocessor."""
-    if _INTERPRETED:
+    if INTERPRETED:
         return 2 * _TILE
     programs = 4 * torch.cuda.get_device_properties(device).multi_processor_count
     parts = max(1, min(programs // (rows // _TILE), columns // (8 * _TILE)))
@@ -64,7 +69,7 @@ def _part_size(rows: int, columns: int, device: torch.device) -> int:
 def _configurations() -> list[triton.Config]:
     """Tiles of latents x codewords, from the largest GPUs to those with 100 kB of shared memory."""
     sizes = [(128, 128, 8, 2), (128, 64, 4, 3), (128, 64, 4, 2), (64, 64, 4, 2), (64, 32, 4, 2)]
-    if _INTERPRETED:
+    if INTERPRETED:
         sizes = [(64, 32, 4, 2)]
     return [triton.Config({"ROWS": r, "COLUMNS": c}, num_warps=w, num_stages=s) for r, c, w, s in sizes]
 

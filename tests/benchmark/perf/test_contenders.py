@@ -77,11 +77,12 @@ def compare(ours, theirs):
 
 @pytest.mark.parametrize("name", sorted(set(GROUPS) - {"search"}))
 def test_every_step_runs_and_trains(name, short_trainings):
-    group = GROUPS[name]
+    group, shape = GROUPS[name], Shape(98, 16, 4)
     for contender in group.contenders:
-        operation = contender.prepare(Shape(98, 16, 4), CPU)
-        operation()
-        operation()
+        if contender.left_out(shape, CPU) is None:
+            operation = contender.prepare(shape, CPU)
+            operation()
+            operation()
 
 
 def test_the_first_contender_is_the_reference_and_always_there():

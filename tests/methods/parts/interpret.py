@@ -1,4 +1,4 @@
-"""Runs the search and its split in Triton's interpreter, which has to be chosen before Triton is imported."""
+"""Runs the searches and their split in Triton's interpreter, which has to be chosen before Triton is imported."""
 
 import os
 import sys
@@ -8,7 +8,10 @@ os.environ["TRITON_INTERPRET"] = "1"
 import torch
 from triton.runtime import interpreter
 
-from methods.parts.nearest_triton import _split, search_triton
+from methods.parts.bounded_tiles import search_in
+from methods.parts.bounded_triton import compare_tiles
+from methods.parts.box_bounds import Directions
+from methods.parts.nearest_triton import search_triton, split
 
 
 def repair_scalars() -> None:
@@ -22,9 +25,14 @@ def repair_scalars() -> None:
     interpreter._patch_lang_tensor = repaired
 
 
+def search_tiles(latents, codewords, centre, basis):
+    return search_in(Directions(centre, basis), latents, codewords, compare_tiles)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     repair_scalars()
     cases = torch.load(sys.argv[1])
     searched = {name: search_triton(*pair) for name, pair in cases["search"].items()}
-    torch.save({"search": searched, "split": _split(cases["split"], 16)}, sys.argv[2])
+    tiles = {name: search_tiles(*case) for name, case in cases["tiles"].items()}
+    torch.save({"search": searched, "tiles": tiles, "split": split(cases["split"], 16)}, sys.argv[2])

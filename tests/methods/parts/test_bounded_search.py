@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from awkward import CODEBOOKS, exact_codes, flat, normal
 
 from methods import create
 from methods.parts import bounded_search
@@ -26,23 +27,6 @@ def forced(request, monkeypatch):
     monkeypatch.setattr(bounded_search, "rank_that_pays", lambda *args, **kwargs: request.param)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     return request.param
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def flat(rows, dim=64, rank=4, noise=0.05, seed=0):
-    """Rows that hardly fill their dimensions, about an origin of their own."""
-    return normal(rows, rank, seed=seed) @ normal(rank, dim, seed=99) + noise * normal(rows, dim, seed=seed + 1) + 3.0
-
-
-def exact_codes(latents, codewords):
-    """The lowest index of the least distance in fp64."""
-    rows = codewords.double().numpy()
-    with np.errstate(invalid="ignore"):
-        distances = [np.square(rows - z).sum(1) for z in latents.double().numpy()]
-    return torch.from_numpy(np.nan_to_num(np.stack(distances), nan=np.inf, posinf=np.inf).argmin(1))
 
 
 def bounded_codes(latents, codewords, memory=None):
@@ -68,22 +52,6 @@ def test_any_dimension_and_isotropic_rows_too(forced, dim):
 def test_few_latents(forced, rows):
     latents, codewords = flat(rows), flat(700, seed=5)
     assert torch.equal(bounded_codes(latents, codewords), exact_codes(latents, codewords))
-
-
-CODEBOOKS = {
-    "all equal": lambda codewords: codewords[:1].repeat(len(codewords), 1),
-    "duplicates": lambda codewords: codewords[torch.arange(len(codewords)) % 300],
-    "neighbouring duplicates": lambda codewords: codewords.repeat_interleave(3, 0)[: len(codewords)],
-    "one far outlier": lambda codewords: codewords.index_fill(0, torch.tensor([77]), 1e6),
-    "one outlier beyond fp32's squares": lambda codewords: codewords.index_fill(0, torch.tensor([77]), 1e30),
-    "outside the latents' plane": lambda codewords: 3.0 + 2.0 * normal(*codewords.shape, seed=8),
-    "collapsed": lambda codewords: 1e-3 * codewords,
-    "a line": lambda codewords: normal(len(codewords), 1) @ normal(1, codewords.shape[1]),
-    "not finite": lambda codewords: codewords.index_fill(0, torch.arange(5, 900, 3), torch.nan).index_fill(
-        0, torch.tensor([6]), -torch.inf
-    ),
-    "from tiny to huge": lambda codewords: codewords * torch.logspace(-20, 20, len(codewords))[:, None],
-}
 
 
 @pytest.mark.parametrize("codebook", CODEBOOKS)

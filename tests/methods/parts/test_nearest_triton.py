@@ -1,4 +1,4 @@
-"""The Triton kernel in Triton's interpreter: its arithmetic on a CPU, without a word about speed."""
+"""The Triton kernels in Triton's interpreter: their arithmetic on a CPU, without a word about speed."""
 
 import subprocess
 import sys
@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from awkward import CODEBOOKS, exact_codes, flat, normal
 
+from methods.parts.bounded_survey import survey
+from methods.parts.bounded_tiles import directions_of
 from methods.parts.nearest import TOLERANCE
 
 pytest.importorskip("triton")
-
-
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 SHAPES = [(1, 1, 1), (70, 300, 8), (20, 90, 64), (40, 130, 70)]
@@ -27,6 +26,36 @@ CLEAN = (normal(10, 8), normal(90, 8, seed=1))
 SPOILT = (CLEAN[0].clone(), torch.cat([CLEAN[1], torch.full((1, 8), torch.nan), torch.full((1, 8), torch.inf)]))
 SPOILT[0][3], SPOILT[0][4, 0] = torch.nan, torch.inf
 
+
+def tiled(latents, codewords, rank=7):
+    """A search in tiles, in directions of other latents."""
+    directions = DIRECTIONS[latents.shape[1], rank]
+    return latents, codewords, directions.centre, directions.basis
+
+
+DIRECTIONS = {
+    (dim, rank): directions_of(survey(flat(300, dim), lambda rows: rows), rank, torch.device("cpu"))
+    for dim, rank in ((64, 7), (64, 15), (70, 7), (40, 7))
+}
+WHOLE = normal(100, 40).mul(4).round()
+TILED = {
+    "flat": tiled(flat(70), flat(200, seed=5)),
+    "flat, more directions": tiled(flat(40), flat(150, seed=5), rank=15),
+    "by slices": tiled(flat(40, 70), flat(150, 70, seed=5)),
+    "isotropic": tiled(normal(40, 40), normal(90, 40, seed=1)),
+    "ties": tiled(normal(40, 40, seed=1).mul(4).round(), WHOLE.repeat(2, 1)),
+    "one codeword": tiled(flat(3), flat(1)),
+    "rank one": tiled(normal(40, 1) @ normal(1, 64) + 2, normal(90, 1, seed=1) @ normal(1, 64) + 2),
+    "large": tiled(1e17 * flat(40), 1e17 * flat(90, seed=5)),
+    **{name: tiled(flat(30), make(flat(90, seed=5))) for name, make in CODEBOOKS.items()},
+}
+TINY = tiled(1e-20 * flat(40), 1e-20 * flat(90, seed=5))
+BROKEN = tiled(TILED["flat"][0].clone(), TILED["flat"][1])
+BROKEN[0][3], BROKEN[0][4, 0] = torch.nan, torch.inf
+LINE = flat(600, rank=1) - 3.0
+LINE = LINE[LINE.norm(dim=1).mul(LINE[:, 0].sign()).argsort()]
+ENDS = tiled(torch.cat([LINE[:16], LINE[-16:]]) + 0.01, LINE)
+
 VECTORS = normal(5, 20) * torch.logspace(-6, 6, 20)
 
 
@@ -35,7 +64,8 @@ def interpreted(tmp_path_factory):
     """What the kernels make of all cases, run in one process of their own."""
     folder = tmp_path_factory.mktemp("interpreted")
     search = {**RANDOM, "ties": TIES, "clean": CLEAN, "spoilt": SPOILT, "none": (torch.empty(0, 8), normal(5, 8))}
-    torch.save({"search": search, "split": VECTORS}, folder / "cases.pt")
+    tiles = {**TILED, "tiny": TINY, "broken": BROKEN, "ends": ENDS}
+    torch.save({"search": search, "tiles": tiles, "split": VECTORS}, folder / "cases.pt")
     script = Path(__file__).with_name("interpret.py")
     command = [sys.executable, str(script), str(folder / "cases.pt"), str(folder / "results.pt")]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -72,6 +102,35 @@ def test_nan_and_infinity_do_no_harm(interpreted):
 def test_no_rows(interpreted):
     distances, codes = interpreted["search"]["none"]
     assert distances.shape == codes.shape == (0,)
+
+
+@pytest.mark.parametrize("case", TILED)
+def test_a_search_in_tiles_finds_the_nearest(interpreted, case):
+    latents, codewords = TILED[case][:2]
+    codes = interpreted["tiles"][case][0]
+    latents, codewords = latents.double(), codewords.double().nan_to_num(1e30, 1e30, 1e30)
+    expected = exact_codes(latents, codewords)
+    if case not in ("from tiny to huge", "large", "flat, more directions"):
+        assert torch.equal(codes, expected)
+    excess = (latents - codewords[codes]).square().sum(1) - (latents - codewords[expected]).square().sum(1)
+    assert (excess <= TOLERANCE * (latents.norm(dim=1) + codewords[codes].norm(dim=1)).square()).all()
+
+
+def test_a_search_in_tiles_passes_over_what_is_far(interpreted):
+    """Also over blocks between its latents, which their box holds."""
+    codes, share = interpreted["tiles"]["ends"]
+    assert torch.equal(codes, exact_codes(*ENDS[:2]))
+    assert 0 < float(share) <= 1 / 4
+    assert interpreted["tiles"]["isotropic"][1] == 1
+
+
+def test_latents_that_are_not_finite_get_some_code_from_a_tile(interpreted):
+    codes, expected = interpreted["tiles"]["broken"][0], interpreted["tiles"]["flat"][0]
+    assert ((codes >= 0) & (codes < 200)).all()
+    sound = [index for index in range(70) if index not in (3, 4)]
+    assert torch.equal(codes[sound], expected[sound])
+    codes = interpreted["tiles"]["tiny"][0]  # the squares of these are all 0
+    assert ((codes >= 0) & (codes < 90)).all()
 
 
 def test_split_parts_are_tf32_and_lose_little(interpreted):
