@@ -47,8 +47,7 @@ class PixelCNNPrior(Prior):
     ) -> None:
         super().__init__(digits, positions, classes=classes, guided=guided)
         (codebook_size,) = self.digits
-        if len(self.positions) != 2:
-            raise UsageError(f"prior `pixelcnn` needs codes on a grid of two axes, not of {len(self.positions)}")
+        self.check_positions(self.positions)
         self.width = width
         self.codes = nn.Embedding(codebook_size, width)
         self.layers = nn.ModuleList(_Layer(width, self.told, first=number == 0) for number in range(layers))
@@ -60,6 +59,12 @@ class PixelCNNPrior(Prior):
     def check(cls, **options: Any) -> None:
         """Raise a `UsageError` where sizes are no whole numbers within reason."""
         check_layers(**options)
+
+    @classmethod
+    def check_positions(cls, positions: Sequence[int]) -> None:
+        """Raise a `UsageError` unless they are on a grid of two axes."""
+        if len(positions) != 2:
+            raise UsageError(f"prior `pixelcnn` needs codes on a grid of two axes, not of {len(positions)}")
 
     def forward(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``[B, P, K]`` of every position of codes ``[B, P]``, each given those before it."""
