@@ -121,14 +121,16 @@ def plan(options: argparse.Namespace) -> int:
 
 def _priors_left(planned: Plan, store: Store | None) -> list[Run]:
     """The priors of ``planned`` that are not finished; says how many are, and which arms have none."""
-    priors = {prior.run.key: prior.run for prior in planned.priors if prior.run is not None}
-    records = {key: store.record(key) if store else None for key in priors}
-    left = [run for key, run in priors.items() if not run.is_finished(records[key])]
-    if planned.priors:
-        print(f"  priors: {len(priors) - len(left)} of {len(priors)} done")
-        for sentence in left_out(planned.priors):
-            print(f"  {sentence}")
-    return left
+    found = []
+    for name, cells in (("priors", planned.priors), ("second priors", planned.second)):
+        priors = {prior.run.key: prior.run for prior in cells if prior.run is not None}
+        left = [run for key, run in priors.items() if not run.is_finished(store.record(key) if store else None)]
+        found += left
+        if cells:
+            print(f"  {name}: {len(priors) - len(left)} of {len(priors)} done")
+    for sentence in left_out(planned.priors):
+        print(f"  {sentence}")
+    return found
 
 
 def _by_place(planned: Plan) -> dict[tuple[Any, ...], list[Cell]]:

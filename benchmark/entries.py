@@ -31,6 +31,7 @@ from benchmark.suite.schema import (
     Guidance,
     SampleClassifier,
     Sampling,
+    SecondPrior,
     Spread,
     SuiteFile,
     Tuning,
@@ -205,6 +206,7 @@ _SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
     "generation_guidance": (Guidance, "generation: {training: {steps: 16000}, guidance: {dropped: 0.1}}"),
     "generation_classifier": (SampleClassifier, "generation: {training: {steps: 16000}, classifier: {steps: 1000}}"),
     "generation_spread": (Spread, "generation: {training: {steps: 16000}, spread: {arms: [simvq], seeds: 3}}"),
+    "generation_second": (SecondPrior, "generation: {training: {steps: 16000}, second: {prior: pixelcnn}}"),
 }
 
 

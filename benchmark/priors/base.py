@@ -47,6 +47,10 @@ class Prior(nn.Module):
     def check(cls, **options: Any) -> None:
         """Raise a `UsageError` where ``options`` don't fit together, or a package is missing."""
 
+    @classmethod
+    def check_positions(cls, positions: Sequence[int]) -> None:
+        """Raise a `UsageError` where codes at ``positions``, the shape of the grid of one item, can't be modelled."""
+
     def forward(self, index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``[B, P, K]`` of every position of codes ``[B, P]``, each given those before it."""
         raise NotImplementedError

@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmark.data import Dataset
 from benchmark.metrics.codes import CodeStatistics
 from benchmark.metrics.parts.features import EXTRACTORS
+from benchmark.priors import PRIORS
 from benchmark.priors.base import Prior
 from benchmark.priors.classifier import trained_accuracies
 from benchmark.priors.code_length import Unigram, bits_per_dimension, fit_scale, pixel_nats
@@ -21,6 +22,8 @@ from benchmark.priors.neighbours import nearest
 from benchmark.priors.sampling import draw, images_of, save_generated, save_nearest
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.priors.training import Codes, labels_of, nats
+from benchmark.records.run import tokenizer_of
+from benchmark.training.system import build_system
 
 COMPARED = 1000
 """Samples and test images whose nearest training image is looked for."""
@@ -33,12 +36,15 @@ def check_data(config: dict[str, Any], dataset: Dataset) -> None:
     """What a prior of ``config`` needs of the data, before hours of training.
 
     Raises:
-        UsageError: there are no labels that it could be told, or its features don't know such images.
+        UsageError: there are no labels that it could be told, its features don't know such images, or it can't model
+            codes at such positions.
     """
     if config["classes"]:
         labels_of(dataset)
     if config["features"] is not None:
         EXTRACTORS[config["features"]](torch.device("cpu")).check_shape(dataset.item_shape)
+    tokenizer = build_system(tokenizer_of(config), dataset, torch.device("cpu"))
+    PRIORS[config["prior"]["name"]].check_positions(tokenizer.model.positions)
 
 
 class Measured(NamedTuple):

@@ -66,6 +66,13 @@ class PriorCell(_Open):
     point: dict[str, _Value] = Field({}, description="where it stands on the axes")
 
 
+class Stage(_Open):
+    """Priors of one kind."""
+
+    generation: dict[str, Any] = Field({}, description="what all of them share")
+    priors: list[PriorCell] = Field([], description="where each stands, as a prior of the plan")
+
+
 class PlanFile(_Open):
     """What a results folder should hold."""
 
@@ -82,6 +89,7 @@ class PlanFile(_Open):
     cells: list[Cell] = Field(description="arm × size × axes × seed, below")
     generation: dict[str, Any] = Field({}, description="what all priors share; absent where the suite has none")
     priors: list[PriorCell] = Field([], description="priors on the codes of the cells' runs, below")
+    second: Stage = Field(Stage(), description="`generation` and `priors` of the second prior, where the suite has one")
     tables: list[str | dict[str, Any]] = Field(description="as the suite has them")
     plots: list[str | dict[str, Any]] = Field(description="as the suite has them")
     plot_plugins: dict[str, str] = Field({}, description="source of each plot that is a plug-in's, by name")
@@ -120,7 +128,7 @@ def read_plan(path: Path) -> dict[str, Any]:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise BadPlanError(f"{path} has no valid `{where}`") from error
     arms, axes = {arm["arm"] for arm in plan["arms"]}, plan.get("axes", {})
-    for cell in [*plan["cells"], *plan.get("priors", [])]:
+    for cell in [*plan["cells"], *plan.get("priors", []), *plan.get("second", {}).get("priors", [])]:
         point = cell.get("point", {})
         if cell["arm"] not in arms or set(point) != set(axes):
             raise BadPlanError(f"{path} has a cell of no arm or axis of its own")

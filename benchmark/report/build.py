@@ -113,7 +113,8 @@ def summary_csv(results: Results) -> str:
 
 def summary(results: Results) -> pd.DataFrame:
     """One row a run, in the order of the plan, with where it stands on every axis; runs outside the plan below."""
-    planned = [*results.cells["key"].dropna(), *results.priors.get("key", pd.Series(dtype=str)).dropna()]
+    stages = (results.cells, results.priors, results.second)
+    planned = [key for stage in stages if len(stage) for key in stage["key"].dropna()]
     place = {key: index for index, key in enumerate(dict.fromkeys(planned))}
     keys = sorted(results.runs.index, key=lambda key: (place.get(key, len(place)), key))
     found = results.runs.loc[keys]

@@ -44,7 +44,7 @@ class Results:
     ``records``: the whole records by key. ``histories``: their curves, None where they can't be read.
     ``problems``: one sentence for each record that is there but can't be used.
     ``priors``: one row a prior of the plan, with the columns of its run, as ``cells`` has them; empty where the suite
-    has no second stage.
+    has no second stage. ``second``: the same of the second prior, where the suite has one.
     ``timed_on``: the device whose times and memory ``cells`` hold, where the runs were made on several.
     ``in_order``: whether the arms stand in the order in which somebody named them.
     """
@@ -61,6 +61,7 @@ class Results:
     timed_on: str | None = None
     in_order: bool = False
     priors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    second: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def ok(self) -> pd.DataFrame:
@@ -175,7 +176,8 @@ def read(folder: Path) -> Results:
     records, tested_on_others = of_one_test_set(records)
     problems += [f"{folder}: {sentence}" for sentence in tested_on_others]
     histories = _read_histories(folder, records)
-    planned = {cell["key"] for cell in [*plan["cells"], *plan.get("priors", [])]}
+    second = plan.get("second", {}).get("priors", [])
+    planned = {cell["key"] for cell in [*plan["cells"], *plan.get("priors", []), *second]}
     runs = pd.DataFrame([_row(record, histories.get(record["key"]), planned) for record in records])
     runs = (runs if len(runs) else pd.DataFrame(columns=list(_LABELS))).set_index("key", drop=False)
     axes = axes_of(plan)
@@ -204,6 +206,7 @@ def read(folder: Path) -> Results:
         places,
         timed_on,
         priors=joined(plan.get("priors", []), "prior_seed"),
+        second=joined(second, "prior_seed"),
     )
 
 

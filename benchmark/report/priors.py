@@ -1,6 +1,7 @@
 """The priors of a results folder by arm and place: means over tokenizers, and how far priors on one of them differ."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,14 +19,17 @@ BITS = 1 / np.log(2)
 
 
 class Priors:
-    """What the second stage of a suite measured.
+    """What the second stage of a suite measured, by its prior or, where ``second`` is set, by its second one.
 
-    ``rows``: a prior each that ended well, the first of its tokenizer; ``all_rows``: with the further ones.
+    ``settings``: what the priors share, by the plan. ``rows``: a prior each that ended well, the first of its
+    tokenizer; ``all_rows``: with the further ones.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, *, second: bool = False) -> None:
         self.grid = grid
-        found = grid.results.priors
+        plan = grid.results.plan.get("second", {}) if second else grid.results.plan
+        self.settings: dict[str, Any] = plan.get("generation", {})
+        self._planned = found = grid.results.second if second else grid.results.priors
         self.all_rows = (
             found[found["status"] == "ok"] if len(found) else pd.DataFrame(columns=["arm", "place", "seed", "key"])
         )
@@ -51,6 +55,17 @@ class Priors:
         """The rows of an arm at a place, lowest seed first."""
         rows = self.rows
         return rows[(rows["arm"] == arm) & (rows["place"] == self._index[place])].sort_values("seed")
+
+    @property
+    def places(self) -> list[Place]:
+        """Where any arm has one."""
+        return [place for place in self.grid.places if any(len(self.at(arm, place)) for arm in self.grid.arms)]
+
+    def by_seed(self, place: Place, metric: str) -> pd.DataFrame:
+        """``metric`` of the remedies' priors at a place: seeds of tokenizers down, arms across."""
+        found = {arm: self.at(arm, place) for arm in self.grid.remedies}
+        columns = {arm: rows.set_index("seed")[metric] for arm, rows in found.items() if len(rows)}
+        return pd.DataFrame(columns, dtype=float)
 
     def interval(self, arm: str, place: Place, metric: str) -> Interval | None:
         """Mean over tokenizers with its interval; None where it was not measured."""
@@ -83,8 +98,7 @@ class Priors:
 
     def left_out(self) -> list[str]:
         """Arms without any prior, and why, a sentence for each reason."""
-        found = self.grid.results.priors
-        without = found[found["key"].isna()]
+        without = self._planned[self._planned["key"].isna()]
         reasons: dict[str, dict[str, None]] = {}
         for arm, reason in zip(without["arm"], without["unavailable"], strict=True):
             reasons.setdefault(str(reason), {})[f"`{arm}`"] = None

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
+
+import pandas as pd
 
 from benchmark.report.frame import Results
 from benchmark.report.places import axes_of, place_of, places_of
@@ -32,10 +35,18 @@ def selected(results: Results, arms: Sequence[str] | None, sizes: Sequence[int] 
     places = places_of(axes)
     index = {place: number for number, place in enumerate(places)}
     cells = results.cells[chosen].assign(place=[index[place_of(cell)] for cell in planned])
-    priors = results.priors
+
+    def chosen_of(priors: pd.DataFrame, planned: list[dict[str, Any]]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+        """Those of the arms and sizes that are wanted, and their places in the plan."""
+        keeps = priors["arm"].isin(kept) & priors["codebook_size"].isin(at)
+        standing = [cell for cell, keep in zip(planned, keeps, strict=True) if keep]
+        return priors[keeps].assign(place=[index[place_of(cell)] for cell in standing]), standing
+
+    priors, second = results.priors, results.second
     if len(priors):
-        chosen = priors["arm"].isin(kept) & priors["codebook_size"].isin(at)
-        standing = [cell for cell, keep in zip(results.plan["priors"], chosen, strict=True) if keep]
-        plan["priors"] = standing
-        priors = priors[chosen].assign(place=[index[place_of(cell)] for cell in standing])
-    return replace(results, plan=plan, priors=priors, cells=cells, axes=axes, places=places, in_order=arms is not None)
+        priors, plan["priors"] = chosen_of(priors, plan["priors"])
+    if len(second):
+        second, standing = chosen_of(second, plan["second"]["priors"])
+        plan["second"] = {**plan["second"], "priors": standing}
+    shown = replace(results, plan=plan, cells=cells, priors=priors, second=second, axes=axes, places=places)
+    return replace(shown, in_order=arms is not None)

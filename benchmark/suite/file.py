@@ -20,6 +20,7 @@ from benchmark.suite.schema import (
     Guidance,
     SampleClassifier,
     Sampling,
+    SecondPrior,
     Spread,
     SuiteFile,
     Tuning,
@@ -39,6 +40,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "generation.spread": Spread,
     "generation.guidance": Guidance,
     "generation.classifier": SampleClassifier,
+    "generation.second": SecondPrior,
+    "generation.second.training": PriorTraining,
 }
 
 

@@ -27,15 +27,17 @@ class Plan:
     shared: set[str] = field(default_factory=set)
     """Short keys of more than one configuration, each of which has a long one."""
     priors: list[PriorCell] = field(default_factory=list)
+    second: list[PriorCell] = field(default_factory=list)
+    """The second prior on every tokenizer, where the suite has one."""
 
     @property
     def runs(self) -> list[Run]:
-        """Every run once, smaller codebooks and lower seeds first; priors after all tokenizers."""
-        unique = {run.key: run for run in self._all() if run is not None}
-        return sorted(unique.values(), key=_turn)
-
-    def _all(self) -> list[Run | None]:
-        return [*(cell.run for cell in self.cells), *(prior.run for prior in self.priors)]
+        """Every run once, smaller codebooks and lower seeds first; priors after all tokenizers, second ones last."""
+        unique: dict[str, Run] = {}
+        for cells in (self.cells, self.priors, self.second):
+            own = {cell.run.key: cell.run for cell in cells if cell.run is not None}
+            unique |= {run.key: run for run in sorted(own.values(), key=_turn)}
+        return list(unique.values())
 
     def keep_apart(self) -> None:
         """Give long keys to runs whose configurations differ and whose short keys don't: one pair in 4 billion."""
@@ -57,9 +59,9 @@ class Plan:
         return (with_long_key(run) if run.key in self.shared else run).key
 
 
-def _turn(run: Run) -> tuple[bool, int, int]:
+def _turn(run: Run) -> tuple[int, int]:
     named = tokenizer_of(run.config)
-    return run.tokenizer is not None, named["seed"], named["codebook_size"] or 0
+    return named["seed"], named["codebook_size"] or 0
 
 
 def plan_suite(
@@ -100,6 +102,8 @@ def plan_suite(
     if (generation := generation_of(suite)) is not None:
         plan.cells = [replace(cell, run=keeping(cell.run)) if cell.run else cell for cell in plan.cells]
         plan.priors = [prior for cell in plan.cells for prior in priors_of(cell, generation)]
+        if (second := generation.second) is not None:
+            plan.second = [prior for cell in plan.cells for prior in priors_of(cell, second)]
     return plan
 
 

@@ -9,6 +9,7 @@ from benchmark.records.files import write_atomic, writing
 from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, locked, read_plan
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
+from benchmark.suite.priors import PriorCell
 from benchmark.suite.schema import Arm
 from methods import Card, get
 from methods.core.plugins import plugged
@@ -82,7 +83,8 @@ def _content(plan: Plan) -> dict[str, Any]:
             }
             for cell in plan.cells
         ],
-        **_generation(plan),
+        **_stage(plan, plan.priors),
+        **({"second": _stage(plan, plan.second)} if plan.second else {}),
         "tables": file.tables,
         "plots": file.plots,
         # An edited plot makes another report; all that apply are drawn where a suite names none.
@@ -90,11 +92,11 @@ def _content(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _generation(plan: Plan) -> dict[str, Any]:
-    """What all priors share, and where each stands; nothing of a suite without a second stage."""
-    if not plan.priors:
+def _stage(plan: Plan, priors: list[PriorCell]) -> dict[str, Any]:
+    """What all ``priors`` share, and where each stands; nothing where there are none."""
+    if not priors:
         return {}
-    shared = next((prior.run.config for prior in plan.priors if prior.run), {})
+    shared = next((prior.run.config for prior in priors if prior.run), {})
     return {
         "generation": {
             **{name: value for name, value in shared.items() if name not in ("seed", "tokenizer")},
@@ -113,7 +115,7 @@ def _generation(plan: Plan) -> dict[str, Any]:
                 "unavailable": prior.unavailable,
                 **({"point": prior.point} if prior.point else {}),
             }
-            for prior in plan.priors
+            for prior in priors
         ],
     }
 
@@ -199,13 +201,16 @@ def _keep_finished(content: dict[str, Any], old: dict[str, Any], store: Store, p
         content["axes"][name] = list(dict.fromkeys([*values, *(cell["point"][name] for cell in kept)]))
     content["seeds"] = sorted({*content["seeds"], *(cell["seed"] for cell in kept)})
     content["cells"] += kept
-    if old.get("generation") == content.get("generation"):
-        _keep_priors(content, old, store)
-
-
-def _keep_priors(content: dict[str, Any], old: dict[str, Any], store: Store) -> None:
-    """Add the finished priors of ``old`` on tokenizers that ``content`` has and plans no such prior for."""
     tokenizers = {cell["key"] for cell in content["cells"]}
+    _keep_priors(content, old, tokenizers, store)
+    if "second" in content:
+        _keep_priors(content["second"], old.get("second", {}), tokenizers, store)
+
+
+def _keep_priors(content: dict[str, Any], old: dict[str, Any], tokenizers: set[str], store: Store) -> None:
+    """Add the finished priors of ``old``, of the same settings, on ``tokenizers`` that ``content`` has no such for."""
+    if old.get("generation") != content.get("generation"):
+        return
     covered = {(_place(prior), prior["prior_seed"]) for prior in content.get("priors", [])}
     kept = [
         prior

@@ -1,18 +1,18 @@
 """The second stage of a suite: a prior for every tokenizer that has codes, and why the others have none."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark.data import datasets
 from benchmark.metrics.parts.features import EXTRACTORS
-from benchmark.priors import is_native, resolve
+from benchmark.priors import PRIORS, is_native, resolve
 from benchmark.priors.joint_codes import JointCodes
 from benchmark.records.run import Run, run_key
 from benchmark.suite.cell import Cell
 from benchmark.suite.definition import Suite
 from benchmark.suite.memory import digits, sizes
-from benchmark.suite.schema import Generation
+from benchmark.suite.schema import Generation, SecondPrior
 from methods.core.base import Quantizer
 from methods.core.registry import get
 from methods.core.usage import UsageError, check_choice, did_you_mean
@@ -33,12 +33,16 @@ class PriorCell(Cell):
 
 @dataclass(frozen=True)
 class Stage:
-    """What all priors of a suite share: ``config`` is theirs without tokenizer and seed."""
+    """What all priors of a suite share: ``config`` is theirs without tokenizer and seed.
+
+    ``seeds``: of the arms that ``spread`` names, priors on the first tokenizer. ``second``: of the further prior that
+    every tokenizer has; None where the suite wants none.
+    """
 
     config: dict[str, Any]
     timeout: float | None
-    seeds: dict[str, int]
-    """Priors on the first tokenizer of the arms that ``spread`` names."""
+    seeds: dict[str, int] = field(default_factory=dict)
+    second: "Stage | None" = None
 
 
 def generation_of(suite: Suite) -> Stage | None:
@@ -51,7 +55,11 @@ def generation_of(suite: Suite) -> Stage | None:
     if wanted is None:
         return None
     with suite.document.at("generation"):
-        return _checked(suite, wanted)
+        first = _checked(suite, wanted)
+    if wanted.second is None:
+        return first
+    with suite.document.at("generation", "second"):
+        return replace(first, second=_second(wanted.second, first))
 
 
 def _checked(suite: Suite, wanted: Generation) -> Stage:
@@ -83,6 +91,26 @@ def _checked(suite: Suite, wanted: Generation) -> Stage:
     younger = {"guidance": wanted.guidance, "classifier": wanted.classifier}
     config |= {name: settings.model_dump() for name, settings in younger.items() if settings is not None}
     return Stage(config, wanted.training.timeout, dict.fromkeys(spread.arms, spread.seeds) if spread else {})
+
+
+def _second(wanted: SecondPrior, first: Stage) -> Stage:
+    """The second prior of a suite, with all that it shares with the ``first``."""
+    config = {name: value for name, value in first.config.items() if name not in ("guidance", "classifier")}
+    config["prior"] = resolve(wanted.prior.name, wanted.prior.options)
+    timeout = first.timeout
+    if wanted.training is not None:
+        config["training"], timeout = wanted.training.scientific, wanted.training.timeout
+    if all(config[name] == first.config[name] for name in ("prior", "training")):
+        raise UsageError(
+            f"`second` is the first prior again, `{wanted.prior.name}` trained the same way; name another of "
+            f"{', '.join(PRIORS)}, or leave it out"
+        )
+    if is_native(config["prior"]) != is_native(first.config["prior"]):
+        raise UsageError(
+            "`second` must have one softmax for all codes where the first prior has, and else one for each digit "
+            "(`native`); nothing compares the two"
+        )
+    return Stage(config, timeout)
 
 
 def _check_of_classes(wanted: Generation, told: bool, features: str | None) -> None:

@@ -149,6 +149,16 @@ class Spread(Strict):
     seeds: int = Field(3, ge=2, le=MOST_SEEDS, description="priors on each of these tokenizers, the usual one counted")
 
 
+class SecondPrior(Strict):
+    """A further prior on the codes of every tokenizer, to see whether the order of arms hangs on the prior.
+
+    It is told of classes and sampled as the first, without guidance and without classifiers of samples.
+    """
+
+    prior: Named = Field(description="as the first: name, or {name: ..., option: ...}")
+    training: PriorTraining | None = Field(None, description="that of the first where left out")
+
+
 class Generation(Strict):
     """The second stage: a prior for the codes of every tokenizer of the suite, and images drawn from it."""
 
@@ -166,6 +176,9 @@ class Generation(Strict):
         None, description="what samples are worth as training images, where it is given"
     )
     spread: Spread | None = Field(None, description="further priors on some tokenizers")
+    second: SecondPrior | None = Field(
+        None, description="another prior on every tokenizer, in a table beside the first"
+    )
 
 
 class SuiteFile(Strict):

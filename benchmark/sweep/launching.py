@@ -45,7 +45,7 @@ def prepare(plan: Plan, store: Store) -> None:
         kept_weights(store.folder.resolve().parent, str(key))
     for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
         dataset = datasets.create(plan.suite.file.dataset.name, given)
-        if prior := next((run for run in plan.runs if run.tokenizer is not None), None):
+        for prior in {run.config["prior"]["name"]: run for run in plan.runs if run.tokenizer is not None}.values():
             from benchmark.priors.evaluation import check_data  # and metrics, which other suites needn't wait for
 
             check_data(prior.config, dataset)

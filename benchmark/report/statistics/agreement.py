@@ -53,11 +53,11 @@ def agreement(shorter: pd.DataFrame, longer: pd.DataFrame) -> Agreement | None:
 
 
 class Contradictions(NamedTuple):
-    """What two metrics of the same runs say of the order of arms.
+    """What two metrics say of the order of the same arms.
 
     ``turned``: pairs (better by the first, better by the second) that both tell apart beyond chance, the other way
     round. ``told``: how many pairs both tell apart. ``tau``: Kendall's over all ``pairs``, chance or not. ``seeds``: as
-    `Agreement`.
+    `Agreement`. ``turned_means``: as ``turned``, chance or not.
     """
 
     turned: list[tuple[str, str]]
@@ -65,6 +65,7 @@ class Contradictions(NamedTuple):
     tau: float
     pairs: int
     seeds: int
+    turned_means: list[tuple[str, str]]
 
 
 def contradictions(first: pd.DataFrame, second: pd.DataFrame) -> Contradictions | None:
@@ -84,10 +85,17 @@ def contradictions(first: pd.DataFrame, second: pd.DataFrame) -> Contradictions 
     told = np.zeros(len(one), dtype=bool)
     if len(seeds) > 1:
         told = np.logical_and(*(pair_tests(runs).p_holm < 1 - LEVEL for runs in values))
-    turned = [
-        (arms[one[pair]], arms[other[pair]]) if signs[0][pair] < 0 else (arms[other[pair]], arms[one[pair]])
-        for pair in np.flatnonzero(told & (signs[0] * signs[1] < 0))
-    ]
+    concordance = signs[0] * signs[1]
+
+    def named(pairs: np.ndarray) -> list[tuple[str, str]]:
+        found = ((arms[one[pair]], arms[other[pair]], signs[0][pair] < 0) for pair in np.flatnonzero(pairs))
+        return [(a, b) if better else (b, a) for a, b, better in found]
+
     return Contradictions(
-        turned, int(told.sum()), float((signs[0] * signs[1]).mean()), len(one), len(seeds) if len(seeds) > 1 else 0
+        named(told & (concordance < 0)),
+        int(told.sum()),
+        float(concordance.mean()),
+        len(one),
+        len(seeds) if len(seeds) > 1 else 0,
+        named(concordance < 0),
     )

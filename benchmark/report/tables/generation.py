@@ -59,7 +59,7 @@ def generation_table(grid: Grid) -> Table | None:
     columns = [column(metric) for metric in priors.named(*MODELLED)] if priors else []
     if not columns:
         return None
-    places = _places(priors)
+    places = priors.places
     return Table(
         grid.results.plan["suite"],
         "generation",
@@ -67,8 +67,8 @@ def generation_table(grid: Grid) -> Table | None:
         ["Arm", *(shown.heading for shown in columns), "n"],
         [Block(grid.title(place), _rows(priors, place, columns)) for place in places],
         _data(priors, places, columns),
-        [*_reading(priors), *_spread(priors, columns), *priors.left_out(), *_withheld(priors)],
-        [_protocol(grid), definition_note(columns)],
+        [*_reading(priors), *_spread(priors, columns), *priors.left_out(), *measured_with(priors)],
+        [trained_how(priors), definition_note(columns)],
     )
 
 
@@ -81,7 +81,7 @@ def generation_anchors_table(grid: Grid) -> Table | None:
     columns = [anchor_column(name) for name in names]
     data = _anchors(priors, names)
     blocks = []
-    for place in _places(priors):
+    for place in priors.places:
         here = data.loc[(data[list(grid.coordinates(place))] == pd.Series(grid.coordinates(place))).all(axis=1)]
         rows = [
             [Cell(f"`{row['arm']}`" if row["arm"] else ""), Cell(SOURCES[row["of"]])]
@@ -96,8 +96,8 @@ def generation_anchors_table(grid: Grid) -> Table | None:
         ["Arm", "Images", *(shown.heading for shown in columns)],
         blocks,
         data.drop(columns=[f"{name}_interval" for name in names]),
-        [*_reading(priors), *_withheld(priors)],
-        [_protocol(grid), definition_note(columns)],
+        [*_reading(priors), *measured_with(priors)],
+        [trained_how(priors), definition_note(columns)],
     )
 
 
@@ -109,7 +109,7 @@ def anchor_column(name: str) -> Column:
 def _anchors(priors: Priors, names: list[str]) -> pd.DataFrame:
     """A row a place, an arm and what stands against the test images: mean and half-width of each of ``names``."""
     rows = []
-    for place in _places(priors):
+    for place in priors.places:
         arms = [arm for arm in priors.grid.arms if len(priors.at(arm, place))]
         own = [of for of in list(SOURCES)[:-1] if any(name.startswith(f"{of}_") for name in priors.rows.columns)]
         for arm, of in [*((arm, of) for arm in arms for of in own), (arms[0], "train")]:
@@ -120,10 +120,6 @@ def _anchors(priors: Priors, names: list[str]) -> pd.DataFrame:
                 row[f"{name}_half_width"] = interval.half_width if interval else None
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _places(priors: Priors) -> list[Place]:
-    return [place for place in priors.grid.places if any(len(priors.at(arm, place)) for arm in priors.grid.arms)]
 
 
 def _rows(priors: Priors, place: Place, columns: list[Column]) -> list[list[Cell]]:
@@ -151,9 +147,8 @@ def _data(priors: Priors, places: list[Place], columns: list[Column]) -> pd.Data
 
 
 def _reading(priors: Priors) -> list[str]:
-    found = priors.grid.results.plan.get("generation", {})
+    found = priors.settings
     settings, sampling = found.get("prior", {}), found.get("sampling", {})
-    sizes = ", ".join(f"{name} {value}" for name, value in settings.items() if name not in ("name", "version"))
     most = int(priors.rows.groupby(["arm", "place"]).size().max())
     seeds = (
         "one prior a cell (n = 1), no interval"
@@ -163,7 +158,7 @@ def _reading(priors: Priors) -> list[str]:
     told = "told the class" if found.get("classes") else "told no class"
     unguided = "nothing guided but the columns that say so" if "guidance" in found else "no guidance"
     notes = [
-        f"All arms have the same prior ({settings.get('name', '')}: {sizes}), {told}; {seeds}.",
+        f"All arms have the same prior ({named(priors)}), {told}; {seeds}.",
         f"{sampling.get('images', 0):,} samples at temperature {sampling.get('temperature', 1):g}, nothing cut off and "
         f"{unguided}. Nothing is marked best: a prior says how well codes are modelled, and not how good a method is.",
     ]
@@ -180,6 +175,13 @@ def _reading(priors: Priors) -> list[str]:
             f"{found['classifier']['steps']:,} steps of {found['classifier']['batch_size']} images."
         )
     return notes
+
+
+def named(priors: Priors) -> str:
+    """Name and sizes of the prior."""
+    settings = priors.settings.get("prior", {})
+    sizes = ", ".join(f"{name} {value}" for name, value in settings.items() if name not in ("name", "version"))
+    return f"{settings.get('name', '')}: {sizes}"
 
 
 def _guidance(priors: Priors, settings: dict[str, Any]) -> str:
@@ -205,7 +207,8 @@ def _spread(priors: Priors, columns: list[Column]) -> list[str]:
     return [f"Standard deviation over several priors on one tokenizer (how many): {'; '.join(sentences)}."]
 
 
-def _withheld(priors: Priors) -> list[str]:
+def measured_with(priors: Priors) -> list[str]:
+    """By which networks the samples were measured, or why not."""
     found: dict[str, None] = {}
     for key in priors.rows["key"]:
         for name, detail in priors.grid.results.records[key]["details"].items():
@@ -214,10 +217,10 @@ def _withheld(priors: Priors) -> list[str]:
     return list(found)
 
 
-def _protocol(grid: Grid) -> str:
+def trained_how(priors: Priors) -> str:
     """How priors were trained, in one line."""
-    training = grid.results.plan.get("generation", {}).get("training", {})
     settings = ", ".join(
-        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in training.items()
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in priors.settings.get("training", {}).items()
     )
     return f"Training of every prior: {settings}."

@@ -47,6 +47,22 @@ def test_shares_of_all_sequences_are_one_and_samples_follow_them() -> None:
     assert float((counts - shares).abs().max()) < 0.03
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_samples_are_those_of_a_whole_pass_for_every_code(guidance: float) -> None:
+    torch.manual_seed(2)
+    prior = PixelCNNPrior((5,), (3, 4), classes=2, guided=True, layers=3, width=8, head=16).eval()
+    torch.nn.init.normal_(prior.head.weight)
+    labels = torch.arange(6) % 2
+    generator, index = torch.Generator().manual_seed(3), torch.zeros(6, 12, dtype=torch.int64)
+    for position in range(12):
+        told, none = (prior(index, classes)[:, position] for classes in (labels, torch.full_like(labels, 2)))
+        shares = (none + guidance * (told - none)).softmax(1)
+        index[:, position] = torch.multinomial(shares, 1, generator=generator)[:, 0]
+    drawn = prior.sample(6, torch.Generator().manual_seed(3), labels, guidance=guidance)
+    assert drawn.tolist() == index.tolist()
+
+
 def test_sizes_and_grids() -> None:
     settings = resolve("pixelcnn", {"layers": 2, "width": 8})
     assert settings == {"name": "pixelcnn", "version": 1, "layers": 2, "width": 8, "head": 512}

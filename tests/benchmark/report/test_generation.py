@@ -76,6 +76,27 @@ def _prior(made: Any, cell: dict[str, Any], prior_seed: int) -> dict[str, Any]:
     return {**cell, "prior_seed": prior_seed, "key": key, "tokenizer": cell["key"]}
 
 
+def _with_second(made: Any, distances: dict[str, float]) -> Any:
+    """A second prior on every tokenizer, whose samples have the ``distances`` by arm, and a little more by seed."""
+    cells = [prior for prior in made.plan["priors"] if prior["prior_seed"] == 0]
+    priors = []
+    for cell in cells:
+        if cell["key"] is None:
+            priors.append(cell)
+            continue
+        tokenizer = next(own for own in made.plan["cells"] if own["key"] == cell["tokenizer"])
+        second = _prior(made, tokenizer, 9) | {"prior_seed": 0}
+        path = made.folder / "runs" / second["key"] / "record.json"
+        record = json.loads(path.read_text())
+        record["metrics"]["samples_fd_fashion_classifier"] = distances[cell["arm"]] + 0.01 * cell["seed"]
+        record["metrics"]["code_length"] = 2.0 + 0.1 * (cell["arm"] == "simvq") + 0.01 * cell["seed"]
+        path.write_text(json.dumps(record))
+        priors.append(second)
+    shared = made.plan["generation"] | {"prior": {"name": "pixelcnn", "version": 1, "layers": 15}}
+    made.edit_plan(second={"generation": shared, "priors": priors})
+    return made
+
+
 @pytest.fixture
 def made(synthetic: Make) -> Any:
     return _with_priors(synthetic(ARMS, (256, 1024), 3))
@@ -216,3 +237,72 @@ def test_priors_of_other_settings_are_told(made: Any) -> None:
     made.edit_plan(priors=left)
     assert read(made.folder).problems == [f"{made.folder}: 2 priors are not those of plan.json: they are in no table"]
     assert Path(made.folder).is_dir()
+
+
+def test_two_priors_stand_side_by_side_and_pairs_that_they_turn_are_named(made: Any) -> None:
+    before = {name: TABLES[name](Grid(read(made.folder))) for name in ("main", "generation", "generation_anchors")}
+    assert TABLES["generation_priors"](Grid(read(made.folder))) is None
+    _with_second(made, {"vq_vae": 60.0, "simvq": 50.0})
+    results = read(made.folder)
+    grid = Grid(results)
+    table = TABLES["generation_priors"](grid)
+    assert table is not None
+    assert table.columns == [
+        "Arm",
+        *("Code length, bits/dim ↓, transformer", "Code length, bits/dim ↓, pixelcnn"),
+        *("NLL, bits/position, transformer", "NLL, bits/position, pixelcnn"),
+        "FD (Fashion-MNIST classifier), samples ↓, transformer",
+        "FD (Fashion-MNIST classifier), samples ↓, pixelcnn",
+        "n",
+    ]
+    rows = {row[0].text: [cell.text for cell in row] for row in table.blocks[1].rows}
+    assert list(rows) == ["`vq_vae`", "`simvq`"]
+    assert rows["`simvq`"][1:3] == ["1.500 ± 0.000", "2.110 ± 0.025"]
+    assert rows["`simvq`"][-3:] == ["50.24 ± 0.00", "50.01 ± 0.02", "3"]
+    assert list(table.data.columns[:5]) == [
+        "arm",
+        "codebook_size",
+        "n",
+        "code_length_first",
+        "code_length_first_half_width",
+    ]
+    text = "\n".join(table.shown_notes)
+    assert (
+        "Two priors on the same tokenizers: transformer: layers 4, width 128, heads 4; and pixelcnn: layers 15;" in text
+    )
+    assert (
+        "FD (Fashion-MNIST classifier), samples by the two priors: the order of arms hangs on the prior, for beyond "
+        "chance the first is better by the one and the second by the other of `vq_vae` and `simvq` at K = 256; "
+        "`vq_vae` and `simvq` at K = 1,024. Kendall's τ of the two orders: K = 256 −1.00 (1 pair, 1 beyond chance)"
+    ) in text
+    assert "By their means `vq_vae` and `simvq` at K = 256; `vq_vae` and `simvq` at K = 1,024 are turned" in text
+    assert "Code length by the two priors: no pair of arms is told apart by both" in text  # the first ties all
+    assert "pixelcnn: Training of every prior: steps 500, batch_size 64." in text
+    # Whatever else there is of priors is that of the first.
+    for name, old in before.items():
+        now = TABLES[name](grid)
+        assert old is not None
+        assert now is not None
+        assert now.markdown() == old.markdown()
+    assert not results.problems
+    assert len(summary(results)) == len(results.records)
+    one = Grid(selected(results, ["simvq"], [256]))
+    assert [len(one.results.second), len(one.results.plan["second"]["priors"])] == [3, 3]
+    shown = TABLES["generation_priors"](one)
+    assert shown is not None
+    assert [len(shown.blocks), len(shown.blocks[0].rows)] == [1, 1]
+    data, _ = content(one)
+    assert not [key for key in data["runs"]["key"] if key.startswith("prior_")]
+
+
+def test_of_one_seed_two_priors_say_that_it_is_one(synthetic: Make) -> None:
+    made = _with_second(_with_priors(synthetic(ARMS, (256,), 1)), {"vq_vae": 30.0, "simvq": 60.0})
+    table = TABLES["generation_priors"](Grid(read(made.folder)))
+    assert table is not None
+    assert table.blocks[0].rows[0][-1].text == "1"
+    text = "\n".join(table.shown_notes)
+    assert "one tokenizer a cell (n = 1), no interval" in text
+    assert (
+        "By their means no pair is turned. There is one seed at K = 256, and nothing tells its order from chance."
+        in text
+    )

@@ -65,7 +65,7 @@ def test_pairs_that_two_metrics_put_the_other_way_round_are_named_better_first()
     assert (found.told, found.pairs, found.seeds) == (10, 10, 3)
     assert found.tau == pytest.approx((9 - 1) / 10)
     agreeing = contradictions(runs([5, 4, 3]), runs([9, 7, 2]))
-    assert agreeing == ([], 3, 1.0, 3, 3)
+    assert agreeing == ([], 3, 1.0, 3, 3, [])
 
 
 def test_what_one_metric_can_not_tell_apart_is_not_turned() -> None:
@@ -75,5 +75,6 @@ def test_what_one_metric_can_not_tell_apart_is_not_turned() -> None:
     assert found is not None
     assert (found.turned, found.told) == ([], 9)
     assert found.tau == pytest.approx((9 - 1) / 10)
-    assert contradictions(runs([1, 2]).iloc[:1], runs([2, 1]).iloc[:1]) == ([], 0, -1.0, 1, 0)
+    assert found.turned_means == [("b", "c")]
+    assert contradictions(runs([1, 2]).iloc[:1], runs([2, 1]).iloc[:1]) == ([], 0, -1.0, 1, 0, [("a", "b")])
     assert contradictions(runs([1, 2]).iloc[:1], runs([2, 1]).iloc[1:]) is None
