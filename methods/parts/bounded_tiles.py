@@ -11,13 +11,16 @@ lowest, whatever the order.
 an eighth of all in a search of at least 16,384 codewords and 2^36 products (6,272 latents by 262,144 codewords by 64
 dimensions: 2^36.6). On an H200 the search that compares all is estimated to take 1 to 2 ms then, ordering and bounds,
 some hundred small operations, half of one. **None of this has been timed on a GPU yet**: the limits are guesses on the
-safe side, and `make perf DEVICE=cuda` times this search at all sizes. A caller without a memory, and one that is
-compiled, has the search that compares all; also where PyTorch is asked for deterministic algorithms, as the choice
-depends on searches before, and keys of the two kernels may be rounded differently.
+safe side, and `make perf DEVICE=cuda` times this search at all sizes. Nor has the kernel run on one: the first search
+in new directions is checked against comparing all, on a sample of the latents, and given up for good where they part.
+A caller without a memory, and one that is compiled, has the search that compares all; also where PyTorch is asked for
+deterministic algorithms, as the choice depends on searches before, and keys of the two kernels may be rounded
+differently.
 
 Beside the codewords, memory for three copies of them is taken.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,6 +46,8 @@ _KEPT_FOR, _ASKED_AGAIN = 64, 1024
 """Searches until a choice is looked at again; until a refusal is at the latest, as every refusal doubles it."""
 _SAMPLE = 16
 """Tiles by which pairs are counted."""
+_CHECKED = 256
+"""Latents whose codes are compared with those of comparing all."""
 _ELEMENTS_AT_ONCE = 1 << 21
 """Elements of the latents whose bounds are in memory at a time."""
 
@@ -101,22 +106,36 @@ class TileMemory:
         self._choice: Choice | None = None
         self._left, self._refused_for = 0, _KEPT_FOR
         self._share: Tensor | None = None
+        self._checked, self._wrong = False, False
 
     def directions(self, latents: Tensor, codewords: Tensor, dense: Dense, compare: Compare) -> Directions | None:
         """Those to search in; None where comparing all is better."""
+        if self._wrong:
+            return None
         if self._choice is not None and not self._choice.fits(latents):
             self._choice, self._left = None, 0
         if self._left == 0:
             if self._choice is None or self._share is None or not self._choice.bears(float(self._share)):
-                self._choice = _choice_that_pays(latents, codewords, dense, compare)
+                self._choice, self._checked = _choice_that_pays(latents, codewords, dense, compare), False
             self._left = self._refused_for if self._choice is None else _KEPT_FOR
             self._refused_for = min(2 * self._refused_for, _ASKED_AGAIN) if self._choice is None else _KEPT_FOR
         self._left -= 1
         return None if self._choice is None else self._choice.directions
 
-    def searched(self, share: Tensor) -> None:
-        """A search in these directions has compared this ``share`` of all pairs."""
+    def bears_out(self, latents: Tensor, codewords: Tensor, codes: Tensor, compare: Compare, share: Tensor) -> bool:
+        """Whether ``codes`` found by comparing a ``share`` of all pairs may be trusted; if not, none will be."""
         self._share = share
+        if not self._checked:
+            self._checked = True
+            self._wrong = not _agree(latents, codewords, codes, compare)
+            if self._wrong:
+                warnings.warn(
+                    "the search in tiles found other codes than comparing all does, and is not used; please report it "
+                    "with the name of the GPU",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+        return not self._wrong
 
 
 def search_tiles(
@@ -134,9 +153,20 @@ def search_tiles(
     directions = memory.directions(latents, codewords, dense, compare)
     if directions is None:
         return None
-    codes, share = search_in(directions, dense(latents), dense(codewords), kernel)
-    memory.searched(share)
-    return codes
+    latents, codewords = dense(latents), dense(codewords)
+    codes, share = search_in(directions, latents, codewords, kernel)
+    return codes if memory.bears_out(latents, codewords, codes, compare, share) else None
+
+
+def _agree(latents: Tensor, codewords: Tensor, codes: Tensor, compare: Compare) -> bool:
+    """Whether a sample's ``codes`` are as near as those of comparing all, but for what keys are off by."""
+    step = max(1, len(latents) // _CHECKED)
+    rows, found = latents[::step], codes[::step]
+    nearest = compare(rows, codewords)
+    near, reached = (codewords[which].double() for which in (nearest, found))
+    excess = (rows - reached).square().sum(1) - (rows - near).square().sum(1)
+    scale = (rows.double().norm(dim=1) + torch.maximum(near.norm(dim=1), reached.norm(dim=1))).square()
+    return not bool(((excess > 2 * KEYS_ARE_OFF_BY * scale) & rows.isfinite().all(1)).any())
 
 
 def search_in(directions: Directions, latents: Tensor, codewords: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:

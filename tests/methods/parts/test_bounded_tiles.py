@@ -149,6 +149,9 @@ def test_parts_of_the_latents_change_nothing(monkeypatch):
     assert torch.equal(search_in(directions, latents, codewords, compare_in_torch)[0], whole)
 
 
+AGREE = bounded_tiles._agree
+
+
 class Asked:
     """What compares all, for the samples alone, and counts how often it was asked."""
 
@@ -170,6 +173,7 @@ class TestMemory:
         monkeypatch.setattr(bounded_tiles, "_FEWEST_CODEWORDS", 1000)
         monkeypatch.setattr(bounded_tiles, "_FEWEST_PRODUCTS", 1000)
         monkeypatch.setattr(bounded_tiles, "_PAYS", 1 / 4)  # few tiles and blocks are wide ones
+        monkeypatch.setattr(bounded_tiles, "_agree", lambda *args: True)  # `first` and `everything` find nothing
 
     def search(self, memory, asked, latents=LATENTS, codewords=CODEWORDS, kernel=None):
         return search_tiles(latents, codewords, as_it_is, asked, kernel or self.first, memory)
@@ -192,6 +196,27 @@ class TestMemory:
         latents = self.LATENTS[:100]
         codes = self.search(TileMemory(), Asked(), latents, kernel=compare_in_torch)
         assert_nearest(codes, latents, self.CODEWORDS)
+
+    def test_wrong_codes_are_found_out_and_the_search_is_given_up(self, monkeypatch):
+        monkeypatch.setattr(bounded_tiles, "_agree", AGREE)
+        asked, memory = Asked(), TileMemory()
+        with pytest.warns(RuntimeWarning, match="found other codes than comparing all does, and is not used"):
+            assert self.search(memory, asked) is None
+        times = asked.times
+        assert all(self.search(memory, asked) is None for _ in range(100))
+        assert asked.times == times
+
+    def test_right_codes_are_checked_once_for_each_choice(self, monkeypatch):
+        checks = []
+        monkeypatch.setattr(bounded_tiles, "_PAYS", 1.0)
+        monkeypatch.setattr(bounded_tiles, "_agree", lambda *args: checks.append(AGREE(*args)) or checks[-1])
+        memory = TileMemory()
+        for _ in range(3):
+            assert self.search(memory, Asked(), self.LATENTS[:100], kernel=compare_in_torch) is not None
+        assert (
+            self.search(memory, Asked(), self.LATENTS[:100, :40], self.CODEWORDS[:, :40], compare_in_torch) is not None
+        )
+        assert checks == [True, True]
 
     def test_small_searches_are_not_asked_about(self, monkeypatch):
         asked, memory = Asked(), TileMemory()
