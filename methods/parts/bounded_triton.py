@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from methods.parts.bounded_tiles import BLOCK, KEYS_ARE_OFF_BY, NO_CODE, TILE, Blocks, Search, Tiles
-from methods.parts.nearest_triton import INTERPRETED, slice_depth, split
+from methods.parts.nearest_triton import INTERPRETED, slice_depth, split, three_products
 
 
 def compare_tiles(blocks: Blocks) -> Search:
@@ -87,18 +87,14 @@ def _tile_kernel(  # type: ignore[no-untyped-def]
             if WIDTH == DEPTH:
                 e_high = tl.load(codewords_high + codeword)
                 e_low = tl.load(codewords_low + codeword)
-                product = tl.dot(z_low, e_high, product, input_precision="tf32")
-                product = tl.dot(z_high, e_low, product, input_precision="tf32")
-                product = tl.dot(z_high, e_high, product, input_precision="tf32")
+                product = three_products(z_high, z_low, e_high, e_low, product)
             else:
                 for offset in range(0, WIDTH, DEPTH):
                     slice_z_high = tl.load(latents_high + latent + offset)
                     slice_z_low = tl.load(latents_low + latent + offset)
                     slice_e_high = tl.load(codewords_high + codeword + offset)
                     slice_e_low = tl.load(codewords_low + codeword + offset)
-                    product = tl.dot(slice_z_low, slice_e_high, product, input_precision="tf32")
-                    product = tl.dot(slice_z_high, slice_e_low, product, input_precision="tf32")
-                    product = tl.dot(slice_z_high, slice_e_high, product, input_precision="tf32")
+                    product = three_products(slice_z_high, slice_z_low, slice_e_high, slice_e_low, product)
             distance = tl.load(squared_norms + columns)[None, :] - 2 * product
             nearest = tl.min(distance, axis=1)
             original = tl.load(originals + columns)[None, :]

@@ -103,6 +103,14 @@ def _split_kernel(  # type: ignore[no-untyped-def]
     tl.store(squared_norms + rows, tl.where((rows < count) & (norms == norms), norms, float("inf")))
 
 
+@triton.jit
+def three_products(z_high, z_low, e_high, e_low, product):  # type: ignore[no-untyped-def]
+    """Add z·e, but for low·low, to ``product``: the smallest parts first."""
+    product = tl.dot(z_low, e_high, product, input_precision="tf32")
+    product = tl.dot(z_high, e_low, product, input_precision="tf32")
+    return tl.dot(z_high, e_high, product, input_precision="tf32")
+
+
 @triton.autotune(configs=_configurations(), key=["WIDTH"])
 @triton.jit
 def _nearest_kernel(  # type: ignore[no-untyped-def]
@@ -127,18 +135,14 @@ def _nearest_kernel(  # type: ignore[no-untyped-def]
         if WIDTH == DEPTH:
             e_high = tl.load(codewords_high + codeword)
             e_low = tl.load(codewords_low + codeword)
-            product = tl.dot(z_low, e_high, product, input_precision="tf32")
-            product = tl.dot(z_high, e_low, product, input_precision="tf32")
-            product = tl.dot(z_high, e_high, product, input_precision="tf32")
+            product = three_products(z_high, z_low, e_high, e_low, product)
         else:
             for offset in range(0, WIDTH, DEPTH):
                 slice_z_high = tl.load(latents_high + latent + offset)
                 slice_z_low = tl.load(latents_low + latent + offset)
                 slice_e_high = tl.load(codewords_high + codeword + offset)
                 slice_e_low = tl.load(codewords_low + codeword + offset)
-                product = tl.dot(slice_z_low, slice_e_high, product, input_precision="tf32")
-                product = tl.dot(slice_z_high, slice_e_low, product, input_precision="tf32")
-                product = tl.dot(slice_z_high, slice_e_high, product, input_precision="tf32")
+                product = three_products(slice_z_high, slice_z_low, slice_e_high, slice_e_low, product)
         distance = tl.load(squared_norms + columns)[None, :] - 2 * product
         nearest, column = tl.min(distance, axis=1, return_indices=True)
         closer = nearest < best
