@@ -5,7 +5,7 @@ One file on purpose: what is kept compiled is made anew when its own file change
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -35,16 +35,28 @@ _TINY = np.float32(1e-37)
 """More than what squares lose to underflow."""
 
 
-def _for_threads(function: Callable[..., Any]) -> Any:
-    """``function`` of a table (`threads.table`) as C calls it, compiled now, or read from the cache folder."""
-    own = config.CACHE_DIR
-    try:
-        config.CACHE_DIR = own or str(cache_folder() / "numba")
-        return numba.cfunc(types.void(types.voidptr), cache=True, fastmath=_SUMS)(function)
-    except (RuntimeError, OSError):  # no folder can be written: every process compiles for itself
-        return numba.cfunc(types.void(types.voidptr), fastmath=_SUMS)(function)
-    finally:
-        config.CACHE_DIR = own
+class Loop(NamedTuple):
+    """A C function of a table of arrays (`threads.share`), and of what kinds these are, but for the last."""
+
+    function: Any
+    kinds: tuple[str, ...]
+
+
+def _for_threads(kinds: str) -> Callable[[Callable[..., Any]], Loop]:
+    """Compile a function of a table of such arrays now, or read it from the cache folder."""
+
+    def compiled(function: Callable[..., Any]) -> Loop:
+        own = config.CACHE_DIR
+        try:
+            config.CACHE_DIR = own or str(cache_folder() / "numba")
+            loop = numba.cfunc(types.void(types.voidptr), cache=True, fastmath=_SUMS)(function)
+        except (RuntimeError, OSError):  # no folder can be written: every process compiles for itself
+            loop = numba.cfunc(types.void(types.voidptr), fastmath=_SUMS)(function)
+        finally:
+            config.CACHE_DIR = own
+        return Loop(loop, tuple(kinds.split()))
+
+    return compiled
 
 
 _part = njit(nogil=True, fastmath=_SUMS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -130,7 +142,7 @@ def _coordinates(rows: Array, k: int, centre: Array, basis: Array, scale: float,
     return math.sqrt(squares) * scale
 
 
-@_for_threads
+@_for_threads("f4 i4 f8 f8 f4 f4 f4 f4 f4 f4 f4 b1 f8")
 def lay_out(pointer: Any) -> None:
     """Coordinates ``points [blocks, R, B]`` of codewords in ``order [blocks, B]``, and boxes around them.
 
@@ -277,7 +289,7 @@ def _distance(latents: Array, n: int, codewords: Array, k: int) -> float:
     return total
 
 
-@_for_threads
+@_for_threads("f4 f8 f8 f4 f4 f4 f4 f4 f4 i4 f8")
 def locate(pointer: Any) -> None:
     """Coordinates ``places [N, R]`` and ``lengths [N]`` of the latents, taken from ``todo``, and the nearest block."""
     t = carray(pointer, (12, 4), i8)
@@ -307,7 +319,7 @@ def locate(pointer: Any) -> None:
         first = _take(todo, part)
 
 
-@_for_threads
+@_for_threads("f4 f4 i4 f4 f4 f4 f4 f4 f4 f4 f4 f4 i8 i4 i8 i8 f8")
 def search(pointer: Any) -> None:
     """``codes`` of the latents ``turn``, taken from ``todo``; adds to ``work [2]`` how many blocks and codewords
     it looked at.

@@ -19,11 +19,12 @@ _LIBRARY = "libtorch_cpu.so"
 
 
 def share(loop: Any, arrays: Sequence[np.ndarray], count: int, least: int) -> None:
-    """Call ``loop``, a C function of numba, in as many threads as torch has.
+    """Call ``loop`` (`bounded_kernels.Loop`) in as many threads as torch has.
 
     It gets a table of ``arrays`` and of a last one, int64 ``[2]``: how much of ``range(count)`` is begun, to which
     threads add the second number, the size of a part, when they take one; it is ``least`` or more.
     """
+    assert tuple(array.dtype.str[1:] for array in arrays) == loop.kinds, loop
     threads = max(1, min(torch.get_num_threads(), count // least))
     run = _parallel() if threads > 1 else None
     part = count if run is None else max(least, -(-count // (_PARTS * threads)))
@@ -34,9 +35,9 @@ def share(loop: Any, arrays: Sequence[np.ndarray], count: int, least: int) -> No
         table[i, 0] = array.ctypes.data
         table[i, 1 : 1 + array.ndim] = array.shape
     if run is None:
-        loop.ctypes(table.ctypes.data)
+        loop.function.ctypes(table.ctypes.data)
     else:
-        run(loop.address, table.ctypes.data, threads, 0)
+        run(loop.function.address, table.ctypes.data, threads, 0)
 
 
 @cache

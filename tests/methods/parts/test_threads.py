@@ -15,7 +15,7 @@ def count_up():
     import numba
     from numba.core import types
 
-    from methods.parts.bounded_kernels import _address, _take
+    from methods.parts.bounded_kernels import Loop, _address, _take
 
     @numba.cfunc(types.void(types.voidptr))
     def loop(pointer):
@@ -31,7 +31,7 @@ def count_up():
             sizes[0, first] = last - first
             first = _take(todo, todo[1])
 
-    return loop
+    return Loop(loop, ("f4", "i8"))
 
 
 @pytest.fixture(params=[3])
@@ -77,3 +77,10 @@ class TestThreeThreads:
 def test_one_thread_has_one_part(count_up):
     assert shared(count_up, 1000, 10)[1] == [1000]
     assert shared(count_up, 5, 10)[1] == [5]
+
+
+def test_arrays_of_other_kinds_are_refused(count_up):
+    with pytest.raises(AssertionError):
+        threads.share(count_up, (np.zeros(10), np.zeros((1, 10), np.int64)), 10, 1)
+    with pytest.raises(AssertionError):
+        threads.share(count_up, (np.zeros((10, 2), np.float32)[:, 0], np.zeros((1, 10), np.int64)), 10, 1)
