@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,42 +12,19 @@ import torch
 from benchmark.data import Dataset, Labels, datasets
 from benchmark.metrics.parts.features import EXTRACTORS, Classifier
 from benchmark.priors.training import labels_of
-from benchmark.records.plan import read_plan
 from benchmark.records.record import read_record
 from benchmark.records.run import KEY, WEIGHTS
 from benchmark.records.store import CHECKPOINT, Store
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
 from benchmark.suite.priors import left_out
-from benchmark.sweep.display import Display
 from benchmark.sweep.estimate import estimate_seconds
-from benchmark.sweep.launchers import Launcher
-from benchmark.sweep.launching import prepare
-from benchmark.sweep.runner import Outcome, Settings, run_plan
+from benchmark.sweep.runner import Outcome
 from methods import UsageError
 
 pytest.importorskip("x_transformers", reason="needs x-transformers, of the extra [generation]")
 Write = Callable[[dict[str, object] | str], str]
 CPU = torch.device("cpu")
-GENERATION: dict[str, Any] = {
-    "prior": {"name": "transformer", "layers": 1, "width": 8, "heads": 2},
-    "training": {"steps": 4, "batch_size": 8},
-    "sampling": {"images": 8},
-}
-
-
-@pytest.fixture
-def second_stage(tiny: dict[str, object], write_suite: Write) -> Callable[..., Plan]:
-    def plan(generation: dict[str, Any] | None = None, **changed: object) -> Plan:
-        wanted = {**GENERATION, **(generation or {})}
-        return plan_suite(write_suite({**tiny, "generation": wanted, **changed}))
-
-    return plan
-
-
-@pytest.fixture
-def run(in_process: Launcher) -> Callable[[Plan, Store], Outcome]:
-    return lambda plan, store: run_plan(plan, store, in_process, Settings("cpu", threads=1), Display(quiet=True))
 
 
 def test_a_prior_for_every_tokenizer_that_has_codes(
@@ -105,19 +81,19 @@ def test_a_tokenizer_is_the_same_run_with_and_without_a_second_stage(
     assert with_priors == [made.key for made in plan_suite(write_suite(tiny)).runs]
 
 
-def test_keys_name_what_makes_a_prior_another(second_stage: Callable[..., Plan]) -> None:
+def test_keys_name_what_makes_a_prior_another(second_stage: Callable[..., Plan], small_stage: dict[str, Any]) -> None:
     def key(generation: dict[str, Any]) -> str:
         return str(second_stage(generation, methods=["vq_vae"]).runs[-1].key)
 
     usual = key({})
     changes = [
         {"training": {"steps": 5, "batch_size": 8}},
-        {"prior": {**GENERATION["prior"], "width": 16}},
+        {"prior": {**small_stage["prior"], "width": 16}},
         {"sampling": {"images": 9}},
         {"sampling": {"images": 8, "temperature": 0.9}},
     ]
     assert len({usual, *map(key, changes)}) == 5
-    assert key({"training": {**GENERATION["training"], "timeout": 100.0}}) == usual
+    assert key({"training": {**small_stage["training"], "timeout": 100.0}}) == usual
 
 
 def test_more_priors_on_one_tokenizer(second_stage: Callable[..., Plan]) -> None:
@@ -132,72 +108,6 @@ def test_more_priors_on_one_tokenizer(second_stage: Callable[..., Plan]) -> None
         ("simvq", 1, 0),
     ]
     assert len({made.key for made in plan.runs}) == 4 + 6
-
-
-SECOND = {"prior": {"name": "pixelcnn", "layers": 1, "width": 8, "head": 8}}
-
-
-def test_a_second_prior_on_every_tokenizer(
-    second_stage: Callable[..., Plan], tmp_path: Path, run: Callable[[Plan, Store], Outcome]
-) -> None:
-    spread = {"arms": ["vq_vae"], "seeds": 2}
-    methods = ["vq_vae", "simvq", "no_quantization"]
-    without = second_stage({"spread": spread}, methods=methods)
-    plan = second_stage({"spread": spread, "second": SECOND}, methods=methods)
-    assert plan.runs[: len(without.runs)] == without.runs  # the keys of all others stay, and their turn
-    second = plan.runs[len(without.runs) :]
-    assert [made.key for made in second] == [prior.run.key for prior in plan.second if prior.run is not None]
-    assert [(prior.arm, prior.prior_seed, prior.run is not None) for prior in plan.second] == [
-        *(("vq_vae", 0, True), ("simvq", 0, True), ("no_quantization", 0, False)),
-    ]
-    first = without.priors[0].run
-    assert first is not None
-    assert second[0].config == first.config | {"prior": {"name": "pixelcnn", "version": 1, **_sizes(1, 8, 8)}}
-
-    store = Store(tmp_path / "results")
-    assert run(plan, store).failed == []
-    assert read_record(store.record_path(second[0].key))["metrics"]["nll"] > 0
-    assert len(run(plan, store).skipped) == len(plan.runs)
-    write_plan(plan, store)
-    some = second_stage({"second": SECOND}, methods=["simvq"])
-    write_plan(some, store)
-    written = read_plan(store.folder / "plan.json")
-    assert [prior["key"] for prior in written["second"]["priors"]] == [second[1].key, second[0].key]  # one is kept
-    assert written["second"]["generation"]["prior"]["name"] == "pixelcnn"
-    assert written["generation"]["prior"]["name"] == "transformer"
-
-
-def _sizes(layers: int, width: int, head: int) -> dict[str, int]:
-    return {"layers": layers, "width": width, "head": head}
-
-
-def test_a_second_prior_shares_all_but_what_it_says(second_stage: Callable[..., Plan]) -> None:
-    training = {"steps": 9, "batch_size": 4, "timeout": 7.0}
-    plan = second_stage({"second": {**SECOND, "training": training}}, methods=["vq_vae"])
-    first, second = (cells[0].run for cells in (plan.priors, plan.second))
-    assert first is not None
-    assert second is not None
-    assert (second.steps, second.config["training"]["batch_size"], second.timeout) == (9, 4, 7.0)
-    assert (first.steps, first.timeout) == (4, None)
-    shared = ("classes", "sampling", "features", "seed", "tokenizer")
-    assert [second.config[name] for name in shared] == [first.config[name] for name in shared]
-    longer = second_stage({"second": {"prior": GENERATION["prior"], "training": {"steps": 9}}}, methods=["vq_vae"])
-    assert longer.second[0].run is not None
-
-
-def test_a_grid_that_a_prior_can_not_model_is_said_before_hours_of_training(
-    second_stage: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = second_stage({"second": SECOND}, methods=["vq_vae"])
-    prepare(plan, Store(tmp_path / "results"))
-
-    def flat(*arguments: Any) -> SimpleNamespace:
-        return SimpleNamespace(model=SimpleNamespace(positions=(16,)))
-
-    monkeypatch.setattr("benchmark.priors.evaluation.build_system", flat)
-    with pytest.raises(UsageError, match="prior `pixelcnn` needs codes on a grid of two axes, not of 1"):
-        prepare(plan, Store(tmp_path / "results"))
-    prepare(second_stage(methods=["vq_vae"]), Store(tmp_path / "results"))  # the transformer takes any
 
 
 @pytest.mark.parametrize(
@@ -218,19 +128,6 @@ def test_a_grid_that_a_prior_can_not_model_is_said_before_hours_of_training(
         ({"guidance": {"strengths": [2.0]}}, "`generation.guidance.strengths` must have at least 2 items, not 1"),
         ({"classifier": {"steps": 5}}, "`classifier` needs classes that the prior is told"),
         ({"prior": {"name": "native", "depth_width": 9}}, "a prior of width 9 can't be divided among 2 heads"),
-        (
-            {"second": {"prior": GENERATION["prior"]}},
-            "`second` is the first prior again, `transformer` trained the same",
-        ),
-        ({"second": {"prior": "native"}}, "`second` must have one softmax for all codes where the first prior has"),
-        ({"second": {"prior": "pixelcn"}}, "unknown prior `pixelcn` (did you mean `pixelcnn`?)"),
-        ({"second": {"prior": "pixelcnn", "layers": 2}}, "unknown key `generation.second.layers`"),
-        ({"second": {}}, "the key `generation.second.prior` is missing"),
-        ({"second": {**SECOND, "training": {"stepz": 8}}}, "the key `generation.second.training.steps` is missing"),
-        (
-            {"second": {**SECOND, "training": {"steps": 8, "stepz": 1}}},
-            "unknown key `generation.second.training.stepz`",
-        ),
     ],
 )
 def test_mistakes_are_one_sentence(
