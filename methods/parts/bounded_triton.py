@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from methods.parts.bounded_tiles import BLOCK, KEYS_ARE_OFF_BY, NO_CODE, TILE, Blocks, Search, Tiles
-from methods.parts.nearest_triton import INTERPRETED, slice_depth, split, three_products
+from methods.parts.nearest_triton import INTERPRETED, slice_depth, sliced_products, split, three_products
 
 
 def compare_tiles(blocks: Blocks) -> Search:
@@ -89,12 +89,9 @@ def _tile_kernel(  # type: ignore[no-untyped-def]
                 e_low = tl.load(codewords_low + codeword)
                 product = three_products(z_high, z_low, e_high, e_low, product)
             else:
-                for offset in range(0, WIDTH, DEPTH):
-                    slice_z_high = tl.load(latents_high + latent + offset)
-                    slice_z_low = tl.load(latents_low + latent + offset)
-                    slice_e_high = tl.load(codewords_high + codeword + offset)
-                    slice_e_low = tl.load(codewords_low + codeword + offset)
-                    product = three_products(slice_z_high, slice_z_low, slice_e_high, slice_e_low, product)
+                product = sliced_products(
+                    latents_high, latents_low, latent, codewords_high, codewords_low, codeword, product, WIDTH, DEPTH
+                )
             distance = tl.load(squared_norms + columns)[None, :] - 2 * product
             nearest = tl.min(distance, axis=1)
             original = tl.load(originals + columns)[None, :]

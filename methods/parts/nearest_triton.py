@@ -111,6 +111,21 @@ def three_products(z_high, z_low, e_high, e_low, product):  # type: ignore[no-un
     return tl.dot(z_high, e_high, product, input_precision="tf32")
 
 
+@triton.jit
+def sliced_products(  # type: ignore[no-untyped-def]
+    latents_high, latents_low, latent, codewords_high, codewords_low, codeword, product,
+    WIDTH: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    """`three_products` of rows that are too wide for the chip, a slice at a time."""
+    for offset in range(0, WIDTH, DEPTH):
+        z_high = tl.load(latents_high + latent + offset)
+        z_low = tl.load(latents_low + latent + offset)
+        e_high = tl.load(codewords_high + codeword + offset)
+        e_low = tl.load(codewords_low + codeword + offset)
+        product = three_products(z_high, z_low, e_high, e_low, product)
+    return product
+
+
 @triton.autotune(configs=_configurations(), key=["WIDTH"])
 @triton.jit
 def _nearest_kernel(  # type: ignore[no-untyped-def]
@@ -137,12 +152,9 @@ def _nearest_kernel(  # type: ignore[no-untyped-def]
             e_low = tl.load(codewords_low + codeword)
             product = three_products(z_high, z_low, e_high, e_low, product)
         else:
-            for offset in range(0, WIDTH, DEPTH):
-                slice_z_high = tl.load(latents_high + latent + offset)
-                slice_z_low = tl.load(latents_low + latent + offset)
-                slice_e_high = tl.load(codewords_high + codeword + offset)
-                slice_e_low = tl.load(codewords_low + codeword + offset)
-                product = three_products(slice_z_high, slice_z_low, slice_e_high, slice_e_low, product)
+            product = sliced_products(
+                latents_high, latents_low, latent, codewords_high, codewords_low, codeword, product, WIDTH, DEPTH
+            )
         distance = tl.load(squared_norms + columns)[None, :] - 2 * product
         nearest, column = tl.min(distance, axis=1, return_indices=True)
         closer = nearest < best
