@@ -67,14 +67,9 @@ class Blocks:
         """Take the coordinates of ``codewords [K, D]`` as they now are; False where they no longer suit the order."""
 
         frame = self.frame
-        reach = (self.reach, self.super_reach)
-        state = (self.points, *self.boxes, *reach, self._jumped, np.array([frame.scale, self._far]))
-        share(
-            self.kernels.lay_out,
-            (codewords, self.order, frame.centre, frame.basis, *state),
-            self.supers,
-            4,
-        )
+        given = (codewords, self.order, frame.centre, frame.basis)
+        kept = (self.points, *self.boxes, self.reach, self.super_reach, self._jumped)
+        share(self.kernels.lay_out, (*given, *kept, np.array([frame.scale, self._far])), self.supers, 4)
         if self._far == math.inf:
             with np.errstate(over="ignore", invalid="ignore"):
                 widths = np.square(self.high - self.low).sum(1)
