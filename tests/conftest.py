@@ -57,6 +57,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if config.getoption("dist") == "load" else None
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Whatever the last test left: on two threads all that follow would take three times as long."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @cache
 def _has_pairs(file: Path) -> bool:
     return "in_two_processes" in file.read_text()

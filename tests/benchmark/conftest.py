@@ -56,11 +56,6 @@ def commands_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "LocalLauncher", InProcess)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty 16x16 colour images of smooth random gradients, to be left as they are."""

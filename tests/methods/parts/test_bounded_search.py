@@ -2,6 +2,7 @@ import copy
 import pickle
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from awkward import CODEBOOKS, exact_codes, flat, normal
 
 from methods import create
-from methods.parts import bounded_search
+from methods.parts import bounded_search, threads
 from methods.parts.bounded_search import SearchMemory, search_bounded, survey
 from methods.parts.nearest import nearest_codes
 
@@ -22,10 +23,10 @@ def as_it_is(rows):
 
 @pytest.fixture(params=[7, 31])
 def forced(request, monkeypatch):
-    """The bound is used in so many directions whatever it costs, on two threads."""
+    """The bound is used in so many directions whatever it costs, its loops run on two threads and torch on one."""
     monkeypatch.setattr(bounded_search, "_FEWEST_PAIRS", 0)
     monkeypatch.setattr(bounded_search, "rank_that_pays", lambda *args, **kwargs: request.param)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(threads, "torch", SimpleNamespace(get_num_threads=lambda: 2, __file__=torch.__file__))
     return request.param
 
 
