@@ -4,6 +4,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
@@ -190,6 +191,47 @@ class TestSimvqAblation:
         usage = runs("simvq_ablation").query("arm == 'train_w'")[["usage_unmapped", "usage"]].mean()
         found = printed("would hit # % of the rows of C themselves against # % of CW")
         assert found == [round(100 * usage.usage_unmapped), round(100 * usage.usage, 1)]
+
+
+class TestCollapseCheck:
+    """Who collapses at the defaults, and how evenly the others use what they have."""
+
+    def test_every_cell_of_its_table(self):
+        shown = table("results/README.md", "**Who collapses at the defaults?**")
+        done = runs("collapse_check").groupby("arm")
+        assert list(shown) == list(runs("collapse_check").arm.drop_duplicates())
+        digits = {"usage": 1, "perplexity": 1, "psnr": 2, "ssim": 3, "quantization_error": 4}
+        for arm, cells in shown.items():
+            one = done.get_group(arm)
+            expected = [with_interval((100 if of == "usage" else 1) * one[of], places) for of, places in digits.items()]
+            assert cells == expected, arm
+
+    def test_usage_by_seed(self):
+        usage = runs("collapse_check").groupby("arm").usage
+        found = printed("collapses (#, # and # % in use by seed), moving averages half (#, # and # %).")
+        seeds = [sorted(usage.get_group(arm)) for arm in ("vq_vae", "vq_vae_ema")]
+        assert found == [round(100 * one) for seed in seeds for one in seed]
+
+    def test_the_most_frequent_codewords(self):
+        def ten(arm: str) -> list[float]:
+            keys = runs("collapse_check").query("arm == @arm").key
+            counts = [np.load(REFERENCE / "collapse_check" / "runs" / key / "counts.npz")["level_1"] for key in keys]
+            shares = sorted(100 * np.sort(one)[-10:].sum() / one.sum() for one in counts)
+            return [round(shares[0]), round(shares[-1])]
+
+        found = printed("the ten most frequent codewords take # to # % of the test tokens, codebook reset's # to # %.")
+        assert found == [*ten("simvq"), *ten("codebook_reset")]
+
+    def test_codebook_reset_is_ahead_in_each_seed(self):
+        psnr = runs("collapse_check").pivot(index="seed", columns="arm", values="psnr")
+        others = psnr.drop(columns=["codebook_reset", "codebook_reset_beta002"])
+        assert (psnr.codebook_reset > others.max(axis=1)).all()
+        lead = (psnr.codebook_reset.mean() - others[["simvq", "residual_vq", "cvq_vae"]].mean()).round(2)
+        found = printed("on average by # to # dB over SimVQ, residual VQ and CVQ-VAE. Its commitment of 0.02 or of 0.25")
+        assert found == [lead.min(), lead.max()]
+        assert printed("changes # dB and nothing in the usage") == [
+            round(psnr.codebook_reset.mean() - psnr.codebook_reset_beta002.mean(), 2)
+        ]
 
 
 def with_interval(values: pd.Series, places: int) -> str:
