@@ -45,6 +45,8 @@ from methods.parts.threads import share
 
 _FEWEST_PAIRS = 1 << 22
 """Latents x codewords below which even looking at a sample would be felt."""
+_TRIED_AGAIN = 8
+"""Searches after which codewords of which too many jumped are followed once more."""
 _RAISED_FOR = 64
 """Searches after which more directions than a sample asks for are given up again."""
 
@@ -59,8 +61,8 @@ class SearchMemory:
     def __init__(self) -> None:
         self.tiles = TileMemory()
         self._blocks: Blocks | None = None
-        self._spare = False
         self._rank, self._raised = 0, 0
+        self._restless = 0
         self._unchanging, self._followed = 0, False
 
     @contextmanager
@@ -81,11 +83,14 @@ class SearchMemory:
         blocks, self._blocks = self._blocks, None
         followed, self._followed = self._followed, codewords.ctypes.data == self._unchanging
         if blocks is not None and (blocks.size, len(blocks.frame.centre)) == codewords.shape:
-            if (followed and self._followed) or blocks.follow(codewords):
+            if followed and self._followed:
                 return blocks
-            self._spare = True
+            if self._restless % _TRIED_AGAIN == 0 and blocks.follow(codewords):
+                self._restless = 0
+                return blocks
+            self._restless += 1
         rank = max(found.rank, self._rank if self._raised else 0)
-        blocks = Blocks(codewords, found.frame(rank), self._spare, kernels)
+        blocks = Blocks(codewords, found.frame(rank), kernels)
         blocks.follow(codewords)
         return blocks
 

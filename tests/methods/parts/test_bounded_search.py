@@ -4,7 +4,6 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from awkward import CODEBOOKS, exact_codes, flat, normal
@@ -12,6 +11,7 @@ from awkward import CODEBOOKS, exact_codes, flat, normal
 from methods import create
 from methods.parts import bounded_search, threads
 from methods.parts.bounded_search import SearchMemory, search_bounded, survey
+from methods.parts.codeword_blocks import Blocks
 from methods.parts.nearest import nearest_codes
 
 pytest.importorskip("numba")
@@ -140,20 +140,29 @@ class TestMemory:
         codebooks = [codewords]
         for step in range(1, 10):
             codewords = codewords.clone()
-            movers = torch.randperm(1500, generator=torch.Generator().manual_seed(step))[:60]
-            codewords[movers] = flat(60, seed=50 + step)
+            movers = torch.randperm(1500, generator=torch.Generator().manual_seed(step))[:20]
+            codewords[movers] = flat(20, seed=50 + step)
             codebooks.append(codewords)
         codebooks.append(codebooks[-1].index_fill(0, torch.arange(40), torch.nan))
-        codebooks.append(codebooks[-2].index_fill(0, torch.arange(90), 7.0))  # into few blocks, more than have places
+        codebooks.append(codebooks[-2].index_fill(0, torch.arange(90), 7.0))  # too many for this order
         memory = SearchMemory()
         self.follow(codebooks[:3], memory)
         blocks = memory._blocks
         assert blocks is not None
         self.follow(codebooks[3:6], memory)
-        assert memory._blocks is blocks  # the same order, with new places for those that jumped
-        self.follow(codebooks[6:], memory)
-        kept = memory._blocks.order if memory._blocks is not None else np.arange(1500)
-        assert sorted(kept[kept >= 0].tolist()) == list(range(1500))
+        assert memory._blocks is blocks  # the same order, with places behind it for those that jumped
+        self.follow(codebooks[6:-1], memory)
+        assert memory._blocks is blocks
+        self.follow(codebooks[-1:], memory)
+        assert memory._blocks is not blocks
+
+    def test_codewords_that_jump_all_the_time_are_not_followed_every_time(self, forced, monkeypatch):
+        monkeypatch.setattr(SearchMemory, "back", keep)
+        followed, follow = [], Blocks.follow
+        monkeypatch.setattr(Blocks, "follow", lambda *args: followed.append(follow(*args)) or followed[-1])
+        self.follow([flat(1500, seed=step) for step in range(12)], SearchMemory())
+        assert followed.count(False) == 2  # the second search and the tenth
+        assert followed.count(True) == 12
 
     def test_replaced_codewords_another_size_and_another_dimension(self, forced):
         memory = SearchMemory()
