@@ -142,6 +142,11 @@ def test_what_is_not_run_is_printed_somewhere() -> None:
     assert set(NOT_RUN) <= set(COMMANDS), "NOT_RUN lists commands that no page prints"
 
 
+def test_every_suite_has_a_place_on_the_page_of_suites() -> None:
+    names = {path.stem for path in (ROOT / "suites").glob("*.yaml")}
+    assert {name for name in names if f"`{name}`" not in TEXTS["docs/suites.md"]} == set()
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What git has, of the reference results one suite; and what the pages tell a person to bring."""

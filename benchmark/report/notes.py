@@ -218,6 +218,16 @@ def measurement_note(label: str, detail: dict[str, Any]) -> str:
     return f"{label}: {', '.join(facts)}."
 
 
+def credits_note(results: Results) -> list[str]:
+    """Whose pictures the samples are, of data sets that say so, from left to right."""
+    found: dict[str, None] = {}
+    for key in results.ok["key"].unique():
+        data = results.records[key]["provenance"].get("data") or {}
+        if samples := data.get("samples"):
+            found["; ".join(samples)] = None
+    return [f"Pictures of originals, from left to right: {credits}." for credits in found]
+
+
 def machine_note(results: Results) -> str | None:
     """On which machines the times and memory were measured."""
     records = [results.records[key] for key in results.ok["key"].unique()]

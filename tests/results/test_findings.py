@@ -234,6 +234,13 @@ class TestCollapseCheck:
         ]
 
 
+def test_collapse_on_photographs():
+    done = runs("photo_quickstart").set_index("arm")
+    for arm in ("vq_vae", "simvq", "codebook_reset"):
+        of = done.loc[arm]
+        assert printed(f"`{arm}` # / # / #") == [round(100 * of.usage, 1), round(of.perplexity, 1), round(of.psnr, 2)]
+
+
 def with_interval(values: pd.Series, places: int) -> str:
     """Mean and half the width of the 95 % Student-t interval."""
     half = scipy.stats.t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5

@@ -10,6 +10,7 @@ from benchmark.report.listed import Listed, level_columns, rate_columns
 from benchmark.report.notes import (
     arm_marks,
     best_note,
+    credits_note,
     definition_note,
     interval_note,
     left_out_note,
@@ -51,7 +52,7 @@ def main_table(grid: Grid) -> Table | None:
     background += [*filter(None, [length_note(grid)])]
     background += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
     background += [definition_note(columns), *measurement_notes(results), *left_out_note(summary_only(results))]
-    background += [*filter(None, [machine_note(results)])]
+    background += [*credits_note(results), *filter(None, [machine_note(results)])]
     return Table(
         results.plan["suite"],
         "main",

@@ -91,6 +91,17 @@ def test_levels_are_stated(synthetic: Make):
     assert any("256 = 16 × 16, 1,024 = 32 × 32" in note for note in built.shown_notes)
 
 
+def test_whose_pictures_are_shown_is_said_once(synthetic: Make):
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=2, artefacts=False)
+    credits = ["one.jpg (A. Painter; CC0; a-package)", "two.jpg (B. Painter; CC-BY-4.0; a-package)"]
+    for seed in (0, 1):
+        made.edit("vq_vae", 256, seed, provenance={"device": "cpu", "data": {"samples": credits}})
+    built = table(made.folder)
+    assert built is not None
+    said = [note for note in built.shown_notes if note.startswith("Pictures")]
+    assert said == [f"Pictures of originals, from left to right: {'; '.join(credits)}."]
+
+
 def test_machines_are_named(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=2, artefacts=False)
     made.edit("vq_vae", 256, 1, provenance={"device": "cpu", "cpu": "Other CPU", "threads": 2})
