@@ -39,16 +39,17 @@ def _measure(options: argparse.Namespace) -> None:
     device = find_device(options.device)
     images()  # or say at once that they can't be had
     effort = QUICK if options.quick else FULL[device.type]
-    effort = replace(effort, fewest=max(effort.fewest, options.rounds), most=max(effort.most, options.rounds))
     torch.backends.cuda.matmul.allow_tf32 = False
     where = provenance(device)
     where["packages"] |= _peers()
     measurements: list[Measurement] = []
     groups = list(GROUPS.values())
     for group in groups:
+        least = max(options.rounds, 0 if options.quick else group.fewest_rounds)
+        rounds = replace(effort, fewest=max(effort.fewest, least), most=max(effort.most, least))
         for shape in group.quick_shapes if options.quick else group.shapes:
             print(f"{group.kind} {group.name}: N = {shape.rows:,}, K = {shape.size:,}, D = {shape.dim}", flush=True)
-            measurements += measure_shape(group, shape, device, effort, print)
+            measurements += measure_shape(group, shape, device, rounds, print)
     folder = options.output / device.type
     folder.mkdir(parents=True, exist_ok=True)
     frame = as_frame(measurements)

@@ -65,6 +65,8 @@ class Group:
     reference: str = OURS
     memory_at: Callable[[Shape], bool] = lambda shape: True
     """On which shapes peak memory is measured."""
+    fewest_rounds: int = 0
+    """However long they take: where a ratio is aimed at, medians of a few would not do."""
 
     def contender(self, name: str) -> Contender:
         """The contender of that name."""

@@ -181,6 +181,7 @@ def _trained(method: str, title: str, stage: str) -> Group:
         shapes=TRAINED_SHAPES[stage],
         quick_shapes=QUICK_TRAINED_SHAPES,
         memory_at=lambda shape: False,
+        fewest_rounds=15,
     )
 
 

@@ -74,4 +74,5 @@ TRAINING = Group(
     ),
     shapes=TRAINING_SHAPES,
     quick_shapes=QUICK_TRAINING_SHAPES,
+    fewest_rounds=15,
 )

@@ -56,6 +56,22 @@ def test_writes_tables_plots_and_provenance(small, tmp_path, capsys):
     assert str(folder / "perf.md") in capsys.readouterr().out
 
 
+def test_what_is_aimed_at_is_measured_in_fifteen_rounds(monkeypatch, tmp_path):
+    fewest = {}
+
+    def measure(group, shape, device, effort, say):
+        fewest[group.kind] = effort.fewest
+        return []
+
+    monkeypatch.setattr(program, "measure_shape", measure)
+    for name in ("images", "write_tables", "write_plots"):
+        monkeypatch.setattr(program, name, lambda *given: None)
+    assert program.main(["--device", "cpu", "--output", str(tmp_path)]) == 0
+    assert fewest == {"search": 3, "trained": 15, "step": 3, "training": 15}
+    assert program.main(["--device", "cpu", "--output", str(tmp_path), "--quick", "--rounds", "4"]) == 0
+    assert set(fewest.values()) == {4}
+
+
 @pytest.mark.parametrize(("device", "message"), [("gpu", "is no device"), ("meta", "only cpu and cuda")])
 def test_a_wrong_device_is_one_sentence(device, message, capsys, tmp_path):
     assert program.main(["--device", device, "--output", str(tmp_path)]) == 2
