@@ -19,6 +19,7 @@ from methods.core.base import Card, Quantizer
 from methods.core.plugins import load_again, loaded_plugins
 
 _STEPS = 2
+_LEARNING_RATE = 0.1
 _SECONDS = 300
 _LATENTS = "gradient of the latents"
 
@@ -87,15 +88,14 @@ def _part(latents: Tensor, rank: int | None) -> Tensor:
 
 
 def _optimise(quantizer: Quantizer, world: int) -> None:
-    groups = quantizer.parameter_groups(0.1)
-    for group in groups:
+    """A step of gradient descent; PyTorch's own would make each process import a compiler, for a second."""
+    for group in quantizer.parameter_groups(_LEARNING_RATE):
         for parameter in group["params"]:
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             if world > 1:
-                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                dist.all_reduce(parameter.grad)
-                parameter.grad /= world
-    if groups:
-        torch.optim.SGD(groups, lr=0.1).step()
+                dist.all_reduce(gradient)
+                gradient /= world
+            parameter.detach().sub_(gradient, alpha=group.get("lr", _LEARNING_RATE))
     quantizer.after_step()
 
 
