@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_STEPS = 10**9
-MOST_ITEMS = 2**24
+MOST_ITEMS = 2**20
 """Of a batch. More than these is a slip of the hand, and would go on for ever or take all memory."""
 
 
