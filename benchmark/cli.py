@@ -12,7 +12,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from benchmark.records.plain import printable
+from benchmark.records.plain import one_line
 from methods.core.plugins import load_plugins
 from methods.core.usage import UsageError
 
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         load_plugins(options.plugin)
         code = resolve_name(f"benchmark.{COMMANDS[options.command][0]}")(options)
     except UsageError as error:
-        print(printable(f"error: {error}"), file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
         code = 2
     except ModuleNotFoundError as error:
         module = (error.name or "").split(".")[0]

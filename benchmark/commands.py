@@ -10,7 +10,7 @@ import torch
 
 from benchmark.machine import find_device
 from benchmark.records.files import read_rows
-from benchmark.records.plain import printable
+from benchmark.records.plain import one_line, printable
 from benchmark.records.record import STATUSES
 from benchmark.records.run import Run, label_of
 from benchmark.records.store import Store
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     plan = _plan(options, device)
     store = Store(Path(options.results) / plan.suite.name)
     write_plan(plan, store)
-    print(f"{plan.suite.name}: {plan.suite.file.question}", file=sys.stderr)
+    print(one_line(f"{plan.suite.name}: {plan.suite.file.question}"), file=sys.stderr)
     for sentence in left_out(plan.priors):
         print(sentence, file=sys.stderr)
     outcome = launch(plan, store, options, device)
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
         print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
     for key, reason in outcome.lost.items():
-        print(printable(f"{key}: {reason}; the same command goes on with it"), file=sys.stderr)
+        print(one_line(f"{key}: {reason}; the same command goes on with it"), file=sys.stderr)
     return 130 if outcome.interrupted else int(bool(outcome.failed or outcome.lost))
 
 
@@ -89,9 +89,9 @@ def plan(options: argparse.Namespace) -> int:
     device = _device(options.device)
     planned = _plan(options, device)
     store = _existing(options, planned)
-    print(f"{planned.suite.name}: {planned.suite.file.question}")
+    print(one_line(f"{planned.suite.name}: {planned.suite.file.question}"))
     if planned.suite.file.needs:
-        print(f"needs {planned.suite.file.needs}")
+        print(one_line(f"needs {planned.suite.file.needs}"))
     left = []
     for (arm, size, point), cells in _by_place(planned).items():
         reasons = {cell.unavailable for cell in cells if cell.unavailable}
@@ -104,7 +104,8 @@ def plan(options: argparse.Namespace) -> int:
             elif record is not None:
                 states[record["status"]] += 1
         text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
-        print(f"  {arm:<20} K = {size:>7,}  {''.join(f'{name} = {value}  ' for name, value in point)}{text}")
+        where = "".join(f"{name} = {value}  " for name, value in point)
+        print(f"  {arm:<20} K = {size:>7,}  {one_line(f'{where}{text}')}")
     left += _priors_left(planned, store)
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
@@ -150,11 +151,12 @@ def status(options: argparse.Namespace) -> int:
     counts = Counter(_state(key, records, store) for key in keys)
     print(f"{planned.suite.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for problem in problems:
-        print(printable(f"  {problem}; the run will be done again"))
+        print(f"  {one_line(problem)}; the run will be done again")
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
     for key, record in bad.items():
         label = label_of(key, record["arm"], record["config"])
-        print(printable(f"\n{label}: {record['status']}: {record['reason']}"))
+        print()
+        print(one_line(f"{label}: {record['status']}: {record['reason']}"))
         if record["traceback"]:
             print(printable("    " + record["traceback"].rstrip().replace("\n", "\n    ")))
     return int(bool(bad))
@@ -174,12 +176,12 @@ def verify(options: argparse.Namespace) -> int:
     plugins = [str(Path(plugin).resolve()) for plugin in options.plugin]
     result = verify_run(path, LocalLauncher(1), Display(), device, data, plugins)
     for name, recorded, again in result.surroundings:
-        print(printable(f"{name}: recorded with {recorded}, now {again}"))
+        print(one_line(f"{name}: recorded with {recorded}, now {again}"))
     if not result.differences:
         print(f"{result.record['key']}: all {result.compared} numbers are the same to the last digit")
         return 0
     for name, recorded, again in result.differences[:20]:
-        print(printable(f"{name}: recorded {recorded}, now {again}"))
+        print(one_line(f"{name}: recorded {recorded}, now {again}"))
     print(f"{result.record['key']}: {len(result.differences)} of {result.compared} numbers differ")
     return 1
 
@@ -202,7 +204,7 @@ def check(options: argparse.Namespace) -> int:
     for result in results:
         print(f"{'FAIL' if result.broken else 'ok  ' if result.passed else 'not '} {result.promise}")
         if result.message:
-            print(f"     {result.message}")
+            print(f"     {one_line(result.message)}")
         if result.declared:
             print(f"     declared by the method: {result.declared}")
     kept = sum(result.passed for result in results)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.document import Document
-from benchmark.records.plain import printable
+from benchmark.records.plain import one_line
 from benchmark.records.store import folder_of_suite
 from benchmark.report.write import tell, write_reports
 from methods.core.usage import UsageError, did_you_mean
@@ -31,7 +31,7 @@ def page(options: argparse.Namespace) -> int:
     site = write_site(folders, out, charts(), cards, index=options.suite is None)
     tell(site.problems)
     for path in site.written:
-        print(path)
+        print(one_line(path))
     return 0
 
 
@@ -69,7 +69,7 @@ def _write_paper(document: Document, root: Path) -> int:
 
     for path in write_paper(document, root):
         if path.suffix in (".md", ".tex", ".png"):
-            print(path)
+            print(one_line(path))
     return 0
 
 
@@ -79,7 +79,7 @@ def thin(options: argparse.Namespace) -> int:
 
     thinned = thin_samples(Path(options.folder))
     for problem in thinned.problems:
-        print(f"{printable(problem)}; left as it is", file=sys.stderr)
+        print(f"{one_line(problem)}; left as it is", file=sys.stderr)
     print(f"{options.folder}: samples of {len(thinned.keys):,} runs removed, {thinned.size / 1e6:.1f} MB")
     return int(bool(thinned.problems))
 
@@ -95,9 +95,9 @@ def merge(options: argparse.Namespace) -> int:
     refused = 0
     for merged in take_over(Path(options.folder), Path(options.results), version_of):
         for sentence in merged.refused:
-            print(printable(f"refused: {sentence}"), file=sys.stderr)
+            print(one_line(f"refused: {sentence}"), file=sys.stderr)
         refused += len(merged.refused)
-        print(printable(f"{merged.suite}: {merged.sentence}"))
+        print(one_line(f"{merged.suite}: {merged.sentence}"))
     return int(bool(refused))
 
 
@@ -106,5 +106,5 @@ def simulate(options: argparse.Namespace) -> int:
     from benchmark.report.simulation import write_simulation  # the whole report, which other commands needn't wait for
 
     for path in write_simulation(Path(options.results)):
-        print(path)
+        print(one_line(path))
     return 0

@@ -10,8 +10,9 @@ from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
 from benchmark.data.parts.vectors import EVALUATION_BATCH, Vectors
+from benchmark.records.settings import MOST_STEPS
 from benchmark.seeds import derive_seed
-from methods.core.usage import UsageError, check_count
+from methods.core.usage import MOST_WIDTH, UsageError, check_count
 
 VERSION = 1
 """Of the training below; another one makes other latents."""
@@ -32,9 +33,9 @@ def latents(*, images: str = "fashion_mnist", dim: int = 64, width: int = 32, st
     """
     if datasets.trait(images, "modality") != "image":
         raise UsageError(f"data set `latents`: `{images}` holds no images")
-    check_count("data set `latents`: dim", dim)
-    check_count("data set `latents`: width", width)
-    check_count("data set `latents`: steps", steps)
+    check_count("data set `latents`: dim", dim, MOST_WIDTH)
+    check_count("data set `latents`: width", width, MOST_WIDTH)
+    check_count("data set `latents`: steps", steps, MOST_STEPS)
     key = (VERSION, images, dim, width, steps)
     splits = prepared("latents", key, lambda: make(images, _of_images(dim, width, steps), POSITIONS))
     return _vectors(splits, f"encoder of `no_quantization` trained on `{images}` for {steps:,} steps")
@@ -53,8 +54,8 @@ def speech_latents(*, speech: str = "festvox_ru", dim: int = 32, steps: int = 10
     """
     if datasets.trait(speech, "modality") != "audio":
         raise UsageError(f"data set `speech_latents`: `{speech}` holds no speech")
-    check_count("data set `speech_latents`: dim", dim)
-    check_count("data set `speech_latents`: steps", steps)
+    check_count("data set `speech_latents`: dim", dim, MOST_WIDTH)
+    check_count("data set `speech_latents`: steps", steps, MOST_STEPS)
     key = (VERSION, speech, dim, steps)
     splits = prepared("speech_latents", key, lambda: make(speech, _of_speech(dim, steps), None))
     return _vectors(splits, f"encoder of a codec without a quantizer trained on `{speech}` for {steps:,} steps")

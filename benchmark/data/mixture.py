@@ -5,9 +5,12 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
-from benchmark.data.parts.vectors import drawn
+from benchmark.data.parts.vectors import check_vectors, drawn
 from benchmark.seeds import derive_seed
 from methods.core.usage import check_count, check_range
+
+MOST_COMPONENTS = 2**24
+"""As many as one draw can choose among."""
 
 
 @datasets.register("mixture", modality="latents")
@@ -19,9 +22,8 @@ def mixture(
     A component has a weight proportional to rank^-``imbalance``: at 0 all are equal. Centres and weights are the
     same for every run.
     """
-    check_count("data set `mixture`: dim", dim)
-    check_count("data set `mixture`: components", components)
-    check_count("data set `mixture`: test_items", test_items)
+    check_vectors("data set `mixture`", dim, test_items)
+    check_count("data set `mixture`: components", components, MOST_COMPONENTS)
     check_range("data set `mixture`: spread", spread, 0, 1e6)
     check_range("data set `mixture`: imbalance", imbalance, 0, 10)
     generator = torch.Generator().manual_seed(derive_seed("mixture", dim, components))

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
-from benchmark.data.parts.vectors import drawn
+from benchmark.data.parts.vectors import check_vectors, drawn
 from benchmark.seeds import derive_seed
 from methods.core.usage import check_choice, check_count, check_range
 
@@ -27,9 +27,8 @@ def planted(
     variance is zero and every tie is possible.
     """
     check_choice("data set `planted`: kind", kind, KINDS)
-    check_count("data set `planted`: dim", dim)
+    check_vectors("data set `planted`", dim, test_items)
     check_count("data set `planted`: drift_steps", drift_steps)
-    check_count("data set `planted`: test_items", test_items)
     check_range("data set `planted`: drift", drift, -1e6, 1e6)
     places = torch.Generator().manual_seed(derive_seed("planted", dim))
     centres = CENTRE_SCALE * torch.randn(CLUSTERS, dim, generator=places)

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
-from benchmark.data.parts.vectors import drawn
-from methods.core.usage import check_choice, check_count, check_range
+from benchmark.data.parts.vectors import check_vectors, drawn
+from methods.core.usage import check_choice, check_range
 
 LAWS = ("gaussian", "uniform")
 
@@ -19,8 +19,7 @@ def shifted(*, law: str = "gaussian", shift: float = 0.0, dim: int = 8, test_ite
     """
     check_choice("data set `shifted`: law", law, LAWS)
     check_range("data set `shifted`: shift", shift, -1e6, 1e6)
-    check_count("data set `shifted`: dim", dim)
-    check_count("data set `shifted`: test_items", test_items)
+    check_vectors("data set `shifted`", dim, test_items)
 
     def draw(count: int, step: int, generator: torch.Generator) -> Tensor:
         items = torch.empty(count, dim)

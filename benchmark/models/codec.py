@@ -8,7 +8,7 @@ from benchmark.models import models
 from benchmark.models.base import Autoencoder
 from benchmark.models.parts import seanet
 from benchmark.models.parts.vocos import VocosDecoder
-from methods.core.usage import UsageError, check_choice, check_count
+from methods.core.usage import MOST_LAYERS, MOST_WIDTH, UsageError, check_choice, check_count
 
 DECODERS = ("vocos", "seanet")
 
@@ -38,10 +38,11 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     strides = options["strides"]
     if not isinstance(strides, list | tuple) or not all(isinstance(s, int) and s >= 2 for s in strides) or not strides:
         raise UsageError(f"model `codec`: strides must be whole numbers of at least 2, not {strides!r}")
-    for name in ("latent_dim", "filters", "decoder_width", "decoder_layers"):
-        check_count(f"model `codec`: {name}", options[name])
-    for name in ("residual_units", "lstm_layers"):
-        check_count(f"model `codec`: {name}", options[name], least=0)
+    check_count("model `codec`: latent_dim", options["latent_dim"])
+    for name in ("filters", "decoder_width"):
+        check_count(f"model `codec`: {name}", options[name], MOST_WIDTH)
+    for name, least in (("decoder_layers", 1), ("residual_units", 0), ("lstm_layers", 0)):
+        check_count(f"model `codec`: {name}", options[name], MOST_LAYERS, least)
     return options
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from benchmark.models import models
 from benchmark.models.base import Autoencoder
-from methods.core.usage import UsageError, check_choice, check_count
+from methods.core.usage import MOST_LAYERS, MOST_WIDTH, UsageError, check_choice, check_count
 
 UPSAMPLING = ("transposed", "nearest")
 RESIDUAL = ("plain", "rectified")
@@ -106,7 +106,10 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     for name, choices in (("upsampling", UPSAMPLING), ("residual", RESIDUAL)):
         check_choice(f"model `conv`: {name}", numbers.pop(name, choices[0]), choices)
     for name, value in numbers.items():
-        check_count(f"model `conv`: {name}", value, least=0 if name == "residual_blocks" else 1)
+        if name == "residual_blocks":
+            check_count(f"model `conv`: {name}", value, MOST_LAYERS, least=0)
+        else:
+            check_count(f"model `conv`: {name}", value, None if name == "latent_dim" else MOST_WIDTH)
     factor = options["downsampling"]
     if factor < 2 or factor.bit_count() != 1:
         raise UsageError(f"model `conv`: downsampling must be a power of two of at least 2, not {factor}")

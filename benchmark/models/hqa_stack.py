@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from benchmark.models import models
 from benchmark.models.base import Layer, Stack
-from methods.core.usage import UsageError, check_count
+from methods.core.usage import MOST_LAYERS, MOST_WIDTH, UsageError, check_count
 
 ENCODER_WIDTHS = (16, 16, 32, 64, 128)
 DECODER_WIDTHS = (16, 64, 256, 512, 1024)
@@ -77,17 +77,20 @@ class HQAStack(Stack):
         return 2 * output[..., side : height - side, side : width - side] - 1
 
 
+MOST_BORDER = 1024
+
+
 def checked(options: dict[str, Any]) -> dict[str, Any]:
     """The options of `hqa_stack`, each known to be of its kind, with a width for each layer, or a UsageError."""
     layers = options["layers"]
-    for name, least in (("layers", 1), ("latent_dim", 1), ("border", 0)):
-        check_count(f"model `hqa_stack`: {name}", options[name], least=least)
+    for name, most, least in (("layers", MOST_LAYERS, 1), ("latent_dim", None, 1), ("border", MOST_BORDER, 0)):
+        check_count(f"model `hqa_stack`: {name}", options[name], most, least)
     for name in ("encoder_widths", "decoder_widths"):
         widths = options[name]
         if not isinstance(widths, list | tuple):
             raise UsageError(f"model `hqa_stack`: {name} must be a list of whole numbers, one a layer, not {widths!r}")
         for width in widths:
-            check_count(f"model `hqa_stack`: one of the {name}", width, least=2)
+            check_count(f"model `hqa_stack`: one of the {name}", width, MOST_WIDTH, least=2)
         if len(widths) < layers:
             raise UsageError(f"model `hqa_stack`: {layers} layers need as many {name}, and there are {len(widths)}")
     return options | {name: list(options[name][:layers]) for name in ("encoder_widths", "decoder_widths")}

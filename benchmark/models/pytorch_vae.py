@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.models import models
 from benchmark.models.base import Autoencoder
-from methods.core.usage import UsageError, check_count
+from methods.core.usage import MOST_WIDTH, UsageError, check_count
 
 WHAT = "model `pytorch_vae`"
 BLOCKS = 2
@@ -74,7 +74,7 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(widths, list | tuple) or not widths:
         raise UsageError(f"{WHAT}: widths must be a list of channels, one a halving, not {widths!r}")
     for width in widths:
-        check_count(f"{WHAT}: each of the widths", width)
+        check_count(f"{WHAT}: each of the widths", width, MOST_WIDTH)
     return options
 
 

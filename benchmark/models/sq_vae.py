@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benchmark.models import models
 from benchmark.models.base import Autoencoder
 from benchmark.models.parts.batch_norm import BatchNorm
-from methods.core.usage import UsageError, check_count
+from methods.core.usage import MOST_LAYERS, UsageError, check_count
 
 WHAT = "model `sq_vae`"
 FACTOR = 4
@@ -90,7 +90,7 @@ def _start(layer: nn.Module) -> None:
 def checked(options: dict[str, Any]) -> dict[str, Any]:
     """The options of `sq_vae`, known to be whole numbers and of a network that there is, or a UsageError."""
     for name, value in options.items():
-        check_count(f"{WHAT}: {name}", value)
+        check_count(f"{WHAT}: {name}", value, MOST_LAYERS if name == "residual_blocks" else None)
     if options["convolutions"] not in NETWORKS:
         raise UsageError(f"{WHAT}: convolutions must be 2 or 3, not {options['convolutions']}")
     return options

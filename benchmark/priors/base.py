@@ -8,9 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.core.usage import UsageError, check_count
-
-MOST_LAYERS, MOST_WIDTH = 256, 65_536
+from methods.core.usage import MOST_LAYERS, MOST_WIDTH, UsageError, check_count
 
 
 class Prior(nn.Module):

@@ -4,8 +4,8 @@ import unicodedata
 
 _COMMANDS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of what is no sign but does something: escape sequences, other directions, half characters."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that spreadsheets compute."""
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""What a cell begins with that spreadsheets compute, also after spaces; in some countries full-width signs too."""
 
 
 def printable(text: str) -> str:
@@ -20,11 +20,18 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: object) -> str:
+    """`printable` text in one line of a terminal, whose next line no message, name or path may write."""
+    return " ".join(filter(None, (printable(line).strip() for line in str(text).splitlines())))
+
+
 def csv_cell(value: object) -> object:
     """``value`` for a CSV file: text that a spreadsheet would compute gets an apostrophe before it; numbers stay."""
     if not isinstance(value, str):
         return value
-    return f"'{printable(value)}" if value.startswith(_FORMULA) and not _is_number(value) else printable(value)
+    return (
+        f"'{printable(value)}" if value.lstrip(" ").startswith(_FORMULA) and not _is_number(value) else printable(value)
+    )
 
 
 def _is_number(text: str) -> bool:

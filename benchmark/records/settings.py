@@ -4,6 +4,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MOST_STEPS = 10**9
+MOST_ITEMS = 2**20
+"""Of a batch. More than these is a slip of the hand, and would go on for ever or take all memory."""
+
 
 class Training(BaseModel):
     """How every arm is trained; an arm may override any key."""
@@ -30,8 +34,8 @@ class Training(BaseModel):
     )
     """Younger than some records: at their defaults left out of a run's key."""
 
-    steps: int | None = Field(None, ge=1, description="None only where they are an axis of the grid")
-    batch_size: int = Field(128, ge=1, description="items a step, of all devices together")
+    steps: int | None = Field(None, ge=1, le=MOST_STEPS, description="None only where they are an axis of the grid")
+    batch_size: int = Field(128, ge=1, le=MOST_ITEMS, description="items a step, of all devices together")
     learning_rate: float = Field(1e-3, gt=0, description="at the end of the warm-up")
     schedule: Literal["constant", "cosine", "linear", "plateau"] = Field("constant", description="after the warm-up")
     warmup_steps: int = Field(0, ge=0, description="over which the rate rises from 0")
@@ -164,8 +168,8 @@ class PriorTraining(BaseModel):
 
     PLACING: ClassVar[tuple[str, ...]] = ("timeout",)
 
-    steps: int = Field(ge=1, description="of the prior")
-    batch_size: int = Field(64, ge=1, description="items a step")
+    steps: int = Field(ge=1, le=MOST_STEPS, description="of the prior")
+    batch_size: int = Field(64, ge=1, le=MOST_ITEMS, description="items a step")
     learning_rate: float = Field(1e-3, gt=0, description="at the end of the warm-up")
     schedule: Literal["constant", "cosine", "linear"] = Field("cosine", description="after the warm-up")
     warmup_steps: int = Field(0, ge=0, description="over which the rate rises from 0")

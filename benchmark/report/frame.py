@@ -12,7 +12,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
-from benchmark.records.plain import printable
+from benchmark.records.plain import one_line
 from benchmark.records.plan import BadPlanError, read_plan
 from benchmark.records.record import BadRecordError
 from benchmark.records.run import tokenizer_of
@@ -161,7 +161,7 @@ class Results:
 
 def unusable(path: Path, error: object) -> Any:
     """None, after a warning."""
-    _LOG.warning("%s", printable(f"{path} can't be used: {error}"))
+    _LOG.warning("%s", one_line(f"{path} can't be used: {error}"))
 
 
 def read(folder: Path) -> Results:

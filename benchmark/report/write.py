@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.machine import available_cores, clean_processes
 from benchmark.records.files import check_no_link
-from benchmark.records.plain import printable
+from benchmark.records.plain import one_line
 from benchmark.report.mark import made_of, mark_whole
 from methods.core.plugins import load_again, loaded_plugins
 
@@ -33,13 +33,13 @@ def write_reports(folders: list[Path]) -> None:
         tell(report.problems)
         for path in report.written:
             if path.suffix in (".md", ".png"):
-                print(path)
+                print(one_line(path))
 
 
 def tell(problems: list[str]) -> None:
     """Name the records that are not counted, on stderr, the first few of many."""
     for problem in problems[:PROBLEMS_SHOWN]:
-        print(printable(problem), file=sys.stderr)
+        print(one_line(problem), file=sys.stderr)
     if len(problems) > PROBLEMS_SHOWN:
         more = len(problems) - PROBLEMS_SHOWN
         print(f"... and {more:,} more records that are not counted", file=sys.stderr)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from benchmark.records.settings import PriorTraining, Training
+from benchmark.records.settings import MOST_ITEMS, MOST_STEPS, PriorTraining, Training
 
 MOST_SEEDS = 1000
 
@@ -104,7 +104,7 @@ class Tuning(Strict):
     learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
         [1e-3, 3e-3, 1e-2], min_length=2, description="of the first trials, half decades (0.001, 0.003, 0.01, ...)"
     )
-    steps: list[Annotated[int, Field(ge=1)]] = Field(
+    steps: list[Annotated[int, Field(ge=1, le=MOST_STEPS)]] = Field(
         [500, 2000], min_length=2, max_length=2, description="of a short trial and of a long one"
     )
     further: int = Field(
@@ -132,14 +132,14 @@ class Guidance(Strict):
     strengths: list[Annotated[float, Field(ge=1)]] = Field(
         [1.0, 1.5, 2.0, 3.0], min_length=2, description="tried; 1 is none at all"
     )
-    images: int = Field(2000, ge=2, description="samples of each strength that is tried")
+    images: int = Field(2000, ge=2, le=10**6, description="samples of each strength that is tried")
 
 
 class SampleClassifier(Strict):
     """A small classifier trained on samples, on reconstructions and on real images, as many of each."""
 
-    steps: int = Field(1000, ge=1, description="of its training")
-    batch_size: int = Field(64, ge=1, description="images a step")
+    steps: int = Field(1000, ge=1, le=MOST_STEPS, description="of its training")
+    batch_size: int = Field(64, ge=1, le=MOST_ITEMS, description="images a step")
 
 
 class Spread(Strict):

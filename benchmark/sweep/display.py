@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmark.records.plain import printable
+from benchmark.records.plain import one_line
 from benchmark.records.run import Run
 from benchmark.sweep.launchers.base import Event
 from benchmark.sweep.remaining import Remaining
@@ -72,7 +72,7 @@ class Display:
     def note(self, sentence: str) -> None:
         """A sentence that stays."""
         if not self._quiet:
-            tqdm.write(printable(sentence), file=sys.stderr)
+            tqdm.write(one_line(sentence), file=sys.stderr)
 
     def close(self) -> None:
         """Remove the bars."""

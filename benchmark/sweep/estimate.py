@@ -20,6 +20,7 @@ from benchmark.training.evaluation import quality_metrics
 from benchmark.training.layerwise import trainer_of
 from benchmark.training.loop import HISTORY_POINTS, wait_for
 from benchmark.training.trainer import Trainer
+from benchmark.worker.verdict import is_out_of_memory
 from methods import get
 
 _WARM_UP, _TIMED = 2, 3
@@ -70,8 +71,17 @@ def _finished(plan: Plan, store: Store | None) -> dict[str, float]:
 def _cost(run: Run, device: torch.device, start: float) -> Cost | None:
     """A few steps and two batches of the evaluation, timed, and the start of a process, which this one had too.
 
-    None where weights, gradients and moments might not fit: the run has a process of its own to find out.
+    None where weights, gradients and moments might not fit, or do not: the run has a process of its own to find out.
     """
+    try:
+        return _timed(run, device, start)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _timed(run: Run, device: torch.device, start: float) -> Cost | None:
     if run.tokenizer is not None:
         return _prior_cost(run, device, start)
     config = run.config
@@ -89,7 +99,7 @@ def _cost(run: Run, device: torch.device, start: float) -> Cost | None:
 
 
 def _prior_cost(run: Run, device: torch.device, start: float) -> Cost:
-    """As `_cost`, of a prior on the codes of a tokenizer that is not trained yet: some codes, some samples."""
+    """As `_timed`, of a prior on the codes of a tokenizer that is not trained yet: some codes, some samples."""
     from benchmark.priors import is_native
     from benchmark.priors.sampling import BATCH, draw  # and metrics, which other plans needn't wait for
     from benchmark.priors.tokenizer import Tokenizer

@@ -19,6 +19,9 @@ from benchmark.sweep.time_limit import seconds_of, stop_at
 from benchmark.worker.memory import memory_free
 from methods.core.usage import UsageError
 
+TRIED = 8
+"""Processes of a run that share fewer cores, to try what several devices do."""
+
 
 def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -> Outcome:
     """Do what is left of ``plan`` where the options say."""
@@ -98,7 +101,11 @@ def _processes(plan: Plan) -> int:
 
 
 def _check_devices(processes: int, device: str) -> None:
-    if device == "cpu" or processes == 1:
+    if processes == 1:
+        return
+    if device == "cpu":
+        if processes > max(available_cores(), TRIED):
+            raise UsageError(f"training.devices is {processes:,}, but this machine has {available_cores()} cores")
         return
     if ":" in device:
         raise UsageError(f"training.devices is {processes}, but --device {device} is one; use --device cuda")

@@ -15,6 +15,7 @@ from benchmark.metrics import OF_CODES
 from benchmark.processes import is_first
 from benchmark.records.files import checksum
 from benchmark.records.kept import Shorter, kept_weights, longest_shorter
+from benchmark.records.plain import one_line
 from benchmark.records.run import WEIGHTS, tokenizer_of
 from benchmark.training.checkpoint import save_weights
 from benchmark.training.evaluation import evaluate, quality_metrics
@@ -63,7 +64,7 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
         if job.beside > job.run.devices == 1 and device.type == "cuda" and has_no_room(error):
             raise CrowdedError from error
         status, reason = classify(error)
-        outcome = {"status": status, "reason": sound(reason), "traceback": sound(traceback.format_exc())}
+        outcome = {"status": status, "reason": one_line(reason), "traceback": sound(traceback.format_exc())}
     timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}
     return {**outcome, "timings": timings, "provenance": {**provenance(device), **outcome.get("provenance", {})}}
 

@@ -8,6 +8,8 @@ from typing import Any
 
 LONGEST = 2_000
 """Characters of the message of an exception that are told."""
+MOST_LAYERS, MOST_WIDTH = 256, 65_536
+"""Of a network: more is a slip of the hand, and would be built for hours or take all memory."""
 
 
 class UsageError(ValueError):

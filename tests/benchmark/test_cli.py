@@ -14,6 +14,7 @@ from benchmark.records.files import write_atomic
 from benchmark.records.record import empty_record
 from benchmark.records.store import Store
 from benchmark.suite.plan import plan_suite
+from methods.contract import CheckResult
 
 Write = Callable[[dict[str, object] | str], str]
 ROOT = Path(__file__).parents[2]
@@ -102,14 +103,28 @@ def test_status_obeys_no_record(
     (run,) = plan_suite(suite).runs
     ends = {
         "status": "failed",
-        "reason": "\x1b[2Kall is well\r",
+        "reason": "\x1b[2Kall is well\r\nother-K8-s0-0123abcd: ok",
         "traceback": "a\n\tb\x1b]0;gone\x07 \u202etxt.exe\udc80\n",
     }
     store.write_record(run.key, {**empty_record(run), **ends})
     assert _call("status", suite, "--results", str(tmp_path / "results")) == 1
     shown = capsys.readouterr().out.split("\n\n")[1]
     traceback = "    a\n    \tb\\x1b]0;gone\\x07 \\u202etxt.exe\\udc80\n"
-    assert shown == f"{run.key}: failed: \\x1b[2Kall is well\\r\n{traceback}"
+    assert shown == f"{run.key}: failed: \\x1b[2Kall is well other-K8-s0-0123abcd: ok\n{traceback}"
+
+
+def test_no_question_and_no_message_writes_a_line_of_its_own(
+    tiny: dict[str, object], write_suite: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = write_suite({**tiny, "question": "\x1b[2JWhat?\n2 of 2 runs done", "needs": "\u202ea lot\nof time"})
+    monkeypatch.setattr("benchmark.sweep.estimate.estimate_seconds", lambda *_: (1.0, "guessed"))
+    assert _call("plan", suite, "--results", "nowhere") == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert (first, second) == (r"tiny: \x1b[2JWhat? 2 of 2 runs done", r"needs \u202ea lot of time")
+    broken = CheckResult("holds", "It holds.", False, "ValueError: half \ud800\nok   It holds.")
+    monkeypatch.setattr("methods.contract.check_quantizer", lambda *_, **__: [broken])
+    assert _call("check", "vq_vae") == 1
+    assert capsys.readouterr().out.splitlines()[1] == r"     ValueError: half \ud800 ok   It holds."
 
 
 @pytest.mark.usefixtures("commands_in_process")

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from benchmark.data.base import Dataset, Draw
+from benchmark.machine import main_memory
 from benchmark.seeds import derive_seed
+from methods.core.usage import UsageError, check_count
 
 TRAIN_ITEMS = 50_000
 VALIDATION_ITEMS = 16_384
@@ -28,6 +30,18 @@ class Vectors(Dataset):
     def to_input(items: Tensor) -> Tensor:
         """The items, in fp32."""
         return items.float()
+
+
+def check_vectors(what: str, dim: int, test_items: int) -> None:
+    """UsageError, beginning with ``what``, unless both are whole numbers and so many vectors fit into memory."""
+    check_count(f"{what}: dim", dim)
+    check_count(f"{what}: test_items", test_items)
+    needed, there = 4 * dim * (TRAIN_ITEMS + VALIDATION_ITEMS + test_items), main_memory()
+    if needed > there:
+        raise UsageError(
+            f"{what}: {test_items:,} test items of {dim:,} numbers and those of the other splits need "
+            f"{needed / 1e9:,.0f} GB of memory, more than the {there / 1e9:,.0f} there are"
+        )
 
 
 def drawn(

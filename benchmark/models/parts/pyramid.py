@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from benchmark.models.base import Autoencoder
-from methods.core.usage import UsageError, check_choice, check_count
+from methods.core.usage import MOST_LAYERS, MOST_WIDTH, UsageError, check_choice, check_count
 
 GROUPS = 32
 CHANNELS_A_GROUP = 4
@@ -26,15 +26,15 @@ def sized(what: str, options: dict[str, Any], sizes: Mapping[str, Size]) -> dict
     check_choice(f"{what}: size", options["size"], tuple(sizes))
     named = sizes[options["size"]]
     found = {name: named[name] if value is None else value for name, value in options.items() if name != "size"}
-    for name in ("channels", "blocks", "latent_dim"):
-        check_count(f"{what}: {name}", found[name])
+    for name, most in (("channels", MOST_WIDTH), ("blocks", MOST_LAYERS), ("latent_dim", None)):
+        check_count(f"{what}: {name}", found[name], most)
     if found["channels"] % CHANNELS_A_GROUP:
         raise UsageError(f"{what}: channels must be a multiple of {CHANNELS_A_GROUP}, not {found['channels']}")
     multipliers = found["multipliers"]
     if not isinstance(multipliers, list | tuple) or len(multipliers) < 2:
         raise UsageError(f"{what}: multipliers must be a list of at least two, one a resolution, not {multipliers!r}")
     for multiplier in multipliers:
-        check_count(f"{what}: each of the multipliers", multiplier)
+        check_count(f"{what}: each of the multipliers", multiplier, MOST_LAYERS)
     return {**found, "multipliers": list(multipliers)}
 
 

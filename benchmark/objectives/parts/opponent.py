@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmark.processes import average_gradients, weight
 from benchmark.schedules import rate_factor
-from methods.core.usage import check_choice, check_count, check_range
+from methods.core.usage import MOST_WIDTH, check_choice, check_count, check_range
 from methods.parts.processes import batch_sizes
 
 SCHEDULES = ("constant", "cosine", "linear")
@@ -81,7 +81,7 @@ def check_opponent(
     what: str, *, width: int, learning_rate: float, start: int, warmup_steps: int, schedule: str
 ) -> None:
     """A UsageError that begins with ``what`` where an option is unfit."""
-    check_count(f"{what}: discriminator_width", width)
+    check_count(f"{what}: discriminator_width", width, MOST_WIDTH)
     check_range(f"{what}: learning_rate", learning_rate, 0)
     check_count(f"{what}: start", start, least=0)
     check_count(f"{what}: warmup_steps", warmup_steps, least=0)

@@ -109,7 +109,7 @@ def test_the_inverse_transform_undoes_a_spectrum() -> None:
         ({"strides": []}, "strides must be whole numbers of at least 2"),
         ({"strides": [2, 1]}, "strides must be whole numbers of at least 2"),
         ({"decoder": "voco"}, "did you mean `vocos`"),
-        ({"filters": 0}, "filters must be a whole number of at least 1"),
+        ({"filters": 0}, "filters must be a whole number from 1 to 65536"),
         ({"lstm_layers": -1}, "lstm_layers must be a whole number"),
     ],
 )

@@ -48,9 +48,9 @@ def test_sides_that_cannot_be_halved_so_often_are_one_sentence(options: dict[str
     ("options", "message"),
     [
         ({"layers": 6}, "6 layers need as many encoder_widths, and there are 5"),
-        ({"layers": 0}, "layers must be a whole number of at least 1"),
+        ({"layers": 0}, "layers must be a whole number from 1 to 256"),
         ({"decoder_widths": 16}, "decoder_widths must be a list of whole numbers, one a layer, not 16"),
-        ({"encoder_widths": [1, 2, 2, 2, 2]}, "one of the encoder_widths must be a whole number of at least 2"),
+        ({"encoder_widths": [1, 2, 2, 2, 2]}, "one of the encoder_widths must be a whole number from 2 to 65536"),
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence(options: dict[str, Any], message: str) -> None:

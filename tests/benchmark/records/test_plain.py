@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.records.files import read_rows
 from benchmark.records.history import write_history
-from benchmark.records.plain import csv_cell, printable
+from benchmark.records.plain import csv_cell, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,20 @@ def test_printable(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a sentence,  two spaces", "a sentence,  two spaces"),
+        ("ValueError: a\r\nok  all is well", "ValueError: a ok  all is well"),
+        ("a\n\n    b\x0bc\u2028d\x1b[2J\ttab\n", "a b c d\\x1b[2J\ttab"),
+        (Path("results/one\ntwo"), "results/one two"),
+        ("\n", ""),
+    ],
+)
+def test_one_line(text: object, expected: str) -> None:
+    assert one_line(text) == expected
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         ("=1+1", "'=1+1"),
@@ -34,6 +48,9 @@ def test_printable(text: str, expected: str) -> None:
         ("@SUM(A1)", "'@SUM(A1)"),
         ("\t=1", "'\t=1"),
         ("\r=1", "'\\r=1"),
+        ("\n=1", "'\n=1"),
+        ("  =1", "'  =1"),
+        ("＝1", "'＝1"),
         ("a = 1", "a = 1"),
         ("", ""),
         ("-0.5", "-0.5"),

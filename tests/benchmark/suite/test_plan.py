@@ -141,7 +141,18 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
             "latent_dim: 8.5",
             r"tiny.yaml:3: model `conv`: `latent_dim` must be a whole number, not 8.5",
         ),
-        ("latent_dim: 8", "width: 0", r"tiny.yaml:3: model `conv`: width must be a whole number of at least 1"),
+        ("latent_dim: 8", "width: 0", r"tiny.yaml:3: model `conv`: width must be a whole number from 1 to 65536"),
+        ("latent_dim: 8", "width: 9999999", r"tiny.yaml:3: .* width must be a whole number from 1 to 65536"),
+        (
+            "latent_dim: 8",
+            "residual_blocks: 999",
+            r"tiny.yaml:3: .* must be a whole number from 0 to 256",
+        ),
+        (
+            "steps: 10",
+            "steps: 1000000000000",
+            r"tiny.yaml:5: .*steps` must be less than or equal to 1000000000,",
+        ),
         ("latent_dim: 8", "downsampling: 6", r"tiny.yaml:3: model `conv`: downsampling must be a power of two"),
         (
             "dataset: photos",

@@ -23,6 +23,21 @@ methods: [vq_vae, simvq]
 """
 
 
+def test_a_run_that_memory_can_not_hold_is_not_timed(
+    write_suite: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 32000000000000 bytes")
+
+    monkeypatch.setattr(estimate, "trainer_of", full)
+    plan = plan_suite(write_suite(SUITE))
+    seconds, basis = estimate_seconds(plan, plan.runs[:1], None, torch.device("cpu"))
+    assert (seconds, basis) == (0, "from finished runs; without 1 that may need more memory than there is")
+    monkeypatch.setattr(estimate, "trainer_of", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        estimate_seconds(plan, plan.runs[:1], None, torch.device("cpu"))
+
+
 def test_one_timing_for_all_shifts_rates_and_seeds(
     write_suite: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

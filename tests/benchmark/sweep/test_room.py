@@ -1,5 +1,6 @@
 """As many runs at a time as memory and cores bear; one that finds no room beside others is tried alone."""
 
+import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from benchmark.worker.channel import Ending
 from benchmark.worker.execution import CrowdedError, execute
 from benchmark.worker.job import Job
 from benchmark.worker.memory import memory_free, memory_limit
+from methods import UsageError
 
 Write = Callable[[dict[str, object] | str], str]
 GB = 1e9
@@ -88,6 +90,18 @@ def test_runs_at_a_time_on_a_gpu_and_on_a_cpu(
     assert jobs_and_threads(plan, None, "cpu") == (2, 8)
     shared = replace(plan, cells=[])
     assert jobs_and_threads(shared, None, "cuda:1") == (1, 16)
+
+
+def test_more_processes_of_a_run_than_cores_are_not_started(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launching, "available_cores", lambda: 16)
+    options = argparse.Namespace(
+        address=None, gpus=None, slurm={}, launcher="local", jobs=1, cpus=None, plugin=[], retry=[]
+    )
+    many = {**tiny, "training": {"steps": 10, "batch_size": 100_000, "devices": 100_000}}
+    with pytest.raises(UsageError, match=r"^training.devices is 100,000, but this machine has 16 cores$"):
+        launching.launch(plan_suite(write_suite(many)), Store(tmp_path / "results"), options, "cpu")
 
 
 def test_free_memory_is_some_and_a_gpu_that_is_not_there_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

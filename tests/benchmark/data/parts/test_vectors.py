@@ -88,6 +88,9 @@ def test_a_law_without_variance_needs_no_normalisation() -> None:
     [
         ("shifted", {"law": "gausian"}, "law must be one of .*did you mean `gaussian`"),
         ("shifted", {"dim": 0}, "dim must be a whole number of at least 1, not 0"),
+        ("shifted", {"test_items": 10**13}, "10,000,000,000,000 test items of [0-9]+ numbers .* GB of memory,"),
+        ("planted", {"dim": 10**12}, "4,096 test items of 1,000,000,000,000 numbers .* GB of memory, more than"),
+        ("mixture", {"components": 10**9}, "components must be a whole number from 1 to 16777216, not 1000000000"),
         ("mixture", {"spread": -1}, "spread must be between 0"),
         ("planted", {"kind": "drift"}, "kind must be one of"),
     ],
