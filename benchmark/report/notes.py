@@ -185,12 +185,13 @@ def _own_training(grid: Grid, arm: str) -> dict[str, Any]:
     Either may lack a setting, which then has its default there; what was not trained has those alone that it names.
     """
     keys = grid.results.cells.loc[grid.results.cells["arm"] == arm, "key"]
-    config = next((record["config"] for key in keys if (record := grid.results.records.get(key))), {})
+    found = (grid.results.records.get(key) for key in keys)
+    config: dict[str, Any] = next((record["config"] for record in found if record), {})
     protocol, theirs = grid.results.plan.get("protocol", {}), config.get("training", {})
     names = dict.fromkeys([*theirs, *(protocol.get("training", {}) if is_trained(config) else ())])
     axes = {axis.name for axis in grid.axes}
-    found = {name: training_setting(config, name) for name in names if f"training.{name}" not in axes}
-    return {name: value for name, value in found.items() if value != training_setting(protocol, name)}
+    settings = {name: training_setting(config, name) for name in names if f"training.{name}" not in axes}
+    return {name: value for name, value in settings.items() if value != training_setting(protocol, name)}
 
 
 def definition_note(columns: Sequence[Column | Listed]) -> str:
