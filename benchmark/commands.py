@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     store = Store(Path(options.results) / plan.suite.name)
     write_plan(plan, store)
     print(one_line(f"{plan.suite.name}: {plan.suite.file.question}"), file=sys.stderr)
-    for sentence in left_out(plan.priors):
+    for sentence in [*plan.untuned, *left_out(plan.priors)]:
         print(sentence, file=sys.stderr)
     outcome = launch(plan, store, options, device)
     write_plan(plan, store)  # with what others finished here in the meantime
@@ -79,8 +79,9 @@ def tune(options: argparse.Namespace) -> int:
         error = f"error {choice.validation_error:.4f}"
         print(f"{arm:<20} K = {choice.codebook_size:>7,}  rate {choice.learning_rate:.3g} {settings}  {error}{end}")
     print(f"{path} ({choices.sentence}); a suite refers to it as `tuned: tuned/{path.name}`")
-    for arm in (untuned := [arm for arm in tuner.arms if arm not in choices.arms]):
-        print(f"{arm}: no setting ended well, so it has no choice; records are in {store.folder}", file=sys.stderr)
+    for arm, size in (untuned := tuner.without_choice(choices)):
+        no_choice = f"{arm} at K = {size:,}: no setting ended well, so it has no choice"
+        print(f"{no_choice}; records are in {store.folder}", file=sys.stderr)
     return int(bool(untuned))
 
 
@@ -106,6 +107,8 @@ def plan(options: argparse.Namespace) -> int:
         text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
         where = "".join(f"{name} = {value}  " for name, value in point)
         print(f"  {arm:<20} K = {size:>7,}  {one_line(f'{where}{text}')}")
+    for sentence in planned.untuned:
+        print(f"  {sentence}")
     left += _priors_left(planned, store)
     runs = {run.key: run for run in left}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")

@@ -9,6 +9,20 @@ MOST_ITEMS = 2**20
 """Of a batch. More than these is a slip of the hand, and would go on for ever or take all memory."""
 
 
+def check_schedule(schedule: str, steps: int | None, warmup_steps: int, final_share: float) -> None:
+    """A ValueError where a ``schedule`` does not fit the ``steps`` of a training; without those the rest is checked."""
+    if steps is not None and warmup_steps > steps:
+        raise ValueError(f"warmup_steps ({warmup_steps:,}) must not exceed steps ({steps:,})")
+    if schedule in ("constant", "plateau") and final_share:
+        raise ValueError("final_share is the end of a schedule; set schedule to cosine or linear")
+    if schedule == "constant" or steps is None:
+        return
+    if steps < 2:
+        raise ValueError(f"schedule {schedule} needs at least 2 steps, not {steps}")
+    if schedule != "plateau" and steps == warmup_steps:
+        raise ValueError(f"schedule {schedule} needs steps after the {steps:,} of the warm-up")
+
+
 class Training(BaseModel):
     """How every arm is trained; an arm may override any key."""
 
@@ -79,18 +93,9 @@ class Training(BaseModel):
 
     @model_validator(mode="after")
     def _a_schedule_that_fits(self) -> Self:
-        steps = self.steps
-        if steps is not None and self.warmup_steps > steps:
-            raise ValueError(f"warmup_steps ({self.warmup_steps:,}) must not exceed steps ({steps:,})")
-        if self.schedule in ("constant", "plateau"):
-            if self.final_share:
-                raise ValueError("final_share is the end of a schedule; set schedule to cosine or linear")
-            if self.flat_share:
-                raise ValueError("flat_share is what comes before a schedule falls; set schedule to cosine or linear")
-        elif steps is not None and steps < 2:
-            raise ValueError(f"schedule {self.schedule} needs at least 2 steps, not {steps}")
-        elif steps == self.warmup_steps:
-            raise ValueError(f"schedule {self.schedule} needs steps after the {self.warmup_steps:,} of the warm-up")
+        check_schedule(self.schedule, self.steps, self.warmup_steps, self.final_share)
+        if self.schedule in ("constant", "plateau") and self.flat_share:
+            raise ValueError("flat_share is what comes before a schedule falls; set schedule to cosine or linear")
         return self
 
     @model_validator(mode="after")
@@ -182,6 +187,7 @@ class PriorTraining(BaseModel):
     def _a_warm_up_that_fits(self) -> Self:
         if self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps ({self.warmup_steps:,}) must be fewer than steps ({self.steps:,})")
+        check_schedule(self.schedule, self.steps, self.warmup_steps, self.final_share)
         return self
 
     @property

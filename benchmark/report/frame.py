@@ -22,14 +22,12 @@ from benchmark.report.one_test_set import of_one_test_set
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
 from benchmark.report.rates import with_rates
-from benchmark.report.strangers import sentences, training_setting
+from benchmark.report.strangers import is_trained, sentences, training_setting
 from methods.core.plugins import load_installed
 from methods.core.usage import UsageError
 
 _LOG = logging.getLogger(__name__)
 _TRAINING = ("steps", "schedule", "learning_rate")
-_UNTRAINED = ("measured", "pretrained")
-"""Of these one stands in the configuration of what was measured, or published, and not trained here."""
 _LABELS = ("key", "arm", "method", "codebook_size", "level_sizes", "seed", *_TRAINING, "planned", "status", "reason")
 
 
@@ -94,10 +92,15 @@ class Results:
         """Whether what an arm shows was made elsewhere and only measured here, by `benchmark.elsewhere`."""
         return bool(self.arm(arm).get("measured", False))
 
+    def is_tuned(self, arm: str) -> bool:
+        """Whether any setting of an arm is as tuning chose it."""
+        return bool(self.arm(arm).get("tuned"))
+
     @property
     def is_untuned(self) -> bool:
-        """Whether arms that could have been tuned were not, so that how they compare may be a matter of defaults."""
-        return self.plan["tuned"] is False and not all(map(self.is_reference, self.arms))
+        """Whether no arm that could have been tuned was, so that how they compare may be a matter of defaults."""
+        remedies = [arm for arm in self.arms if not self.is_reference(arm)]
+        return bool(remedies) and not any(map(self.is_tuned, remedies))
 
     def is_size_free(self, arm: str) -> bool:
         """Whether the codebook size means nothing to an arm: one run serves every size."""
@@ -276,7 +279,6 @@ def _read_history(path: Path) -> pd.DataFrame | None:
 def _row(record: dict[str, Any], history: pd.DataFrame | None, planned: set[str]) -> dict[str, Any]:
     config = record["config"]
     named = tokenizer_of(config)
-    untrained = not config.keys().isdisjoint(_UNTRAINED)
     gain, above_best = progress(history)
     return {
         "key": record["key"],
@@ -285,7 +287,7 @@ def _row(record: dict[str, Any], history: pd.DataFrame | None, planned: set[str]
         "codebook_size": named.get("codebook_size"),
         "level_sizes": "x".join(str(size) for size in record["level_sizes"]),
         "seed": named.get("seed"),
-        **{name: None if untrained else training_setting(config, name) for name in _TRAINING},
+        **{name: training_setting(config, name) if is_trained(config) else None for name in _TRAINING},
         "planned": int(record["key"] in planned),
         "status": record["status"],
         "reason": record.get("reason"),

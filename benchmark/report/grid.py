@@ -41,7 +41,8 @@ class Grid:
         apart = {*self.size_free, *self.codeless}
         self._coded = [arm for arm in self.arms if not results.is_reference(arm) and arm not in apart]
         self.partial = [arm for arm in self.arms if not results.is_ranked(arm)]
-        self.remedies = [arm for arm in self._coded if arm not in self.partial]
+        self.untuned = [] if results.is_untuned else [arm for arm in self._coded if not results.is_tuned(arm)]
+        self.remedies = [arm for arm in self._coded if arm not in (*self.partial, *self.untuned)]
         self._index = {place: number for number, place in enumerate(results.places)}
         self._cells = dict(list(results.cells.groupby(["arm", "place"])))
         self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
@@ -166,7 +167,7 @@ class Grid:
 
         None where there is nothing to compare, and for untuned arms: their order is that of their defaults.
         """
-        if not self.results.plan["tuned"]:
+        if self.results.is_untuned:
             return None
         at = (metric, tuple(places))
         if at not in self._comparisons:
@@ -176,7 +177,7 @@ class Grid:
 
     def pairs(self, metric: str, places: list[Place]) -> list[PairDifference]:
         """Every pair of remedies by the tests of `compare`; empty where that is None for want of tuning or blocks."""
-        return compare_pairs(self._blocks(metric, places)) if self.results.plan["tuned"] else []
+        return [] if self.results.is_untuned else compare_pairs(self._blocks(metric, places))
 
     def lacking(self, metric: str, places: list[Place]) -> dict[str, int]:
         """The remedies that lack blocks of ``places`` × seeds which others have, and how many each."""

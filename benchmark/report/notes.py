@@ -11,6 +11,7 @@ from benchmark.report.listed import Listed
 from benchmark.report.places import Place
 from benchmark.report.progress import ABOVE_BEST_DB
 from benchmark.report.statistics import LEVEL
+from benchmark.report.strangers import is_trained, training_setting
 
 UNVERIFIED = "†"
 ENDS_ABOVE = "‡"
@@ -45,6 +46,8 @@ def mark_notes(grid: Grid) -> list[str]:
             "Neither ranked nor marked best, since what is here is not the whole method of its paper: "
             f"{_names(partial)}."
         )
+    if untuned := [arm for arm in grid.untuned if not grid.results.is_measured(arm)]:
+        notes.append(f"Neither ranked nor marked best, since they are untuned beside tuned arms: {_names(untuned)}.")
     if UNVERIFIED in marks:
         notes.append(f"{UNVERIFIED} not verified: the method's card names nothing it was compared with.")
     if ENDS_ABOVE in marks:
@@ -135,7 +138,6 @@ def protocol_note(results: Results) -> str:
 
 def settings_note(grid: Grid) -> str | None:
     """What sets arms apart beside their method: parameters within a method, training against the protocol's."""
-    protocol = grid.results.plan.get("protocol", {}).get("training", {})
     arms = {arm: grid.results.arm(arm) for arm in grid.arms}
     families: dict[str, list[dict[str, Any]]] = {}
     for entry in arms.values():
@@ -146,7 +148,7 @@ def settings_note(grid: Grid) -> str | None:
         family, common = families[entry["method"]], usual[entry["method"]]
         own = {name: v for name, v in entry["params"].items() if any(other.get(name) != v for other in family)}
         own = {name: v for name, v in own.items() if (name, v) not in common.items()}
-        own |= {name: v for name, v in _training(grid, arm).items() if name in protocol and protocol[name] != v}
+        own |= _own_training(grid, arm)
         own = {name: v for name, v in own.items() if name not in (entry["tuned"] or {})}
         base = f" is `{entry['method']}`" if entry["method"] != arm else ""
         settings = _pairs(own)
@@ -177,11 +179,19 @@ def _variant(variant: dict[str, Any]) -> str:
     return f"at {_pairs(where)}: {_pairs(changed)}"
 
 
-def _training(grid: Grid, arm: str) -> dict[str, Any]:
-    """Training settings of an arm, from any record of it."""
+def _own_training(grid: Grid, arm: str) -> dict[str, Any]:
+    """Training settings of an arm, from any record of it, where they are not the protocol's.
+
+    Either may lack a setting, which then has its default there; what was not trained has those alone that it names.
+    """
     keys = grid.results.cells.loc[grid.results.cells["arm"] == arm, "key"]
-    records = (grid.results.records.get(key) for key in keys)
-    return next((record["config"].get("training", {}) for record in records if record), {})
+    found = (grid.results.records.get(key) for key in keys)
+    config: dict[str, Any] = next((record["config"] for record in found if record), {})
+    protocol, theirs = grid.results.plan.get("protocol", {}), config.get("training", {})
+    names = dict.fromkeys([*theirs, *(protocol.get("training", {}) if is_trained(config) else ())])
+    axes = {axis.name for axis in grid.axes}
+    settings = {name: training_setting(config, name) for name in names if f"training.{name}" not in axes}
+    return {name: value for name, value in settings.items() if value != training_setting(protocol, name)}
 
 
 def definition_note(columns: Sequence[Column | Listed]) -> str:

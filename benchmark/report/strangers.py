@@ -11,6 +11,13 @@ _ABSENT = {name: field.default for name, field in Training.model_fields.items()}
 """Settings of the training that a record may lack, because it is older than they are or has them at their default."""
 
 Difference = tuple[str, Any, Any]
+_UNTRAINED = ("measured", "pretrained")
+"""Of these one stands in the configuration of what was measured, or published, and not trained here."""
+
+
+def is_trained(config: dict[str, Any]) -> bool:
+    """Whether a record's ``config`` is that of a training: there is one, and it was made here."""
+    return bool(config) and config.keys().isdisjoint(_UNTRAINED)
 
 
 def training_setting(config: dict[str, Any], name: str) -> Any:

@@ -66,6 +66,7 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         message = f"`{key}` {must_be(first)}" if key else first["ctx"]["error"]
         raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
     check_layers(arm, training, file, point)
+    _check_opponent({**file.objective.options, **options_at("objective", point)}, training.steps)
     least = objectives.trait(file.objective.name, "least_batch")
     if training.batch_size < least:
         raise UsageError(
@@ -77,6 +78,16 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         _check_sizes(method, sorted(file.grid.codebook_size), dim if isinstance(dim, int) else 64, params)
         built.add(described)
     return arm.model_copy(update={"params": params, "training": training.model_dump()})
+
+
+def _check_opponent(options: dict[str, Any], steps: int | None) -> None:
+    """UsageError where the warm-up that ``options`` give the discriminators of an objective is longer than a run."""
+    start, warmup = options.get("start", 0), options.get("warmup_steps", 0)
+    if steps is not None and warmup and start + warmup > steps:
+        since = f" from step {start:,} on" if start else ""
+        raise UsageError(
+            f"objective.warmup_steps ({warmup:,}{since}) must not go beyond the {steps:,} steps of the run"
+        )
 
 
 def _check_sizes(method: type[Quantizer], grid: list[int], dim: int, params: dict[str, Any]) -> None:

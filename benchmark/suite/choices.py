@@ -1,6 +1,7 @@
 """The file of tuned choices: what `tune` writes and suites refer to."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,11 @@ class Choices(Strict):
         )
 
 
-def read_choices(path: Path, schedule: str | None = None) -> Choices:
-    """The choices in ``path``, made with ``schedule`` where that is given.
+def read_choices(path: Path, dataset: str | None = None) -> Choices:
+    """The choices in ``path``, made on ``dataset`` where that is given.
 
     Raises:
-        UsageError: it is missing, not what `tune` writes, or made for another schedule.
+        UsageError: it is missing, not what `tune` writes, or made on another data set.
     """
     if not path.is_file():
         raise UsageError(f"the file of tuned choices {path} is missing; `python -m benchmark tune` writes it")
@@ -73,12 +74,31 @@ def read_choices(path: Path, schedule: str | None = None) -> Choices:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UsageError(f"{path}: `{key}` {must_be(first)}; write it anew with `tune`") from error
-    if schedule is not None and choices.schedule != schedule:
+    if dataset is not None and choices.dataset != dataset:
         raise UsageError(
-            f"{path} was chosen with the schedule {choices.schedule}, and the suite trains with {schedule}: what is "
-            "best for one is not for the other; write it anew with `tune`, or leave it out with --set tuned=null"
+            f"{path} was chosen on the data set {choices.dataset}, and the suite trains on {dataset}: what is best for "
+            "one is not for the other; write it anew with `tune`, or leave it out with --set tuned=null"
         )
     return choices
+
+
+def lacking(path: Path, choices: Choices, arms: Iterable[Arm]) -> list[str]:
+    """One sentence where the ``choices`` in ``path`` have none for some of ``arms``, which set no rate themselves."""
+    names = [
+        arm.arm
+        for arm in arms
+        if arm.arm not in choices.arms
+        and arm.pretrained is None
+        and "learning_rate" not in arm.training
+        and not get(arm.method).reference
+    ]
+    if not names:
+        return []
+    these, them = ("these arms are", "them") if len(names) > 1 else ("this arm is", "it")
+    return [
+        f"{path} has no choice for {', '.join(names)}: {these} untuned and not ranked; `python -m benchmark tune "
+        f"{choices.suite} --methods {','.join(names)}` chooses for {them}"
+    ]
 
 
 def chosen_before(path: Path, budget: Choices) -> dict[str, list[Choice]]:
@@ -104,12 +124,27 @@ def write_choices(path: Path, choices: Choices) -> None:
     write_atomic(path, heading + yaml.safe_dump(choices.model_dump(), sort_keys=False))
 
 
+def check_schedule(path: Path, choices: Choices, schedule: str) -> None:
+    """UsageError unless the ``choices`` in ``path`` were made with the ``schedule`` of the arm that takes one."""
+    if choices.schedule != schedule:
+        raise UsageError(
+            f"{path} was chosen with the schedule {choices.schedule}, and the arm trains with {schedule}: what is best "
+            "for one is not for the other; write it anew with `tune`, leave it out with --set tuned=null, or give the "
+            "arm its settings itself"
+        )
+
+
 def apply_choice(arm: Arm, choices: Choices, codebook_size: int) -> Arm:
-    """``arm`` at a size with its tuned settings under whatever the suite says of it explicitly."""
+    """``arm`` at a size with its tuned settings under whatever the suite says of it explicitly.
+
+    The same ``arm`` where nothing of it is as tuning chose.
+    """
     choice = choices.at(arm.arm, codebook_size)
-    if choice is None:
+    if choice is None or arm.pretrained is not None:
         return arm
     knob = get(arm.method).knob
     params = {name: value for name, value in choice.params.items() if knob is not None and name == knob.parameter}
     training = {"learning_rate": choice.learning_rate}
+    if arm.params.keys() >= params.keys() and arm.training.keys() >= training.keys():
+        return arm
     return arm.model_copy(update={"params": {**params, **arm.params}, "training": {**training, **arm.training}})

@@ -16,7 +16,7 @@ from benchmark.objectives import objectives
 from benchmark.records.run import Run, run_key
 from benchmark.records.settings import Training
 from benchmark.suite.arms import arm_at, resolve_arm
-from benchmark.suite.choices import Choice, apply_choice, read_choices
+from benchmark.suite.choices import Choice, apply_choice, check_schedule, read_choices
 from benchmark.suite.file import find_suite, resolve_evaluation, validate
 from benchmark.suite.grid import Point, check_axis, check_number, options_at, points
 from benchmark.suite.memory import sizes
@@ -36,8 +36,8 @@ class Suite:
         file: the content under the overrides.
         points: of the grid, without the codebook size.
         arms: those of the file, by name.
-        choices: the tuned choices, if there are any and they are wanted.
-        response: the file of all trials behind ``choices``.
+        chosen_in: the file of tuned choices, if there is one and it is wanted.
+        choices: what it holds.
         name: of the suite's folder under results/.
 
     Args:
@@ -64,9 +64,8 @@ class Suite:
         for point in self.points:
             self.settings(point)
         self._check_reports()
-        chosen = path.parent / self.file.tuned if self.file.tuned and tuned else None
-        self.choices = read_choices(chosen, self.file.training.schedule) if chosen else None
-        self.response = chosen.with_suffix(".csv") if chosen else None
+        self.chosen_in = path.parent / self.file.tuned if self.file.tuned and tuned else None
+        self.choices = read_choices(self.chosen_in, self.file.dataset.name) if self.chosen_in else None
         self.arms: dict[str, Arm] = {}
         for index, arm in enumerate(self.file.methods):
             with self.document.at("methods", index):
@@ -101,6 +100,11 @@ class Suite:
         """What tuning chose for the arm, one choice a tuned size."""
         return self.choices.arms.get(arm, []) if self.choices else []
 
+    @property
+    def response(self) -> Path | None:
+        """The file of all trials behind the choices."""
+        return self.chosen_in.with_suffix(".csv") if self.chosen_in else None
+
     def arm_at(self, arm: Arm, point: Point, size: int) -> Arm:
         """``arm``, which may be none of the suite's, tuned and with all its parameters and training settings.
 
@@ -115,7 +119,10 @@ class Suite:
             index = list(self.arms).index(arm.arm) if arm.arm in self.arms else 0
             with self.document.at("methods", index), _of_arm(arm.arm):
                 tuned = apply_choice(arm, self.choices, size) if self.choices else arm
-                self._resolved[key] = resolve_arm(arm_at(tuned, point, known), point, self.file, self._built)
+                here = resolve_arm(arm_at(tuned, point, known), point, self.file, self._built)
+                if self.choices and self.chosen_in and tuned is not arm:
+                    check_schedule(self.chosen_in, self.choices, here.training["schedule"])
+                self._resolved[key] = here
         return self._resolved[key]
 
     def run(self, arm: Arm, point: Point, size: int, seed: int) -> Run:

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.records.run import Run, tokenizer_of, with_long_key
 from benchmark.suite.cell import Cell
+from benchmark.suite.choices import lacking
 from benchmark.suite.definition import Suite
 from benchmark.suite.grid import Point
 from benchmark.suite.memory import TooLargeError, check_memory
@@ -38,6 +39,14 @@ class Plan:
             own = {cell.run.key: cell.run for cell in cells if cell.run is not None}
             unique |= {run.key: run for run in sorted(own.values(), key=_turn)}
         return list(unique.values())
+
+    @property
+    def untuned(self) -> list[str]:
+        """A sentence about arms for which the suite's file of choices has none."""
+        suite = self.suite
+        if suite.chosen_in is None or suite.choices is None:
+            return []
+        return lacking(suite.chosen_in, suite.choices, [suite.arm(arm.arm) for arm in self.arms])
 
     def keep_apart(self) -> None:
         """Give long keys to runs whose configurations differ and whose short keys don't: one pair in 4 billion."""

@@ -8,6 +8,7 @@ from benchmark.data import datasets
 from benchmark.records.files import write_atomic, writing
 from benchmark.records.plan import RESPONSE, SCHEMA, BadPlanError, locked, read_plan
 from benchmark.records.store import Store
+from benchmark.suite.choices import Choice
 from benchmark.suite.plan import Plan
 from benchmark.suite.priors import PriorCell
 from benchmark.suite.schema import Arm
@@ -135,22 +136,41 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _tuned(plan: Plan, arm: Arm) -> dict[str, Any] | Literal[False]:
     """The settings of an arm that are as tuning chose them; what the suite says explicitly stands over its choice.
 
-    A setting that was chosen apart for several sizes is given by size.
+    A setting is given by size where tuning had several, whether or not all of them have a choice.
     """
-    own = plan.suite.arm(arm.arm)
-    explicit = {**own.training, **own.params}
+    explicit = _explicit(plan, arm)
     found: dict[str, dict[str, Any]] = {}
-    for choice in plan.suite.chosen(arm.arm):
+    for choice in _chosen(plan, arm):
         for name, value in {"learning_rate": choice.learning_rate, **choice.params}.items():
             if name not in explicit:
                 found.setdefault(name, {})[f"K = {choice.codebook_size:,}"] = value
-    alike = {name: values if len(values) > 1 else next(iter(values.values())) for name, values in found.items()}
-    return alike or False
+    if plan.suite.choices and len(plan.suite.choices.codebook_sizes) > 1:
+        return dict(found) or False
+    return {name: next(iter(values.values())) for name, values in found.items()} or False
 
 
 def _ends(plan: Plan, arm: Arm) -> list[str]:
-    """Chosen settings beyond which nothing was tried."""
-    return list(dict.fromkeys(name for choice in plan.suite.chosen(arm.arm) for name in choice.at_end))
+    """Chosen settings beyond which nothing was tried; with the sizes where that is not so at all of them."""
+    chosen, explicit = _chosen(plan, arm), _explicit(plan, arm)
+    sizes: dict[str, list[str]] = {}
+    for choice in chosen:
+        for name in choice.at_end:
+            if name not in explicit:
+                sizes.setdefault(name, []).append(f"{choice.codebook_size:,}")
+    return [
+        name if len(found) == len(chosen) else f"{name} (K = {' and '.join(found)})" for name, found in sizes.items()
+    ]
+
+
+def _chosen(plan: Plan, arm: Arm) -> list[Choice]:
+    """What tuning chose for an arm that is trained."""
+    return plan.suite.chosen(arm.arm) if arm.pretrained is None else []
+
+
+def _explicit(plan: Plan, arm: Arm) -> dict[str, Any]:
+    """What the suite says itself of an arm."""
+    own = plan.suite.arm(arm.arm)
+    return {**own.training, **own.params}
 
 
 def _is_whole(arm: Arm) -> bool:

@@ -1,8 +1,8 @@
 """The schema of a suite file and of what a run is made of."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from benchmark.records.settings import MOST_ITEMS, MOST_STEPS, PriorTraining, Training
 
@@ -112,6 +112,15 @@ class Tuning(Strict):
     )
     keep: int = Field(3, ge=1, le=1000, description="learning rates whose best settings are tried again, longer")
     seeds: int = Field(2, ge=1, le=MOST_SEEDS, description="of each long trial")
+
+    @model_validator(mode="after")
+    def _a_budget_that_can_be_counted(self) -> Self:
+        if len(set(self.learning_rates)) < len(self.learning_rates):
+            raise ValueError("a learning rate stands there twice, and no trial is made twice")
+        short, long = self.steps
+        if long < short:
+            raise ValueError(f"steps are those of a short trial and of a long one, not {short:,} and {long:,}")
+        return self
 
 
 class Sampling(Strict):

@@ -141,6 +141,11 @@ class Tuner:
             )
         return self.empty_choices().model_copy(update={"arms": {arm: found for arm, found in arms.items() if found}})
 
+    def without_choice(self, choices: Choices) -> list[tuple[str, int]]:
+        """Arms and sizes that were tried and are not among ``choices``."""
+        chosen = {(arm, choice.codebook_size) for arm, found in choices.arms.items() for choice in found}
+        return [at for at, trials in self.trials.items() if trials and at not in chosen]
+
     def empty_choices(self) -> Choices:
         """The budget that every arm is given, without any choice yet."""
         short = len(self.budget.learning_rates) * 3 + self.budget.further

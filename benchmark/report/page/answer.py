@@ -37,7 +37,7 @@ def _missing(grid: Grid) -> str:
 def _quality(grid: Grid, shown: Column) -> str:
     comparison = grid.compare(shown.name, shown.direction, longest(grid))
     if comparison is None:
-        why = "The arms are untuned, so none is ranked" if not grid.results.plan["tuned"] else "No block has two arms"
+        why = "The arms are untuned, so none is ranked" if grid.results.is_untuned else "No block has two arms"
         return f"{why}: {_range(grid, shown)}."
     if comparison.seeds < 2:
         return f"One seed is left, so no difference is tested: {_range(grid, shown)}."

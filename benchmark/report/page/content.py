@@ -47,7 +47,7 @@ def content(grid: Grid) -> tuple[dict[str, Any], list[str]]:
         "suite": results.plan["suite"],
         "question": results.plan["question"],
         "answer": answer(grid),
-        "tuned": bool(results.plan["tuned"]),
+        "tuned": not results.is_untuned,
         "protocol": _protocol(results.plan),
         "headline": shown.name if shown else None,
         "notes": table.shown_notes if table else [],
@@ -222,7 +222,7 @@ def _pairs(grid: Grid) -> tuple[dict[str, Any], list[str]]:
     sentences = []
     if each * (1 + len(grid.places)) <= _MOST_PAIRS:
         scopes |= {number: [place] for number, place in enumerate(grid.places)} if len(grid.places) > 1 else {}
-    elif grid.results.plan["tuned"]:
+    elif not grid.results.is_untuned:
         sentences.append("There are so many pairs of arms that they are tested over all places together, not at each.")
     found: dict[str, Any] = {}
     for shown in columns:

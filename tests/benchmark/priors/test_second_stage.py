@@ -119,6 +119,11 @@ def test_more_priors_on_one_tokenizer(second_stage: Callable[..., Plan]) -> None
         ({"training": {"batch_size": 8}}, "the key `generation.training.steps` is missing"),
         ({"training": {"steps": 8, "stepz": 9}}, "unknown key `generation.training.stepz` (did you mean `steps`?)"),
         ({"training": {"steps": 8, "warmup_steps": 8}}, "warmup_steps (8) must be fewer than steps (8)"),
+        ({"training": {"steps": 1}}, "schedule cosine needs at least 2 steps, not 1"),
+        (
+            {"training": {"steps": 8, "schedule": "constant", "final_share": 0.1}},
+            "final_share is the end of a schedule; set schedule to cosine or linear",
+        ),
         ({"sampling": {"temperature": 0.0}}, "`generation.sampling.temperature` must be greater than 0"),
         ({"conditional": True}, "data set `image_folder` has no labels that a prior could be told"),
         ({"features": "inceptoin"}, "generation: `features` must be one of"),

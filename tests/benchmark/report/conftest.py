@@ -63,8 +63,12 @@ class SyntheticResults:
             self.edit(arm, size, seed, metrics={**record["metrics"], name: value})
 
     def edit_plan(self, **changes: Any) -> None:
-        """Change fields of the plan."""
+        """Change fields of the plan; with ``tuned`` all its arms become so, but for those that are given."""
         self.plan |= changes
+        if "tuned" in changes and "arms" not in changes:
+            chosen = {"learning_rate": 1e-3} if changes["tuned"] else False
+            for arm in self.plan["arms"]:
+                arm["tuned"] = False if arm.get("reference") else chosen
         (self.folder / "plan.json").write_text(json.dumps(self.plan))
 
     def write(

@@ -5,6 +5,10 @@ from collections.abc import Callable
 
 from reported import table
 
+from benchmark.report.frame import read
+from benchmark.report.grid import Grid
+from benchmark.report.tables import TABLES
+
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
 
@@ -42,7 +46,7 @@ def test_tuned_untuned_and_mixed(synthetic: Make):
         )
         built = table(made.folder)
         assert built is not None
-        notes.append(next(note for note in built.shown_notes if "uned" in note))
+        notes.append(next(note for note in built.shown_notes if note.startswith(("Tuned", "Untuned"))))
     assert notes[0].startswith("Untuned: every arm")
     assert notes[1] == (
         "Tuned (9 trials an arm): `vq_vae` learning_rate 0.003, beta 1; `simvq` learning_rate 0.001, parts beta 2."
@@ -63,6 +67,56 @@ def test_what_sets_arms_apart_is_said(synthetic: Make):
         "`vq_vae` with init uniform; `vq_vae_kmeans` is `vq_vae` with init kmeans; `simvq` with learning_rate 0.0003"
     )
     assert f"Arms: {settings}." in built.shown_notes
+
+
+def test_settings_of_the_training_that_one_side_leaves_at_their_defaults_are_said(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "fsq"), sizes=(256,), seeds=1, artefacts=False)
+    protocol = {**made.plan["protocol"]["training"], "schedule": "cosine"}
+    made.edit_plan(protocol={**made.plan["protocol"], "training": protocol})
+    config = json.loads(made.record_path("vq_vae", 256, 0).read_text())["config"]
+    own = {"continuous_share": 0.2, "freeze_encoder": True, "quantizer_learning_rate": 0.01}
+    for arm, training in (("vq_vae", protocol), ("simvq", {**protocol, **own})):
+        made.edit(arm, 256, 0, config={**config, "training": training})
+    made.edit("fsq", 256, 0, config={**config, "training": made.plan["protocol"]["training"] | {"schedule": "linear"}})
+    built = table(made.folder)
+    assert built is not None
+    settings = "`simvq` with continuous_share 0.2, freeze_encoder True, quantizer_learning_rate 0.01"
+    assert f"Arms: {settings}; `fsq` with schedule linear." in built.shown_notes
+    del protocol["schedule"]
+    made.edit("fsq", 256, 0, config={**config, "training": protocol})
+    built = table(made.folder)
+    assert built is not None
+    assert f"Arms: {settings}; `fsq` with schedule constant." in built.shown_notes
+    made.edit_plan(axes={"training.schedule": ["constant"]})
+    for cell in made.plan["cells"]:
+        cell["point"] = {"training.schedule": "constant"}
+    made.edit_plan()
+    built = table(made.folder)
+    assert built is not None
+    assert f"Arms: {settings}." in built.shown_notes
+
+
+def test_an_untuned_arm_beside_tuned_ones_is_shown_and_not_ranked(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq", "sq_vae", "no_quantization"), sizes=(256,), artefacts=False)
+    arms = made.plan["arms"]
+    tuned = [{**arm, "tuned": {"learning_rate": 1e-3}} for arm in arms[:2]]
+    made.edit_plan(tuned="9 trials an arm", arms=[*tuned, *arms[2:]])
+    grid = Grid(read(made.folder))
+    assert grid.remedies == ["vq_vae", "simvq"]
+    note = "Neither ranked nor marked best, since they are untuned beside tuned arms: `sq_vae`."
+    for name in ("main", "comparison"):
+        built = TABLES[name](grid)
+        assert built is not None
+        assert note in built.shown_notes
+    assert {pair.first for pair in grid.pairs("psnr", grid.places)} == {"vq_vae"}
+    made.edit_plan(arms=arms)  # tuned by a file that has none of them: as a suite that was never tuned
+    grid = Grid(read(made.folder))
+    assert grid.results.is_untuned
+    assert grid.remedies == ["vq_vae", "simvq", "sq_vae"]
+    assert grid.compare("psnr", 1, grid.places) is None
+    built = TABLES["main"](grid)
+    assert built is not None
+    assert built.caption.endswith(" (untuned)")
 
 
 def test_what_was_measured_with_and_what_is_withheld(synthetic: Make):

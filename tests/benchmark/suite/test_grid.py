@@ -208,3 +208,15 @@ def test_the_length_of_a_run_may_be_an_axis_and_must_be_said(tiny: dict[str, obj
     tiny["grid"] = {"codebook_size": [8], "training.steps": [1]}
     with pytest.raises(UsageError, match=r"training of arm `vq_vae`: warmup_steps \(2\) must not exceed steps \(1\)"):
         plan_suite(write_suite(tiny))
+
+
+def test_a_discriminator_is_warm_before_the_run_ends(tiny: dict[str, object], write_suite: Write) -> None:
+    judged = {"name": "perceptual_adversarial", "perceptual_weight": 0.0, "start": 4, "warmup_steps": 6}
+    plan = plan_suite(write_suite({**tiny, "objective": judged}))
+    assert plan.runs
+    said = r"objective.warmup_steps \(6 from step 4 on\) must not go beyond the 9 steps of the run"
+    with pytest.raises(UsageError, match=said):
+        plan_suite(write_suite({**tiny, "objective": judged}), overrides={"training.steps": 9})
+    judged["start"] = 0
+    with pytest.raises(UsageError, match=r"objective.warmup_steps \(6\) must not go beyond the 4 steps of the run"):
+        plan_suite(write_suite({**tiny, "objective": judged}), overrides={"training.steps": 4})

@@ -148,7 +148,7 @@ def test_arms_that_meet_in_a_trial_share_its_run(tiny: dict[str, object], write_
 def _choices(**arms: list[Choice]) -> Choices:
     return Choices(
         suite="s",
-        dataset="d",
+        dataset="image_folder",
         schedule="constant",
         codebook_sizes=[1024, 16384],
         steps=[1, 2],
@@ -179,9 +179,90 @@ def test_missing_broken_or_foreign_choices_are_one_sentence(tmp_path: Path) -> N
     (tmp_path / "bad.yaml").write_text("suite: s\n")
     with pytest.raises(UsageError, match="write it anew with `tune`"):
         read_choices(tmp_path / "bad.yaml")
-    write_choices(tmp_path / "constant.yaml", _choices())
-    with pytest.raises(UsageError, match="chosen with the schedule constant, and the suite trains with cosine"):
-        read_choices(tmp_path / "constant.yaml", "cosine")
+    write_choices(tmp_path / "folder.yaml", _choices())
+    with pytest.raises(UsageError, match="chosen on the data set image_folder, and the suite trains on mnist"):
+        read_choices(tmp_path / "folder.yaml", "mnist")
+
+
+@pytest.mark.parametrize(
+    ("training", "grid", "arm"),
+    [
+        ({"schedule": "cosine"}, {}, {}),
+        ({}, {"training.schedule": ["constant", "cosine"]}, {}),
+        ({}, {}, {"training": {"schedule": "cosine"}}),
+        ({}, {}, {"training": {"schedule": "cosine", "learning_rate": 0.1}}),
+    ],
+)
+def test_a_choice_for_another_schedule_is_one_sentence_wherever_the_schedule_stands(
+    tiny: dict[str, Any], write_suite: Write, training: dict[str, Any], grid: dict[str, Any], arm: dict[str, Any]
+) -> None:
+    suite = {**tiny, "training": {"steps": 6, **training}, "grid": {**tiny["grid"], **grid}, "tuned": "tuned/tiny.yaml"}
+    file = write_suite({**suite, "methods": [{"method": "vq_vae", **arm}, "simvq"]})
+    low = Choice(codebook_size=8, learning_rate=0.01, params={"beta": 1.0}, validation_error=1.0)
+    write_choices(choices_path(file, {}), _choices(vq_vae=[low]))
+    said = "arm `vq_vae`: .*tiny.yaml was chosen with the schedule constant, and the arm trains with cosine: what"
+    with pytest.raises(UsageError, match=said) as caught:
+        plan_suite(file)
+    assert "\n" not in str(caught.value)
+    write_choices(choices_path(file, {}), _choices(cvq_vae=[low]))
+    assert plan_suite(file).runs
+
+
+def test_an_arm_whose_settings_the_suite_gives_itself_takes_nothing_from_choices_of_another_schedule(
+    tiny: dict[str, Any], write_suite: Write
+) -> None:
+    own = {"params": {"beta": 0.3}, "training": {"schedule": "cosine", "learning_rate": 0.1}}
+    file = write_suite({**tiny, "methods": [{"method": "vq_vae", **own}], "tuned": "tuned/tiny.yaml"})
+    low = Choice(codebook_size=8, learning_rate=0.01, params={"beta": 1.0}, validation_error=1.0)
+    write_choices(choices_path(file, {}), _choices(vq_vae=[low]))
+    plan = plan_suite(file)
+    assert {run.config["training"]["learning_rate"] for run in plan.runs} == {0.1}
+    assert plan.untuned == []
+
+
+def test_arms_that_the_choices_lack_are_said(tiny: dict[str, Any], write_suite: Write) -> None:
+    low = Choice(codebook_size=8, learning_rate=0.01, params={"beta": 1.0}, validation_error=1.0)
+    whole = {"arm": "whole", "method": "vq_vae", "training": {"learning_rate": 0.05}}
+    methods = ["vq_vae", "simvq", "cvq_vae", whole, "no_quantization"]
+    file = write_suite({**tiny, "methods": methods, "tuned": "tuned/tiny.yaml"})
+    path = choices_path(file, {})
+    write_choices(path, _choices(vq_vae=[low]))
+    [sentence] = plan_suite(file).untuned
+    assert sentence == (
+        f"{path} has no choice for simvq, cvq_vae: these arms are untuned and not ranked; "
+        "`python -m benchmark tune s --methods simvq,cvq_vae` chooses for them"
+    )
+    [sentence] = plan_suite(file, methods=["vq_vae", "cvq_vae"]).untuned
+    assert "no choice for cvq_vae: this arm is untuned" in sentence
+    assert plan_suite(file, methods=["vq_vae"]).untuned == []
+    assert plan_suite(file, overrides={"tuned": None}).untuned == []
+
+
+def test_arms_without_a_choice_at_a_size_that_was_tried_are_counted(
+    tiny: dict[str, Any], write_suite: Write, tmp_path: Path
+) -> None:
+    tuner = _tuner(write_suite({**tiny, "tuning": TUNING}), ["vq_vae", "simvq"])
+
+    def error(config: dict[str, Any]) -> float:
+        return math.inf if config["method"] == "simvq" and config["codebook_size"] == 16 else _bowl(config)
+
+    _play(tuner, Store(tmp_path / "results"), error)
+    assert tuner.without_choice(tuner.choices()) == [("simvq", 16)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({"learning_rates": [1e-3, 1e-3]}, "a learning rate stands there twice, and no trial is made twice"),
+        ({"steps": [6, 4]}, "steps are those of a short trial and of a long one, not 6 and 4"),
+        ({"codebook_sizes": [8, 8]}, "codebook size 8 stands there twice"),
+    ],
+)
+def test_a_budget_that_can_not_be_counted_is_one_sentence(
+    tiny: dict[str, Any], write_suite: Write, budget: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        _tuner(write_suite({**tiny, "tuning": {**TUNING, **budget}}), [])
 
 
 def test_choices_stand_beside_those_of_the_same_budget_only(
@@ -214,22 +295,31 @@ def test_a_plan_calls_tuned_only_what_is_as_tuning_chose_and_carries_the_trials(
     whole = {**fixed, "arm": "whole", "training": {"learning_rate": 0.05}}
     suite = write_suite({**tiny, "methods": ["vq_vae", fixed, whole], "tuned": "tuned/tiny.yaml"})
     low = Choice(codebook_size=1024, learning_rate=0.01, params={"beta": 1.0}, validation_error=1.0)
-    high = low.model_copy(update={"codebook_size": 2048, "learning_rate": 0.03, "at_end": ["learning_rate"]})
-    arms = {"vq_vae": [low], "fixed": [low], "whole": [low], "rotation_trick": [low, high]}
+    high = low.model_copy(update={"codebook_size": 16384, "learning_rate": 0.03, "at_end": ["learning_rate", "beta"]})
+    ends = low.model_copy(update={"at_end": ["beta", "learning_rate"]})
+    arms = {"vq_vae": [low], "fixed": [ends], "whole": [ends], "rotation_trick": [low, high], "simvq": [ends, high]}
     path = choices_path(suite, {})
     write_choices(path, _choices(**arms))
     write_response(path.with_suffix(".csv"), [{"arm": "vq_vae"}])
     store = Store(tmp_path / "results")
-    write_plan(plan_suite(suite, methods=["vq_vae", "fixed", "whole", "rotation_trick"]), store)
+    write_plan(plan_suite(suite, methods=[*arms]), store)
     arms = json.loads((store.folder / "plan.json").read_text())["arms"]
-    assert {arm["arm"]: arm["tuned"] for arm in arms} == {
-        "vq_vae": {"learning_rate": 0.01, "beta": 1.0},
-        "fixed": {"learning_rate": 0.01},
-        "whole": False,
-        "rotation_trick": {
-            "learning_rate": {"K = 1,024": 0.01, "K = 2,048": 0.03},
-            "beta": {"K = 1,024": 1.0, "K = 2,048": 1.0},
-        },
+    both = {
+        "learning_rate": {"K = 1,024": 0.01, "K = 16,384": 0.03},
+        "beta": {"K = 1,024": 1.0, "K = 16,384": 1.0},
     }
-    assert [arm.get("at_end") for arm in arms] == [None, None, None, ["learning_rate"]]
+    assert {arm["arm"]: arm["tuned"] for arm in arms} == {
+        "vq_vae": {"learning_rate": {"K = 1,024": 0.01}, "beta": {"K = 1,024": 1.0}},
+        "fixed": {"learning_rate": {"K = 1,024": 0.01}},
+        "whole": False,
+        "rotation_trick": both,
+        "simvq": both,
+    }
+    assert [arm.get("at_end") for arm in arms] == [
+        None,
+        ["learning_rate"],
+        None,
+        ["learning_rate (K = 16,384)", "beta (K = 16,384)"],
+        ["beta", "learning_rate"],
+    ]
     assert (store.folder / "tuning.csv").read_bytes() == path.with_suffix(".csv").read_bytes()

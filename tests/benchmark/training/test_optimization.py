@@ -41,6 +41,10 @@ def test_the_rate_warms_up_and_falls_to_its_final_share(given: dict[str, Any], f
     ("given", "message"),
     [
         ({"steps": 1, "schedule": "cosine"}, "schedule cosine needs at least 2 steps, not 1"),
+        (
+            {"steps": 1, "schedule": "plateau", "plateau_steps": 1},
+            "schedule plateau needs at least 2 steps, not 1",
+        ),
         ({"warmup_steps": 11}, r"warmup_steps \(11\) must not exceed steps \(10\)"),
         ({"warmup_steps": 10, "schedule": "linear"}, "schedule linear needs steps after the 10 of the warm-up"),
         ({"final_share": 0.1}, "final_share is the end of a schedule"),

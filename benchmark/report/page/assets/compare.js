@@ -74,7 +74,7 @@ function verdict(metric, a, b, pairs) {
     const why = !DATA.tuned
       ? "the arms are untuned, and what is not tuned is not ranked"
       : !a.remedy || !b.remedy
-        ? "one of them is no whole remedy with a codebook of this size"
+        ? "one of them is untuned beside tuned arms, or no whole remedy with a codebook of this size"
         : !tests && DATA.pairs[metric.name]
           ? "there are too many pairs for a test at each place; see all places together"
           : "this metric has no test here, or no block has all arms";
