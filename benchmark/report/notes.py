@@ -184,9 +184,9 @@ def _training(grid: Grid, arm: str) -> dict[str, Any]:
     return next((record["config"].get("training", {}) for record in records if record), {})
 
 
-def definition_note(columns: Sequence[Column | Listed]) -> str:
+def definition_note(columns: Sequence[Column | Listed], of: str = "Columns") -> str:
     """What each column measures."""
-    return "Columns: " + "; ".join(f"{column.label}: {column.description}" for column in columns) + "."
+    return f"{of}: " + "; ".join(f"{column.label}: {column.description}" for column in columns) + "."
 
 
 def measurement_notes(results: Results) -> list[str]:
