@@ -78,8 +78,7 @@ def _missing(grid: Grid) -> str:
 def _quality(grid: Grid, shown: Column) -> str:
     comparison = grid.compare(shown.name, shown.direction, longest(grid))
     if comparison is None:
-        why = "The arms are untuned, so none is ranked" if not grid.results.plan["tuned"] else "No block has two arms"
-        return f"{why}: {_range(grid, shown)}."
+        return f"{_unranked(grid)}: {_range(grid, shown)}."
     if comparison.seeds < 2:
         return f"One seed is left, so no difference is tested: {_range(grid, shown)}."
     over = f"over {_count(comparison.blocks, 'block')} of {_count(comparison.seeds, 'seed')}{after_longest(grid)}"
@@ -94,6 +93,13 @@ def _quality(grid: Grid, shown: Column) -> str:
     parts += [f"worse beyond chance than {_names(better)}, by {_amounts(better, shown)}"] if better else []
     parts += [f"can't be told apart from {_names(same)}"] if same else []
     return f"{first}, {', and '.join(parts)} ({over}, Holm-corrected)."
+
+
+def _unranked(grid: Grid) -> str:
+    if not grid.results.plan["tuned"]:
+        return "The arms are untuned, so none is ranked"
+    few = len(grid.remedies) < 2
+    return "Fewer than two arms are whole remedies with codes" if few else "No size and seed has a run of every arm"
 
 
 def _best(comparison: Comparison, others: Sequence[Difference], shown: Column, over: str) -> str:

@@ -69,13 +69,30 @@ async function drawExplore() {
   drawMeans(section.querySelector(".rows"), metric);
   const options = { scale: state.scale, show: state.show, titled: true };
   const missing = await chart(section.querySelector(".chart"), metric, state.x, options);
-  const where = standing(DATA.axes.find((axis) => axis.name === state.x) ?? X);
+  const axis = DATA.axes.find((one) => one.name === state.x) ?? X;
+  const where = standing(axis);
+  const dots = dotsOf(chosenPlaces(axis));
   replace(
     section.querySelector(".hint"),
     `${metric.label}: ${metric.description}.`,
     where && ` At ${where}.`,
     missing && ` Not drawn: ${missing}.`,
+    dots > MOST_DOTS && state.show === "seeds" && ` Not drawn: ${number(dots, 0)} seeds; fewer arms or sizes show theirs.`,
     " A click, or Enter on a point that the arrow keys reach, opens its run.",
+  );
+}
+
+const MOST_SEEDS = 12;
+
+/** Buttons that open the runs of an arm at a place, by seed, as many as a cell can hold. */
+function seedButtons(runs) {
+  const shownRuns = runs.length > MOST_SEEDS ? runs.slice(0, MOST_SEEDS - 1) : runs;
+  const more = runs.length - shownRuns.length;
+  return el(
+    "span",
+    { class: "seeds" },
+    shownRuns.map(({ run, seed }) => runButton(DATA.runs.key[run], `seed ${seed}`)),
+    more > 0 && el("span", {}, `and ${number(more, 0)} more, under Runs`),
   );
 }
 
@@ -109,12 +126,7 @@ function drawMeans(node, metric) {
         value: (row) => row.found.n,
         text: () => "",
         left: true,
-        node: (row) =>
-          el(
-            "span",
-            { class: "seeds" },
-            runsAt(row.arm.index, row.place).map(({ run, seed }) => runButton(DATA.runs.key[run], `seed ${seed}`)),
-          ),
+        node: (row) => seedButtons(runsAt(row.arm.index, row.place)),
       },
     ],
   });

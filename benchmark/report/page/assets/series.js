@@ -3,9 +3,17 @@
 const MOST_DOTS = 3000;
 const USUAL_OCTAVES = 6; // of an axis; on a shorter one arms stand closer beside each other
 
+/** How many dots seeds would be: more than `MOST_DOTS` a browser can't draw, and the means stay alone. */
+const dotsOf = (places) =>
+  ARMS.filter(isShown).reduce(
+    (sum, arm) => places.reduce((own, place) => own + runsAt(arm.index, place).length, sum),
+    0,
+  );
+
 /** Means, and seeds or intervals, of the arms that are shown; `across(arm, place)` is where a mean stands. */
 function rowsOf(metric, places, across) {
   const rows = [];
+  const dots = dotsOf(places) <= MOST_DOTS;
   for (const arm of ARMS.filter(isShown)) {
     places.forEach((place, order) => {
       const found = intervalOf(metric, arm.index, place);
@@ -26,7 +34,7 @@ function rowsOf(metric, places, across) {
         high: half == null ? null : Math.min(mean + half, roof),
         tip: meanWords(metric, arm, place, found),
       });
-      if (runs.length > 1) {
+      if (dots && runs.length > 1) {
         for (const { run } of runs) {
           rows.push({
             ...look,
@@ -40,8 +48,7 @@ function rowsOf(metric, places, across) {
       }
     });
   }
-  const seeds = rows.filter((row) => row.kind === "seed").length;
-  return seeds > MOST_DOTS ? withoutSeeds(rows) : rows; // more dots than a browser can draw; the means stay
+  return rows;
 }
 
 const shownRows = (rows, show) => (show === "intervals" ? withoutSeeds(rows) : rows);

@@ -81,6 +81,17 @@ def test_one_seed_tests_nothing(synthetic: Make):
     assert answer(Grid(read(made.folder)))[0].startswith("One seed is left, so no difference is tested: PSNR runs")
 
 
+def test_why_nothing_is_ranked_is_said(synthetic: Make):
+    made = synthetic(("vq_vae", "no_quantization"), sizes=(256,), seeds=2, artefacts=False)
+    made.edit_plan(tuned="nine trials")
+    assert answer(Grid(read(made.folder)))[0].startswith("Fewer than two arms are whole remedies with codes: PSNR of `")
+    made = synthetic(("vq_vae", "simvq"), sizes=(256, 1024), seeds=1, artefacts=False, name="apart")
+    made.edit_plan(tuned="nine trials")
+    made.record_path("vq_vae", 256, 0).unlink()
+    made.record_path("simvq", 1024, 0).unlink()
+    assert answer(Grid(read(made.folder)))[0].startswith("No size and seed has a run of every arm: PSNR of `")
+
+
 def test_without_runs_nothing_is_claimed(synthetic: Make):
     made = synthetic(ARMS, sizes=(256,), seeds=1, artefacts=False)
     for path in made.folder.glob("runs/*/record.json"):
