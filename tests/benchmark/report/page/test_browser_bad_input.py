@@ -48,10 +48,8 @@ def test_hostile_text_does_nothing(opened: Opened, synthetic: Make, tmp_path: Pa
 
 def test_more_seeds_than_a_browser_can_draw_are_told(opened: Opened, synthetic: Make, tmp_path: Path) -> None:
     made = synthetic(("simvq", "vq_vae"), sizes=(256,), seeds=2, artefacts=False)
-    made.edit_plan(
-        cells=[{**cell, "seed": seed} for seed in range(0, 4000, 2) for cell in made.plan["cells"] if cell["seed"] == 0],
-        seeds=list(range(0, 4000, 2)),
-    )
+    seeds, first = list(range(0, 4000, 2)), [cell for cell in made.plan["cells"] if cell["seed"] == 0]
+    made.edit_plan(cells=[{**cell, "seed": seed} for seed in seeds for cell in first], seeds=seeds)
     [file] = write_site([made.folder], tmp_path / "out", charts(), {}, index=False).written
     with opened(file) as page:
         explore = page.locator("#explore")
