@@ -50,7 +50,7 @@ def content(grid: Grid) -> tuple[dict[str, Any], list[str]]:
         "protocol": _protocol(results.plan),
         "headline": shown.name if shown else None,
         "notes": page_notes(grid),
-        "problems": results.problems,
+        "problems": [problem.replace(f"{results.folder}/", "") for problem in results.problems],
         "axes": [_axis(axis) for axis in grid.axes],
         "x": grid.axes.index(grid.x),
         "told": grid.places.index(told_at(grid)),
