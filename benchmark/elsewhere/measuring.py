@@ -95,6 +95,10 @@ def measure(
                 "options, sample rate and range of values are of originals and reconstructions, which are missing"
             )
         return found
+    if in_training := [name for name in ("training_codes", "distinct_codes") if name in (options or {})]:
+        raise UsageError(
+            f"`{in_training[0]}` is of codes that a run counts while it evaluates, which nothing here does"
+        )
     pairs = read_pairs(originals, reconstructions, sample_rate, value_range)
     evaluation = evaluation_options(pairs.modality, dict(options or {}))
     quality = create_metrics(
