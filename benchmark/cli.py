@@ -39,7 +39,7 @@ COMMANDS = {
     "licences": ("data.parts.photo_list:print_licences", "list the licence and the author of every file of a data set"),
     "list": ("showing:list_all", "list everything that a suite can name, with a sentence each"),
     "show": ("showing:show", "print what a name stands for, its options with defaults, an example"),
-    "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
+    "check": ("checking:check", "test that a method keeps the contract of a quantizer"),
 }
 """By name: where a command is found, so that none waits for what another needs (torch), and what it does."""
 EXTRAS = {

@@ -138,6 +138,10 @@ def test_every_command_is_understood() -> None:
             assert importlib.util.find_spec(words[2]), command
 
 
+def test_the_first_page_stays_short() -> None:
+    assert len(TEXTS["README.md"].splitlines()) < 120
+
+
 def test_what_is_not_run_is_printed_somewhere() -> None:
     assert set(NOT_RUN) <= set(COMMANDS), "NOT_RUN lists commands that no page prints"
 
