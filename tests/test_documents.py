@@ -53,6 +53,7 @@ NOT_RUN = {
     "make page SUITE=codebook_scaling": "results of `make bench SUITE=codebook_scaling`",
     "make verify RUN=simvq-K1024-s0-1a2b3c4d": "a key that nothing has",
     "make perf": "minutes on a machine of its own",
+    "make perf DEVICE=cuda": "a GPU",
     "make sensitivity": "ten minutes",
     "make simulate": "minutes",
     "make check": "the target itself, in a sentence",
