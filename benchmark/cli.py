@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, NoReturn
 
 from benchmark.records.plain import one_line
 from methods.core.plugins import load_plugins
@@ -39,7 +39,7 @@ COMMANDS = {
     "licences": ("data.parts.photo_list:print_licences", "list the licence and the author of every file of a data set"),
     "list": ("showing:list_all", "list everything that a suite can name, with a sentence each"),
     "show": ("showing:show", "print what a name stands for, its options with defaults, an example"),
-    "check": ("commands:check", "test that a method keeps the contract of a quantizer"),
+    "check": ("checking:check", "test that a method keeps the contract of a quantizer"),
 }
 """By name: where a command is found, so that none waits for what another needs (torch), and what it does."""
 EXTRAS = {
@@ -82,8 +82,15 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what was typed wrong in one sentence, without the lines of all options before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, printable(f"error: {message}; `{self.prog} --help` says what there is") + "\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmark", description=__doc__.split("\n\n")[0])
+    parser = _Parser(prog="python -m benchmark", description=__doc__.split("\n\n")[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, sentence) in COMMANDS.items():
         command = commands.add_parser(name, help=sentence, description=sentence)
@@ -186,7 +193,7 @@ def _add_measure_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--reconstructions", metavar="DIR", help=f"{of}, by the same names or in the same order")
     command.add_argument("--sample-rate", type=_positive, metavar="HZ", help="of sounds in an array")
     command.add_argument(
-        "--value-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of images that are floats"
+        "--value-range", type=_number, nargs=2, metavar=("LOW", "HIGH"), help="of images that are floats"
     )
     command.add_argument("--set", action=_Override, default={}, metavar="KEY=VALUE", help="an option of the metrics")
     command.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1")
@@ -205,10 +212,7 @@ def _sizes(text: str) -> list[int]:
 
 
 def _seed(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("must be at least 0")
-    return number
+    return _whole(text, least=0)
 
 
 def _names(text: str) -> list[str]:
@@ -216,16 +220,26 @@ def _names(text: str) -> list[str]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    return _whole(text, least=1)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.strip().isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, not {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
 
 
 def _amount(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not 0 < number < 1e6:
-        raise argparse.ArgumentTypeError("must be more than 0")
+        raise argparse.ArgumentTypeError(f"must be more than 0, not {text!r}")
     return number
 
 

@@ -27,7 +27,6 @@ from benchmark.sweep.launching import jobs_and_threads, launch
 from benchmark.sweep.time_limit import seconds_of
 from benchmark.sweep.verify import find_record, verify_run
 from methods import UsageError
-from methods.core.registry import resolve_params
 from methods.core.usage import check_count, did_you_mean
 
 
@@ -196,25 +195,6 @@ def sensitivity(options: argparse.Namespace) -> int:
     for path in write_sensitivity(Path(options.results)):
         print(path)
     return 0
-
-
-def check(options: argparse.Namespace) -> int:
-    """Test that a method keeps the contract of a quantizer."""
-    from methods.contract import check_quantizer
-
-    resolve_params(options.method, options.set)
-    results = check_quantizer(options.method, params=options.set, most_processes=2)
-    for result in results:
-        print(f"{'FAIL' if result.broken else 'ok  ' if result.passed else 'not '} {result.promise}")
-        if result.message:
-            print(f"     {one_line(result.message)}")
-        if result.declared:
-            print(f"     declared by the method: {result.declared}")
-    kept = sum(result.passed for result in results)
-    not_made = sum(not result.passed and not result.broken for result in results)
-    said = f", {not_made} not made, as the method says" if not_made else ""
-    print(f"{options.method}: {kept} of {len(results)} promises kept{said}")
-    return int(any(result.broken for result in results))
 
 
 def _check_options(options: argparse.Namespace) -> None:

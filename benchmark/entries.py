@@ -16,6 +16,7 @@ from benchmark.metrics.catalogue import METRICS, Metric
 from benchmark.metrics.parts.speech import measures
 from benchmark.models import models
 from benchmark.objectives import objectives
+from benchmark.option_meanings import meaning
 from benchmark.priors import PRIORS
 from benchmark.priors import options as prior_options
 from benchmark.records.settings import PriorTraining, Training
@@ -122,7 +123,7 @@ def _components(section: str, components: Components[Any]) -> Callable[[str], li
     def make(kind: str) -> list[Entry]:
         found = []
         for name in components.available():
-            options = _signature(components.parameters(name))
+            options = _signature(components.parameters(name), of=name)
             needed = {option.name: "..." for option in options if option.default == REQUIRED}
             chosen = "{" + ", ".join(f"{key}: {value}" for key, value in {"name": name, **needed}.items()) + "}"
             example = section.format(name=name, choice=chosen if needed else name)
@@ -263,11 +264,11 @@ def _type(annotation: Any) -> str:
     return ""
 
 
-def _signature(options: Mapping[str, inspect.Parameter]) -> tuple[Option, ...]:
+def _signature(options: Mapping[str, inspect.Parameter], of: str = "") -> tuple[Option, ...]:
     found = []
     for name, option in options.items():
         needed = option.default is inspect.Parameter.empty
-        found.append(Option(name, REQUIRED if needed else _written(option.default)))
+        found.append(Option(name, REQUIRED if needed else _written(option.default), meaning(of, name) if of else ""))
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 import argparse
 
 from benchmark.entries import KINDS, REQUIRED, Entry, Option, entries, method_entry
+from methods.core.registry import resolve_params
 from methods.core.usage import UsageError, did_you_mean
 
 _WIDTH = 22
@@ -28,7 +29,10 @@ def show(options: argparse.Namespace) -> int:
     everything = entries()
     found = [entry for entry in everything if entry.name == options.name]
     if options.set and any(entry.kind == "methods" for entry in found):
+        resolve_params(options.name, options.set)
         found = [method_entry(options.name, options.set)]
+    elif options.set:
+        raise UsageError(f"--set gives parameters of a method, which `{options.name}` is not")
     if not found:
         hint = did_you_mean(options.name, [entry.name for entry in everything])
         raise UsageError(f"nothing is called `{options.name}`{hint}; `python -m benchmark list` has all names")

@@ -44,7 +44,17 @@ EXCEPTIONS = {
 }
 DOORS = {
     f"benchmark.{name}"
-    for name in ("__main__", "cli", "commands", "record_commands", "entries", "showing", "files_page", "api")
+    for name in (
+        "__main__",
+        "cli",
+        "commands",
+        "checking",
+        "record_commands",
+        "entries",
+        "showing",
+        "files_page",
+        "api",
+    )
 }
 """What a person types or calls reaches every room."""
 

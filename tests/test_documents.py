@@ -54,6 +54,7 @@ NOT_RUN = {
     "make page SUITE=codebook_scaling": "results of `make bench SUITE=codebook_scaling`",
     "make verify RUN=simvq-K1024-s0-1a2b3c4d": "a key that nothing has",
     "make perf": "minutes on a machine of its own",
+    "make perf DEVICE=cuda": "a GPU",
     "make sensitivity": "ten minutes",
     "make simulate": "minutes",
     "make check": "the target itself, in a sentence",
@@ -137,6 +138,10 @@ def test_every_command_is_understood() -> None:
             check_benchmark(words[3:], known)
         elif words[0] == "python":
             assert importlib.util.find_spec(words[2]), command
+
+
+def test_the_first_page_stays_short() -> None:
+    assert len(TEXTS["README.md"].splitlines()) < 120
 
 
 def test_what_is_not_run_is_printed_somewhere() -> None:

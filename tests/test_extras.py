@@ -1,11 +1,14 @@
 """By default is installed what `methods` and the harness need; the rest are extras, and what lacks one says so."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark.cli import EXTRAS, main
@@ -56,6 +59,37 @@ def test_methods_need_nothing_but_the_default() -> None:
 
 def test_everything_else_is_in_an_extra() -> None:
     assert imported("benchmark") <= BASE | WEIGHTS | set().union(*OPTIONAL.values())
+
+
+ALONE = """
+import runpy, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {missing}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+sys.argv[1:] = {arguments}
+runpy.run_module("benchmark", run_name="__main__")
+"""
+"""Runs a command where none of ``missing`` is installed."""
+
+
+@pytest.mark.parametrize("command", ["check", "measure"])
+def test_what_needs_no_extra_does_without(command: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "codes.npy", np.arange(6))
+    measured = ["--codes", "codes.npy", "--codebook-size", "8"]
+    arguments = {"check": ["check", "simvq", "--set", "bet=1"], "measure": ["measure", *measured]}[command]
+    missing = {module for module in EXTRAS if module != "scipy"}  # which comes with POT
+    script = ALONE.format(missing=missing, arguments=arguments)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    if command == "measure":
+        assert ended.returncode == 0, ended.stderr
+        assert "Usage                           75.0%" in ended.stdout
+    else:
+        assert ended.stderr.startswith("error: `simvq` has no parameter `bet` (did you mean `beta`?)")
 
 
 @pytest.mark.parametrize("module", EXTRAS)

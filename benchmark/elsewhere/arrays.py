@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import zipfile
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.records.files import checksum
+from benchmark.records.files import checksum, opened
 from methods.core.usage import UsageError
 
 Source = str | Path | NDArray[Any] | Tensor
@@ -51,31 +52,32 @@ def _read(what: str, path: Path) -> Tensor:
     if path.suffix not in readers:
         raise UsageError(f"{what} must be a file .npy, .npz or .pt, not {path}")
     try:
-        found = readers[path.suffix](path)
+        with opened(path) as file:
+            found = readers[path.suffix](file)
     except FileNotFoundError:
         raise UsageError(f"{what}: there is no file {path}") from None
     except OSError as error:
         raise UsageError(f"{what}: {path} can't be read: {error.strerror or error}") from error
     except (ValueError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        why = str(error).splitlines()[0][:120] if str(error) else ""
-        told = "" if "pickle" in why else f" ({why})"  # NumPy would have it read unsafely
-        raise UsageError(f"{what}: {path} holds no plain array of numbers{told}") from error
+        cut = "Failed to read all data" in str(error)  # what else they say is of unsafe ways to read it
+        wrong = "is cut short" if cut else "holds no plain array of numbers"
+        raise UsageError(f"{what}: {path} {wrong}") from error
     if not isinstance(found, np.ndarray | Tensor):
         raise UsageError(f"{what}: {path} holds {_described(found)}, not one array")
     return _tensor(what, found)
 
 
-def _read_npy(path: Path) -> Any:
-    return np.load(path, allow_pickle=False)
+def _read_npy(file: BufferedReader) -> Any:
+    return np.load(file, allow_pickle=False)
 
 
-def _read_npz(path: Path) -> Any:
-    with np.load(path, allow_pickle=False) as file:
-        return file[file.files[0]] if len(file.files) == 1 else list(file.files)
+def _read_npz(file: BufferedReader) -> Any:
+    with np.load(file, allow_pickle=False) as archive:
+        return archive[archive.files[0]] if len(archive.files) == 1 else list(archive.files)
 
 
-def _read_pt(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _read_pt(file: BufferedReader) -> Any:
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _described(found: object) -> str:
@@ -84,8 +86,14 @@ def _described(found: object) -> str:
     return f"a {type(found).__name__}"
 
 
+def _kind(values: Tensor) -> str:
+    return "one without values (on the meta device)" if values.is_meta else f"{values.layout} of {values.dtype}"
+
+
 def _tensor(what: str, values: NDArray[Any] | Tensor) -> Tensor:
     if isinstance(values, Tensor):
+        if values.is_meta or values.layout != torch.strided or values.is_quantized or values.is_complex():
+            raise UsageError(f"{what} must be a plain tensor of numbers, not {_kind(values)}")
         return values.detach().cpu()
     values = np.asarray(values)
     if values.dtype.kind not in "biuf":

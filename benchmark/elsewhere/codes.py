@@ -8,12 +8,15 @@ import torch
 from torch import Tensor
 
 from benchmark.elsewhere.arrays import Source, read_array
+from benchmark.machine import main_memory
 from benchmark.metrics.base import Value
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_ranks
 from methods.core.usage import UsageError, check_count
 from methods.parts.nearest import nearest_codes
 
 ROWS = 2**16  # taken at a time
+_BYTES = 32
+"""That counting takes for each codeword: its count, and what entropy and perplexity are computed from."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def measure_codes(
 
 def _sizes(sizes: Sequence[int], levels: list[Tensor] | None) -> list[int]:
     found = [check_count("the codebook size", size) for size in sizes]
+    if sum(found) * _BYTES > main_memory():
+        raise UsageError(f"counting codes of {sum(found):,} codewords takes more memory than this machine has")
     if levels is not None:
         own = [len(level) for level in levels]
         if found and found != own:
@@ -106,10 +111,12 @@ def _indices(values: Tensor, sizes: list[int]) -> Tensor:
     indices = values.long().reshape(-1, len(sizes))
     for level, (column, size) in enumerate(zip(indices.unbind(1), sizes, strict=True), 1):
         low, high = int(column.min()), int(column.max())
+        where = f" of level {level}" if len(sizes) > 1 else ""
         if low < -1 or high >= size:
             wrong = low if low < -1 else high
-            where = f" of level {level}" if len(sizes) > 1 else ""
             raise UsageError(f"codes{where} lie from 0 to {size - 1:,} (-1 where one is dropped), not at {wrong:,}")
+        if high < 0:
+            raise UsageError(f"codes{where} are all -1, which stands for a dropped one: none is left to count")
     return indices
 
 

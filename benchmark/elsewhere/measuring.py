@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,10 +12,12 @@ from torch import Tensor
 
 from benchmark.elsewhere.arrays import Source
 from benchmark.elsewhere.codes import measure_codes
-from benchmark.elsewhere.pairs import Pairs, read_pairs
 from benchmark.metrics.base import ReconstructionMetrics, Value
 from benchmark.metrics.parts.extra import create_metrics, evaluation_options
 from methods.core.usage import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.elsewhere.pairs import Pairs
 
 _SAMPLES = 8
 
@@ -95,6 +97,12 @@ def measure(
                 "options, sample rate and range of values are of originals and reconstructions, which are missing"
             )
         return found
+    if in_training := [name for name in ("training_codes", "distinct_codes") if name in (options or {})]:
+        raise UsageError(
+            f"`{in_training[0]}` is of codes that a run counts while it evaluates, which nothing here does"
+        )
+    from benchmark.elsewhere.pairs import read_pairs  # and Pillow, without which codes alone are measured
+
     pairs = read_pairs(originals, reconstructions, sample_rate, value_range)
     evaluation = evaluation_options(pairs.modality, dict(options or {}))
     quality = create_metrics(
@@ -112,7 +120,7 @@ def measure(
     return Measured(metrics, quality.details(), found.level_sizes, found.counts, sources, evaluation)
 
 
-def _feed(quality: ReconstructionMetrics, pairs: Pairs, device: torch.device, samples: Path | None) -> None:
+def _feed(quality: ReconstructionMetrics, pairs: "Pairs", device: torch.device, samples: Path | None) -> None:
     """All pairs to the metrics; the samples are those of a run: a few from all over the set."""
     spread = sorted({index * pairs.count // _SAMPLES for index in range(_SAMPLES)})
     kept: list[tuple[Tensor, Tensor]] = []

@@ -186,6 +186,7 @@ def _of_arrays(
     if first.shape != second.shape:
         raise UsageError(f"originals are of shape {list(first.shape)}, reconstructions of {list(second.shape)}")
     scale = _scale(value_range, (first, second), sounds=sample_rate is not None)
+    _check_range(first, (-1.0, 1.0) if sample_rate is not None else value_range)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         for one, other in zip(first.split(BATCH), second.split(BATCH), strict=True):
@@ -193,6 +194,17 @@ def _of_arrays(
 
     modality = "image" if sample_rate is None else "audio"
     return Pairs(modality, len(first), tuple(first.shape[1:]), sample_rate, sources, batches)
+
+
+def _check_range(originals: Tensor, ends: tuple[float, float] | None) -> None:
+    """What a decoder makes may go beyond; where originals do, another range was meant."""
+    if not originals.is_floating_point() or ends is None:
+        return
+    found, allowed = (float(originals.min()), float(originals.max())), 1e-3 * (ends[1] - ends[0])
+    if found[0] < ends[0] - allowed or found[1] > ends[1] + allowed:
+        raise UsageError(
+            f"originals hold values from {found[0]:g} to {found[1]:g}, and their range is {ends[0]:g} to {ends[1]:g}"
+        )
 
 
 def _channels_first(name: str, values: Tensor) -> Tensor:

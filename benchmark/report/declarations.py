@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from benchmark.document import must_be
 from benchmark.report.columns import column
@@ -17,6 +18,15 @@ class _Declared(BaseModel):
     """No unknown key, no silent conversion, as everywhere in a suite."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _named_once(cls, value: Any) -> Any:
+        """A row, column or line twice is no comparison."""
+        for index, entry in enumerate(value if isinstance(value, list) else ()):
+            if entry in value[:index]:
+                raise PydanticCustomError("twice", "names `{entry}` twice", {"entry": entry})
+        return value
 
 
 class Style(_Declared):

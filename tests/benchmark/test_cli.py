@@ -42,6 +42,19 @@ def _call(*arguments: str) -> int:
         (["run", "quickstart", "--plugin", "nowhere.py"], "error: plug-in nowhere.py is not a Python file"),
         (["tables", "quickstart", "--results", "nowhere"], "there are no results in nowhere/quickstart"),
         (["show", "simqv"], "error: nothing is called `simqv` (did you mean `simvq`?)"),
+        (
+            ["run", "quickstart", "--jobs", "two"],
+            "error: argument --jobs: must be a whole number of at least 1, not 'two'",
+        ),
+        (["run", "quickstart", "--launcher", "slrm"], "argument --launcher: invalid choice: 'slrm'"),
+        (["run", "quickstart", "--log", "file"], "argument --log: invalid choice: 'file'"),
+        (
+            ["measure", "--codes", "c.npy", "--seed", "x"],
+            "argument --seed: must be a whole number of at least 0, not 'x'",
+        ),
+        (["measure", "--codes", "c.npy", "--codebook-size", "8k"], "or one for each level as in 1024,1024, not '8k'"),
+        (["measure", "--value-range", "0", "x"], "argument --value-range: must be a number, not 'x'"),
+        (["mesure"], "argument COMMAND: invalid choice: 'mesure'"),
         (["check", "vq_vae", "--set", "bta=1"], "`vq_vae` has no parameter `bta` (did you mean `beta`?)"),
     ],
 )

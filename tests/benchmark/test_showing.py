@@ -61,6 +61,8 @@ def test_every_entry_says_what_it_is(kind: str, tiny: dict[str, object], write_s
     for entry in entries([kind]):
         assert entry.sentence, entry
         assert all(option.name.isidentifier() and option.default for option in entry.options)
+        untold = [option.name for option in entry.options if not option.about and option.name not in entry.text]
+        assert not untold or entry.name == "vector_quantize_pytorch", f"{entry.name} does not say what {untold} are"
         if kind == "suites":
             continue
         example = yaml.safe_load(entry.example)
@@ -70,6 +72,17 @@ def test_every_entry_says_what_it_is(kind: str, tiny: dict[str, object], write_s
         assert set(example) <= {"question", *SECTIONS}
         if kind != "tables" and "..." not in entry.example:
             validate(Document(Path(write_suite({**tiny, **example}))), {})
+
+
+def test_parameters_are_of_a_method_and_known(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, told in (
+        (["simvq", "--set", "bet=1"], "error: `simvq` has no parameter `bet` (did you mean `beta`?)"),
+        (["training", "--set", "steps=1"], "error: --set gives parameters of a method, which `training` is not"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["show", *arguments])
+        assert ended.value.code == 2
+        assert told in capsys.readouterr().err
 
 
 def test_keys_have_types_defaults_and_meanings() -> None:

@@ -122,7 +122,8 @@ class FeatureDistances:
         least = 2 * self.extractor.num_features
         if self._images >= least:
             return None
-        return f"{self._images:,} images are fewer than twice the {self.extractor.num_features:,} features"
+        images = f"{self._images:,} images are" if self._images > 1 else "1 image is"
+        return f"{images} fewer than twice the {self.extractor.num_features:,} features"
 
     def details(self) -> dict[str, Any]:
         """Extractor, hash of its weights, number of images, how KID was estimated, why the distance is withheld."""

@@ -1,5 +1,6 @@
 """Codes from elsewhere have the numbers that a run's have, and every mistake in them is one sentence."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         r"codes of 2 levels have them in their last axis, not shape \[2, 3",
     ),
     "size": ({"codes": CODES, "codebook_size": 0}, "the codebook size must be a whole number of at least 1, not 0"),
+    "beyond memory": ({"codes": CODES, "codebook_size": 10**20}, "takes more memory than this machine has"),
+    "all dropped": ({"codes": CODES * 0 - 1, "codebook_size": 4}, "codes are all -1, which stands for a dropped one"),
+    "complex": ({"codes": torch.zeros(3, dtype=torch.complex64), "codebook_size": 4}, "a plain tensor of numbers"),
+    "sparse": ({"codes": torch.eye(3).long().to_sparse(), "codebook_size": 4}, "not torch.sparse_coo of torch.int64"),
+    "meta": ({"codes": torch.zeros(3, device="meta"), "codebook_size": 4}, "without values"),
     "other size": (
         {"codes": CODES, "codebook_size": 4, "codewords": np.zeros((5, 2), np.float32)},
         "the codebook size is 4, but there are 5 codewords",
@@ -130,6 +136,13 @@ def test_files_are_read_without_executing_anything(tmp_path: Path) -> None:
     torch.save({"codes": torch.zeros(3)}, tmp_path / "several.pt")
     np.savez(tmp_path / "several.npz", a=CODES, b=CODES)
     (tmp_path / "rubbish.npy").write_bytes(b"no array")
+    np.save(tmp_path / "whole.npy", CODES)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:-1])
+    with pytest.raises(UsageError, match=r"codes: .*cut.npy is cut short"):
+        measure(tmp_path / "cut.npy", 4)
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(UsageError, match="is no file but a pipe"):
+        measure(tmp_path / "pipe.npy", 4)
     for name in ("objects.npy", "objects.pt", "rubbish.npy"):
         with pytest.raises(UsageError, match=f"codes: .*{name} holds no plain array"):
             measure(tmp_path / name, 4)

@@ -81,9 +81,12 @@ def test_what_does_not_go_together_is_one_sentence(grey: tuple[Path, Path], tmp_
     refused(r"originals are of shape \[2, 1, 8, 8\], reconstructions of \[1, 1, 8, 8\]", images, images[:1])
     refused("must be uint8 .* alike, not torch.float32 and torch.uint8", images, images.astype(np.float32))
     refused("need the range of their values", images / 255, images / 255)
+    bright = images + np.arange(2.0)[:, None, None] * 2
+    refused("originals hold values from 0 to 2, and their range is 0 to 1", bright, images / 1, value_range=(0.0, 1.0))
     refused("from a lower to a higher number, not from 1 to 0", images / 255, images / 255, value_range=(1.0, 0.0))
     refused(r"must be images .* not of shape \[2, 64\]; of sounds give", images.reshape(2, -1), images.reshape(2, -1))
     refused("must be waveforms in .* not torch.uint8", images[0], images[0], sample_rate=RATE)
+    refused("`training_codes` is of codes that a run counts", options={"training_codes": True})
     refused("no parameter `feature`", options={"feature": None})
     Image.new("L", (12, 11)).save(reconstructions / "class" / "2.png")
     refused("2.png has 12 x 11 pixels, the first image 12 x 12", options=PLAIN)

@@ -140,6 +140,8 @@ OF = {"name": "t", "of": "main"}
             {"suite": "first", "tables": [{**OF, "arms": ["simqv"]}]},
             "`arms` names no arm: `simqv` (did you mean `simvq`",
         ),
+        ({"suite": "first", "tables": [{**OF, "arms": ["simvq", "simvq"]}]}, "`arms` names `simvq` twice"),
+        ({"suite": "first", "tables": [{**OF, "sizes": [256, 256]}]}, "`sizes` names `256` twice"),
         ({"suite": "first", "tables": [{**OF, "sizes": [512]}]}, "`t`: `sizes` has 512, but there are: 256, 1,024"),
         (
             {"suite": "first", "tables": [{**OF, "of": "mian"}]},
