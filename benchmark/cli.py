@@ -86,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what was typed wrong in one sentence, without the lines of all options before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, printable(f"error: {message}; `{self.prog} --help` says what there is") + "\n")
+        self.exit(2, one_line(f"error: {message}; `{self.prog} --help` says what there is") + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
