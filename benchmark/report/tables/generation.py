@@ -178,10 +178,21 @@ def _reading(priors: Priors) -> list[str]:
 
 
 def named(priors: Priors) -> str:
-    """Name and sizes of the prior."""
+    """Name and sizes of the prior, and its weights without those that depend on the number of codes."""
     settings = priors.settings.get("prior", {})
-    sizes = ", ".join(f"{name} {value}" for name, value in settings.items() if name not in ("name", "version"))
-    return f"{settings.get('name', '')}: {sizes}"
+    sizes = [f"{name} {value}" for name, value in settings.items() if name not in ("name", "version")]
+    return f"{settings.get('name', '')}: {', '.join([*sizes, *_weights(priors)])}"
+
+
+def _weights(priors: Priors) -> list[str]:
+    """One number where it is that of every arm, as it is on one grid of positions."""
+    records = priors.grid.results.records
+    details = (records[key]["details"].get("prior", {}) for key in priors.rows["key"])
+    found = sorted({detail["apart_from_codes"] for detail in details if "apart_from_codes" in detail})
+    if not found:
+        return []
+    number = " to ".join(f"{count:,}" for count in dict.fromkeys((found[0], found[-1])))
+    return [f"{number} weights apart from embedding and head"]
 
 
 def _guidance(priors: Priors, settings: dict[str, Any]) -> str:

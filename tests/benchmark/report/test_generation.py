@@ -65,7 +65,7 @@ def _prior(made: Any, cell: dict[str, Any], prior_seed: int) -> dict[str, Any]:
             "reconstructions_fd_fashion_classifier": 3.0 + cell["codebook_size"] / 1000,
             "uniform_fd_fashion_classifier": 900.0,
         },
-        "details": {},
+        "details": {"prior": {"weights": 9_000 + cell["codebook_size"], "apart_from_codes": 9_000}},
     }
     (folder / "record.json").write_text(json.dumps(record))
     (folder / "history.csv").write_text(
@@ -117,6 +117,8 @@ def test_priors_have_a_table_of_their_own(made: Any) -> None:
     assert "over several priors on one tokenizer (how many): " in text
     assert "NLL `simvq` 0.1000 (3)" in text  # of 5.0, 5.1 and 5.2
     assert "10,000 samples at temperature 1" in text
+    alike = "(transformer: layers 4, width 128, heads 4, 9,000 weights apart from embedding and head), told the class"
+    assert f"All arms have the same prior {alike}" in text
 
     # The tokenizers' own tables and marks are as they were without priors.
     assert set(results.cells["key"].dropna()).isdisjoint(results.priors["key"].dropna())
@@ -267,9 +269,11 @@ def test_two_priors_stand_side_by_side_and_pairs_that_they_turn_are_named(made: 
         "code_length_first_half_width",
     ]
     text = "\n".join(table.shown_notes)
+    apart = "9,000 weights apart from embedding and head"
     assert (
-        "Two priors on the same tokenizers: transformer: layers 4, width 128, heads 4; and pixelcnn: layers 15;" in text
-    )
+        f"Two priors on the same tokenizers: transformer: layers 4, width 128, heads 4, {apart}; and pixelcnn: "
+        f"layers 15, {apart}; "
+    ) in text
     assert (
         "FD (Fashion-MNIST classifier), samples by the two priors: the order of arms hangs on the prior, for beyond "
         "chance the first is better by the one and the second by the other of `vq_vae` and `simvq` at K = 256; "
