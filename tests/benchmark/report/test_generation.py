@@ -129,6 +129,28 @@ def test_priors_have_a_table_of_their_own(made: Any) -> None:
     assert not results.problems
 
 
+def test_whether_use_of_the_codebook_tells_how_well_codes_are_modelled(synthetic: Make) -> None:
+    arms = ("vq_vae", "simvq", "fsq", "lfq", "bsq", "no_quantization")
+    made = _with_priors(synthetic(arms, (256,), 1))
+    for prior in made.plan["priors"]:
+        if prior["key"] is None:
+            continue
+        rank = arms.index(prior["arm"])
+        for key, metrics in ((prior["tokenizer"], {"usage": rank / 10}), (prior["key"], {"code_length": 3.0 - rank})):
+            path = made.folder / "runs" / key / "record.json"
+            record = json.loads(path.read_text())
+            record["metrics"] |= metrics
+            path.write_text(json.dumps(record))
+    table = TABLES["generation"](Grid(read(made.folder)))
+    assert table is not None
+    [note] = [note for note in table.shown_notes if note.startswith("Does use of the codebook tell")]
+    assert "K = 256: Usage with Code length −1.00 (p = 0.017, 5 arms), " in note  # 2 of 5! orders
+    one = Grid(selected(read(made.folder), ["simvq", "fsq", "lfq", "bsq"], [256]))
+    fewer = TABLES["generation"](one)
+    assert fewer is not None
+    assert "Does use of the codebook" not in "".join(fewer.shown_notes)
+
+
 def test_anchors_stand_beside_samples(made: Any) -> None:
     table = TABLES["generation_anchors"](Grid(read(made.folder)))
     assert table is not None
