@@ -23,6 +23,7 @@ from benchmark.priors.sampling import draw, images_of, save_generated, save_near
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.priors.training import Codes, labels_of, nats
 from benchmark.records.run import tokenizer_of
+from benchmark.training.loop import DivergedError
 from benchmark.training.system import build_system
 
 COMPARED = 1000
@@ -57,9 +58,15 @@ class Measured(NamedTuple):
 
 @torch.no_grad()
 def evaluate_prior(config: dict[str, Any], prior: Prior, codes: Codes, tokenizer: Tokenizer, folder: Path) -> Measured:
-    """All metrics of the test set and of samples; writes ``generated.png`` and ``nearest.png`` into ``folder``."""
+    """All metrics of the test set and of samples; writes ``generated.png`` and ``nearest.png`` into ``folder``.
+
+    Raises:
+        DivergedError: the likelihood is not finite, so that nothing can be drawn either.
+    """
     prior.eval()
     metrics = code_length(prior, codes, tokenizer)
+    if not math.isfinite(metrics["nll"] or 0.0):  # no loss was computed after the last update
+        raise DivergedError(f"the likelihood was not finite after step {config['training']['steps']:,}")
     begun = time.monotonic()
     sampling = config["sampling"]
     index = draw(prior, sampling["images"], config["seed"], sampling["temperature"])

@@ -1,6 +1,5 @@
 """A prior from the tokenizer that another run has trained to its record."""
 
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from benchmark.priors.tokenizer import Tokenizer
 from benchmark.priors.training import PriorTrainer, codes_of
 from benchmark.records.run import WEIGHTS, tokenizer_of
 from benchmark.records.store import Store
-from benchmark.training.loop import DivergedError
 from benchmark.worker.changed import ChangedError, check_content
 from benchmark.worker.fitting import fit
 from benchmark.worker.job import Job
@@ -40,8 +38,6 @@ def train_prior(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
     trainer = fit(lambda: PriorTrainer(config, codes, digits, positions, device, job.run.timeout), folder)
     begun = time.monotonic()
     measured = evaluate_prior(config, trainer.prior, codes, tokenizer, folder)
-    if not math.isfinite(measured.metrics["nll"] or 0.0):  # no loss was computed after the last update
-        raise DivergedError(f"the likelihood was not finite after step {trainer.progress.step:,}")
     progress = trainer.progress
     return {
         "status": "ok",

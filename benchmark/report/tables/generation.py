@@ -1,5 +1,6 @@
 """The second stage: what priors learn of the codes of every arm, and samples beside what they could be."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from benchmark.metrics.catalogue import find
 from benchmark.report.columns import Column, column
 from benchmark.report.grid import Grid
+from benchmark.report.lengths import tau_text
 from benchmark.report.notes import definition_note, measurement_note
 from benchmark.report.places import Place
 from benchmark.report.priors import Priors
@@ -40,6 +42,10 @@ AGAINST = (
     "samples_kid",
     *(f"samples_{share}" for share in ("precision", "recall", "density", "coverage", "trained_accuracy")),
 )
+USE, MODELLING = ("usage", "perplexity"), ("code_length", "samples_fd")
+"""Of tokenizers and of their priors: whether the first tell the second."""
+LEAST_ARMS = 5
+"""Below, hardly an order of arms is beyond chance."""
 NATIVE = "native"
 """The prior with a softmax for each level, digit or bit."""
 SOURCES = {
@@ -67,7 +73,13 @@ def generation_table(grid: Grid) -> Table | None:
         ["Arm", *(shown.heading for shown in columns), "n"],
         [Block(grid.title(place), _rows(priors, place, columns)) for place in places],
         _data(priors, places, columns),
-        [*_reading(priors), *_spread(priors, columns), *priors.left_out(), *measured_with(priors)],
+        [
+            *_reading(priors),
+            *_predicted(priors),
+            *_spread(priors, columns),
+            *priors.left_out(),
+            *measured_with(priors),
+        ],
         [trained_how(priors), definition_note(columns)],
     )
 
@@ -178,10 +190,21 @@ def _reading(priors: Priors) -> list[str]:
 
 
 def named(priors: Priors) -> str:
-    """Name and sizes of the prior."""
+    """Name and sizes of the prior, and its weights without those that depend on the number of codes."""
     settings = priors.settings.get("prior", {})
-    sizes = ", ".join(f"{name} {value}" for name, value in settings.items() if name not in ("name", "version"))
-    return f"{settings.get('name', '')}: {sizes}"
+    sizes = [f"{name} {value}" for name, value in settings.items() if name not in ("name", "version")]
+    return f"{settings.get('name', '')}: {', '.join([*sizes, *_weights(priors)])}"
+
+
+def _weights(priors: Priors) -> list[str]:
+    """One number where it is that of every arm, as it is on one grid of positions."""
+    records = priors.grid.results.records
+    details = (records[key]["details"].get("prior", {}) for key in priors.rows["key"])
+    found = sorted({detail["apart_from_codes"] for detail in details if "apart_from_codes" in detail})
+    if not found:
+        return []
+    number = " to ".join(f"{count:,}" for count in dict.fromkeys((found[0], found[-1])))
+    return [f"{number} weights apart from embedding and head"]
 
 
 def _guidance(priors: Priors, settings: dict[str, Any]) -> str:
@@ -194,6 +217,41 @@ def _guidance(priors: Priors, settings: dict[str, Any]) -> str:
         f"the best of {', '.join(f'{strength:g}' for strength in strengths)} by {settings['images']:,} samples against "
         f"the validation images{beyond}."
     )
+
+
+def _predicted(priors: Priors) -> list[str]:
+    """Whether arms that use more of their codebook have codes that are modelled better; nothing of few arms."""
+    sentences = []
+    for place in priors.places:
+        parts = [
+            f"{column(use).label} with {column(judged).label} {text}"
+            for judged in priors.named(*MODELLING)
+            for use in USE
+            if (text := _tau(priors, place, use, judged))
+        ]
+        if parts:
+            sentences.append(f"{priors.grid.title(place)}: {', '.join(parts)}")
+    if not sentences:
+        return []
+    return [
+        "Does use of the codebook tell how well codes are modelled? Kendall's τ over arms, by their means; negative "
+        f"where more use goes with a shorter code or nearer samples; two-sided p. {'; '.join(sentences)}."
+    ]
+
+
+def _tau(priors: Priors, place: Place, use: str, judged: str) -> str | None:
+    """Kendall's τ, its p and how many arms it is of; None where they are few or all alike."""
+    pairs = []
+    for arm in priors.grid.arms:
+        used, modelled = priors.grid.interval(arm, place, use), priors.interval(arm, place, judged)
+        if used is not None and modelled is not None:
+            pairs.append((used.mean, modelled.mean))
+    if len(pairs) < LEAST_ARMS:
+        return None
+    from scipy.stats import kendalltau  # half a second, which reports without priors needn't wait for
+
+    tau, p = kendalltau(*zip(*pairs, strict=True))
+    return f"{tau_text(tau)} (p = {p:.3f}, {len(pairs)} arms)" if math.isfinite(tau) else None
 
 
 def _spread(priors: Priors, columns: list[Column]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A suite with priors end to end on a toy: keys, records, resumption, bad ends, and what is left out and said."""
+"""A suite with priors end to end on a toy: keys, records, and what is left out and said."""
 
 import re
 from collections.abc import Callable
@@ -11,9 +11,8 @@ import torch
 
 from benchmark.data import Dataset, Labels, datasets
 from benchmark.metrics.parts.features import EXTRACTORS, Classifier
-from benchmark.priors.training import labels_of
 from benchmark.records.record import read_record
-from benchmark.records.run import KEY, WEIGHTS
+from benchmark.records.run import KEY
 from benchmark.records.store import CHECKPOINT, Store
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
@@ -272,32 +271,3 @@ def test_tokenizers_of_the_evidence_are_those_of_the_suite() -> None:
     evidence, ours = (plan_suite(name, methods=arms) for name in ("training_length", "generation"))
     there = {made.key for made in evidence.runs if made.steps == 16_000 and made.config["codebook_size"] == 1024}
     assert there == {made.key for made in ours.runs if made.tokenizer is None and made.config["codebook_size"] == 1024}
-
-
-def test_missing_labels_are_one_sentence(dataset: Dataset) -> None:
-    with pytest.raises(UsageError, match="have no labels that a prior could be told"):
-        labels_of(dataset)
-
-
-def test_a_missing_or_foreign_tokenizer_is_said_and_made_again(
-    second_stage: Callable[..., Plan], tmp_path: Path, run: Callable[[Plan, Store], Outcome]
-) -> None:
-    plan = second_stage(methods=["vq_vae"])
-    store = Store(tmp_path / "results")
-    tokenizer, prior = plan.runs
-    run(plan, store)
-    expected = read_record(store.record_path(prior.key))["metrics"]
-    # Weights that are no longer what the run wrote: the tokenizer is trained again, and the prior stays.
-    (store.run_folder(tokenizer.key) / WEIGHTS).write_bytes(b"other")
-    store.record_path(prior.key).unlink()
-    outcome = run(plan, store)
-    assert outcome.failed == []
-    assert read_record(store.record_path(prior.key))["metrics"] == expected
-
-    # A prior whose tokenizer did not end well has no turn.
-    record = read_record(store.record_path(tokenizer.key))
-    store.write_record(tokenizer.key, {**record, "status": "diverged", "reason": "planted"})
-    store.record_path(prior.key).unlink()
-    outcome = run(plan, store)
-    assert outcome.failed == [tokenizer.key]
-    assert store.record(prior.key) is None

@@ -65,7 +65,7 @@ def _prior(made: Any, cell: dict[str, Any], prior_seed: int) -> dict[str, Any]:
             "reconstructions_fd_fashion_classifier": 3.0 + cell["codebook_size"] / 1000,
             "uniform_fd_fashion_classifier": 900.0,
         },
-        "details": {},
+        "details": {"prior": {"weights": 9_000 + cell["codebook_size"], "apart_from_codes": 9_000}},
     }
     (folder / "record.json").write_text(json.dumps(record))
     (folder / "history.csv").write_text(
@@ -117,6 +117,8 @@ def test_priors_have_a_table_of_their_own(made: Any) -> None:
     assert "over several priors on one tokenizer (how many): " in text
     assert "NLL `simvq` 0.1000 (3)" in text  # of 5.0, 5.1 and 5.2
     assert "10,000 samples at temperature 1" in text
+    alike = "(transformer: layers 4, width 128, heads 4, 9,000 weights apart from embedding and head), told the class"
+    assert f"All arms have the same prior {alike}" in text
 
     # The tokenizers' own tables and marks are as they were without priors.
     assert set(results.cells["key"].dropna()).isdisjoint(results.priors["key"].dropna())
@@ -125,6 +127,28 @@ def test_priors_have_a_table_of_their_own(made: Any) -> None:
     )  # type: ignore[union-attr]
     assert len(summary(results)) == len(results.records)
     assert not results.problems
+
+
+def test_whether_use_of_the_codebook_tells_how_well_codes_are_modelled(synthetic: Make) -> None:
+    arms = ("vq_vae", "simvq", "fsq", "lfq", "bsq", "no_quantization")
+    made = _with_priors(synthetic(arms, (256,), 1))
+    for prior in made.plan["priors"]:
+        if prior["key"] is None:
+            continue
+        rank = arms.index(prior["arm"])
+        for key, metrics in ((prior["tokenizer"], {"usage": rank / 10}), (prior["key"], {"code_length": 3.0 - rank})):
+            path = made.folder / "runs" / key / "record.json"
+            record = json.loads(path.read_text())
+            record["metrics"] |= metrics
+            path.write_text(json.dumps(record))
+    table = TABLES["generation"](Grid(read(made.folder)))
+    assert table is not None
+    [note] = [note for note in table.shown_notes if note.startswith("Does use of the codebook tell")]
+    assert "K = 256: Usage with Code length −1.00 (p = 0.017, 5 arms), " in note  # 2 of 5! orders
+    one = Grid(selected(read(made.folder), ["simvq", "fsq", "lfq", "bsq"], [256]))
+    fewer = TABLES["generation"](one)
+    assert fewer is not None
+    assert "Does use of the codebook" not in "".join(fewer.shown_notes)
 
 
 def test_anchors_stand_beside_samples(made: Any) -> None:
@@ -267,9 +291,11 @@ def test_two_priors_stand_side_by_side_and_pairs_that_they_turn_are_named(made: 
         "code_length_first_half_width",
     ]
     text = "\n".join(table.shown_notes)
+    apart = "9,000 weights apart from embedding and head"
     assert (
-        "Two priors on the same tokenizers: transformer: layers 4, width 128, heads 4; and pixelcnn: layers 15;" in text
-    )
+        f"Two priors on the same tokenizers: transformer: layers 4, width 128, heads 4, {apart}; and pixelcnn: "
+        f"layers 15, {apart}; "
+    ) in text
     assert (
         "FD (Fashion-MNIST classifier), samples by the two priors: the order of arms hangs on the prior, for beyond "
         "chance the first is better by the one and the second by the other of `vq_vae` and `simvq` at K = 256; "
