@@ -42,6 +42,7 @@ NOT_RUN = {
     'make bench SUITE=codebook_scaling METHODS=simvq,vq_vae SET="grid.codebook_size=[262144]"': HOURS,
     'make bench SUITE=codebook_scaling SET="dataset=cifar10 evaluation.features=efficientnet_lite0 tuned=null" '
     "DEVICE=cuda JOBS=4": HOURS,
+    "make bench SUITE=photo_scaling DEVICE=cuda JOBS=4 TIME_LIMIT=540": HOURS,
     "make bench SUITE=collapse_check": HOURS,
     "make bench SUITE=generation_quickstart": "minutes of training",
     "make bench SUITE=mean_shift RESULTS=results/reference": HOURS,

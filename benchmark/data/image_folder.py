@@ -1,5 +1,6 @@
 """Any tree of images as a data set, cut to one square size."""
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from benchmark.machine import main_memory
 from methods.core.usage import UsageError, check_count
 
 WHAT = "data set `image_folder`"
-VERSION = 1  # of how files become images; another one makes others of the same files
+VERSION = 2  # of what is kept of the files; another one reads them again
 MOST_PIXELS = 2**26  # of one image: a small file may unpack to any number
 LARGE = 2**23  # pixels from which images are unpacked one at a time
 _ONE_AT_A_TIME = Lock()
@@ -43,7 +44,8 @@ def image_folder(*, path: str | None = None, size: int, limit: int | None = None
     validation set and ``test`` the test set, and whatever lies outside them is left alone; a set without
     folder is a tenth of the training images, drawn at random with a fixed seed. Without ``train`` all images
     are training images to draw from (80/10/10). ``limit`` reads at most that many images, drawn likewise, of
-    each of these folders. Grey images become three equal channels, transparency is dropped.
+    each of these folders. Grey images become three equal channels, transparency is dropped. Images with a shorter
+    side below ``size`` are enlarged, and how many is said on stderr and in the provenance.
 
     Images that can't be read are named on stderr and in the provenance, and left out.
 
@@ -61,6 +63,8 @@ def image_folder(*, path: str | None = None, size: int, limit: int | None = None
     images, skipped = stored["images"], stored["skipped"]
     files.report(WHAT, "images that can't be read", skipped)
     check_splits(images, root)
+    if stored["enlarged"]:
+        print(f"{WHAT}: enlarged {stored['enlarged']:,} images with a side below {size} pixels", file=sys.stderr)
     return Dataset(
         train=images["train"],
         validation=images["validation"],
@@ -70,22 +74,27 @@ def image_folder(*, path: str | None = None, size: int, limit: int | None = None
             "content": files.content,
             "counts": {split: len(items) for split, items in images.items()},
             "skipped": {**files.skipped, **skipped},
+            "enlarged": stored["enlarged"],
             "other_files": files.others,
         },
     )
 
 
 def load(root: Path, files: Iterable[str], size: int, limit: int | None) -> dict[str, Any]:
-    """``images``, a tensor a split, and ``skipped``, the reasons by name, of those of ``files`` that are wanted."""
+    """Of those of ``files`` that are wanted.
+
+    ``images``, a tensor a split; ``skipped``, the reasons by name; ``enlarged``, how many are smaller than the square.
+    """
     pools = {split: draw(names, limit, "image_folder", split) for split, names in assign(files).items()}
     check_memory(sum(map(len, pools.values())), size)
     skipped: dict[str, str] = {}
-    images = {split: decode(root, names, size, skipped) for split, names in pools.items()}
+    enlarged: set[Path] = set()
+    images = {split: decode(root, names, size, skipped, enlarged) for split, names in pools.items()}
     tenth = max(1, len(images["train"]) // 10)
     for split in ("validation", "test"):
         if split not in images:
             images[split], images["train"] = images["train"][:tenth], images["train"][tenth:]
-    return {"images": images, "skipped": skipped}
+    return {"images": images, "skipped": skipped, "enlarged": len(enlarged)}
 
 
 def root_of(path: str | None) -> Path:
@@ -108,13 +117,16 @@ def check_memory(count: int, size: int) -> None:
         )
 
 
-def decode(root: Path, names: list[str], size: int, skipped: dict[str, str]) -> Tensor:
-    """Images uint8 ``[N, 3, size, size]`` of the files that can be read; ``skipped`` gets the others and why."""
+def decode(root: Path, names: list[str], size: int, skipped: dict[str, str], enlarged: set[Path]) -> Tensor:
+    """Images uint8 ``[N, 3, size, size]`` of the files that can be read.
+
+    ``skipped`` gets the others and why, ``enlarged`` those that are smaller.
+    """
     images = torch.empty(len(names), 3, size, size, dtype=torch.uint8)
     usable = 0
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of transparency
-        for name, image in zip(names, pool.map(lambda name: square(root / name, size), names), strict=True):
+        for name, image in zip(names, pool.map(lambda name: square(root / name, size, enlarged), names), strict=True):
             if isinstance(image, str):
                 skipped[shown(name)] = image
             else:
@@ -123,10 +135,12 @@ def decode(root: Path, names: list[str], size: int, skipped: dict[str, str]) -> 
     return images[:usable]
 
 
-def square(file: Path, size: int) -> NDArray[np.uint8] | str:
-    """The middle square ``[3, size, size]`` of one image, or why it can't be read."""
+def square(file: Path, size: int, enlarged: set[Path]) -> NDArray[np.uint8] | str:
+    """The middle square ``[3, size, size]`` of one image, or why it can't be read; ``enlarged`` gets a smaller one."""
 
     def fitted(image: Image.Image) -> Image.Image:
+        if min(image.size) < size:
+            enlarged.add(file)
         return ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
 
     return unpack(file, fitted)

@@ -220,7 +220,10 @@ METRICS: dict[str, Metric] = {
     "n_images": Metric("Images", "number of test images", ",d"),
     "photographs": Metric("Photographs", "from which the test images are cut", ",d"),
     "psnr_halfwidth": Metric(
-        "± PSNR", "half of the 95 % interval of PSNR over photographs (bootstrap of photographs)", ".2f", unit="dB"
+        "PSNR ± (photographs)",
+        "half of the 95 % interval of PSNR over photographs (bootstrap of photographs)",
+        ".2f",
+        unit="dB",
     ),
 }
 """The metrics with a fixed name; `describe` knows the others too."""

@@ -43,6 +43,8 @@ def code_columns(results: Results) -> list[Column]:
 def quality_columns(results: Results) -> list[Column]:
     """Of the main table beside the codes: rates, quality, how far from done, price; one metric of those alike."""
     names = [*_brief(results, _QUALITY), *_undefined(results), *_brief(results, _LATENTS), GAIN]
+    if "psnr" in names:
+        names.insert(names.index("psnr") + 1, "psnr_halfwidth")  # where test images are crops of fewer photographs
     return [*named(*names)(results), *price_columns(results)]
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from benchmark.records.files import check_no_link, write_atomic
 from benchmark.report.frame import read
 from benchmark.report.grid import Grid
+from benchmark.report.notes import credits_note
 from benchmark.report.page.again import commands
 from benchmark.report.page.content import content
 from benchmark.report.page.details import details, order
@@ -85,6 +86,7 @@ def page_data(folder: Path, cards: dict[str, dict[str, Any]], room: int) -> dict
         "prior_details": of_priors,
         "media": pictures,
         "samples": samples,
+        "credits": credits_note(results) if samples else [],
         "left_out": [*left_out, *less, *lesser, *fewer],
     }
 

@@ -184,6 +184,18 @@ def test_decoded_images_are_kept_until_a_file_changes(tmp_path, monkeypatch, cap
     assert build(root).provenance["skipped"] == {}
 
 
+def test_images_smaller_than_the_square_are_counted(tmp_path, capsys):
+    root = fill(tmp_path / "images", range(20))  # 12x9
+    Image.new("RGB", (10, 40)).save(root / "large.png")
+    assert build(root, size=9).provenance["enlarged"] == 0
+    assert "enlarged" not in capsys.readouterr().err
+    for _ in ("decoded", "cached"):
+        data = build(root, size=10)
+        assert data.provenance["enlarged"] == 20
+        assert "data set `image_folder`: enlarged 20 images with a side below 10 pixels" in capsys.readouterr().err
+    assert len(data.train) + len(data.validation) + len(data.test) == 21
+
+
 def test_middle_square_is_kept(tmp_path):
     ramp = np.tile((8 * np.arange(30, dtype=np.uint8))[:, None], (10, 1, 3))  # 8 times the column
     Image.fromarray(ramp).save(tmp_path / "wide.png")
@@ -191,8 +203,8 @@ def test_middle_square_is_kept(tmp_path):
     same_size = [8 * column for column in range(10, 20)]
     halved = [8 * (column + 0.5) for column in range(10, 20, 2)]
     for size, expected in ((10, same_size), (5, halved)):
-        assert square(tmp_path / "wide.png", size)[0, 2].tolist() == expected
-        assert square(tmp_path / "tall.png", size)[1, :, 2].tolist() == expected
+        assert square(tmp_path / "wide.png", size, set())[0, 2].tolist() == expected
+        assert square(tmp_path / "tall.png", size, set())[1, :, 2].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -209,13 +221,15 @@ def test_middle_square_is_kept(tmp_path):
 def test_every_mode_becomes_three_channels(tmp_path, mode, colour, expected):
     file = tmp_path / "image.tif"
     Image.new(mode, (6, 6), colour).save(file)
-    assert square(file, 2)[:, 0, 0].tolist() == expected
+    assert square(file, 2, set())[:, 0, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_modes_without_range_are_unreadable(tmp_path, mode):
     Image.new(mode, (6, 6), 70).save(tmp_path / "image.tif")
-    assert square(tmp_path / "image.tif", 2) == f"its pixels are of Pillow's mode {mode}, which has no fixed range"
+    assert (
+        square(tmp_path / "image.tif", 2, set()) == f"its pixels are of Pillow's mode {mode}, which has no fixed range"
+    )
 
 
 def test_camera_rotation_is_followed(tmp_path):
@@ -224,7 +238,7 @@ def test_camera_rotation_is_followed(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3  # turned by 180 degrees
     Image.fromarray(picture).save(tmp_path / "image.png", exif=exif)
-    assert square(tmp_path / "image.png", 8)[0, :, 0].tolist() == [0] * 4 + [255] * 4
+    assert square(tmp_path / "image.png", 8, set())[0, :, 0].tolist() == [0] * 4 + [255] * 4
 
 
 def test_linked_folders_are_followed_and_circles_end(tmp_path):
@@ -262,7 +276,7 @@ def test_what_is_no_file_is_passed_over(tmp_path):
 def test_more_pixels_than_are_read(tmp_path, monkeypatch):
     Image.new("RGB", (13_000, 3)).save(tmp_path / "wide.png")
     monkeypatch.setattr(folder_module, "MOST_PIXELS", 38_999)
-    assert square(tmp_path / "wide.png", 2) == "13,000 x 3 pixels are more than the 38,999 that are read"
+    assert square(tmp_path / "wide.png", 2, set()) == "13,000 x 3 pixels are more than the 38,999 that are read"
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # `decode` ignores it
@@ -272,7 +286,7 @@ def test_a_bomb_of_pixels_is_not_unpacked(tmp_path):
     packed = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
     reason = "13,000 x 13,000 pixels are more than the 67,108,864 that are read"
-    assert square(tmp_path / "bomb.png", 2) == reason
+    assert square(tmp_path / "bomb.png", 2, set()) == reason
 
 
 def test_images_edited_in_place_are_other_data(tmp_path):

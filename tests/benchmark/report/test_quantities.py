@@ -74,3 +74,16 @@ def test_what_measures_small_images_is_headlined_and_ranked(synthetic: Make):
     for columns in (quality_columns(results), distortion_columns(results)):
         assert [name for name in names(columns) if name in FASHION] == FASHION
     assert {column.name: column.direction for column in distortion_columns(results)}["class_agreement"] == 1
+
+
+def test_an_interval_over_photographs_stands_beside_its_metric(synthetic: Make):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1, artefacts=False)
+    assert "psnr_halfwidth" not in names(quality_columns(read(made.folder)))
+    for path in made.folder.glob("runs/*/record.json"):
+        record = json.loads(path.read_text())
+        record["metrics"] |= {"photographs": 200, "psnr_halfwidth": 0.43}
+        path.write_text(json.dumps(record))
+    results = read(made.folder)
+    shown = names(quality_columns(results))
+    assert shown[shown.index("psnr") + 1] == "psnr_halfwidth"
+    assert "psnr_halfwidth" not in names(distortion_columns(results))  # how far one is known ranks nothing

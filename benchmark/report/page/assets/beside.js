@@ -14,6 +14,11 @@ function strip(address, lower, label) {
   return canvas;
 }
 
+/** Whose pictures the originals are, where the data set says it. */
+function credits() {
+  return DATA.credits.map((sentence) => el("p", { class: "hint" }, sentence));
+}
+
 /** The last place, and the lowest seed there, at which both arms have samples; of one without a size any place. */
 function sampled(a, b) {
   for (let place = DATA.places.length - 1; place >= 0; place--) {
@@ -97,6 +102,7 @@ function wipe(mine, theirs, a, b) {
     { class: "wipe" },
     el("p", {}, "Originals"),
     strip(DATA.media[mine], false, "Originals"),
+    credits(),
     el("p", { class: "ends" }, armNode(a), armNode(b)),
     el("div", { class: "stack" }, strip(DATA.media[theirs], true, `Reconstructions of ${b.name}`), over),
     slider,

@@ -153,6 +153,7 @@ function samplesOf(key, own) {
           strip(DATA.media[found.picture], false, "Originals"),
           el("p", {}, "Reconstructions"),
           strip(DATA.media[found.picture], true, "Reconstructions"),
+          credits(),
         ]);
   return el(
     "div",

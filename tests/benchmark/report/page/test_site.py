@@ -279,7 +279,8 @@ def test_twenty_thousand_runs_stay_below_ten_megabytes():
     grid = Grid(results)
     data, left_out = content(grid)
     own, less = details(results, order(grid), 250_000)
-    data |= {"details": own, "media": {}, "samples": {}, "cards": {}, "again": {}, "left_out": [*left_out, *less]}
+    data |= {"details": own, "media": {}, "samples": {}, "credits": [], "cards": {}, "again": {}}
+    data["left_out"] = [*left_out, *less]
     assert len(results.runs) == 20_000
     assert len(page(data, "", index=True)) < 10_000_000 - 1_000_000  # the library
     assert data["left_out"][0].startswith("Of 20,000 runs the page has 7 of 20 metrics")
@@ -300,3 +301,13 @@ def test_the_line_below_the_answer_counts_what_is_there(synthetic: Make) -> None
     assert found.startswith(
         "3 arms · 4 runs ended well · 1 did not end well · 1 run not there yet · N = 25,600 test tokens"
     )
+
+
+def test_pictures_have_their_credits_beside_them(synthetic: Make) -> None:
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1)
+    data = {"samples": ["one.jpg (A. Painter; CC0; a-package)", "two.jpg (B. Painter; CC-BY-4.0; a-package)"]}
+    assert page_data(made.folder, {}, 1_000_000)["credits"] == []
+    made.edit("vq_vae", 256, 0, provenance={"device": "cpu", "data": data})
+    assert page_data(made.folder, {}, 1_000_000)["credits"] == [
+        f"Pictures of originals, from left to right: {'; '.join(data['samples'])}."
+    ]
