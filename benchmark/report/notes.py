@@ -194,9 +194,9 @@ def _own_training(grid: Grid, arm: str) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value != training_setting(protocol, name)}
 
 
-def definition_note(columns: Sequence[Column | Listed]) -> str:
+def definition_note(columns: Sequence[Column | Listed], of: str = "Columns") -> str:
     """What each column measures."""
-    return "Columns: " + "; ".join(f"{column.label}: {column.description}" for column in columns) + "."
+    return f"{of}: " + "; ".join(f"{column.label}: {column.description}" for column in columns) + "."
 
 
 def measurement_notes(results: Results) -> list[str]:

@@ -13,15 +13,15 @@ from benchmark.report.grid import Grid
 from benchmark.report.lengths import after_longest, longest
 from benchmark.report.notes import arm_marks
 from benchmark.report.page.again import refused
-from benchmark.report.page.answer import answer, headline
+from benchmark.report.page.answer import answer, headline, told_at
 from benchmark.report.page.looks import look
+from benchmark.report.page.notes import page_notes
 from benchmark.report.page.published import published_rows
 from benchmark.report.places import Axis, text
 from benchmark.report.plots.base import ceiling, is_logarithmic
 from benchmark.report.progress import PROGRESS
 from benchmark.report.quantities import USAGE, distortion_columns, grouped
 from benchmark.report.style import arm_styles
-from benchmark.report.tables.main import main_table
 
 _FIRST = ("usage", "perplexity")
 _MANY_NUMBERS = 150_000
@@ -42,7 +42,6 @@ def content(grid: Grid) -> tuple[dict[str, Any], list[str]]:
     shown = headline(grid)
     many = bool(left_out)
     places = {place: number for number, place in enumerate(grid.places)}
-    table = main_table(grid)
     data = {
         "suite": results.plan["suite"],
         "question": results.plan["question"],
@@ -50,10 +49,11 @@ def content(grid: Grid) -> tuple[dict[str, Any], list[str]]:
         "tuned": not results.is_untuned,
         "protocol": _protocol(results.plan),
         "headline": shown.name if shown else None,
-        "notes": table.shown_notes if table else [],
-        "problems": results.problems,
+        "notes": page_notes(grid),
+        "problems": [problem.replace(f"{results.folder}/", "") for problem in results.problems],
         "axes": [_axis(axis) for axis in grid.axes],
         "x": grid.axes.index(grid.x),
+        "told": grid.places.index(told_at(grid)),
         "places": [list(place.values) for place in grid.places],
         "titles": [grid.title(place) for place in grid.places],
         "together": f"all places together{after_longest(grid)}",

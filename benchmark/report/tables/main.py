@@ -1,9 +1,12 @@
 """The main table: every arm at every place, usage beside perplexity, quality beside price."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from benchmark.report.backbones import backbone_notes
 from benchmark.report.columns import Column
+from benchmark.report.frame import Results
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
 from benchmark.report.listed import Listed, level_columns, rate_columns
@@ -47,12 +50,6 @@ def main_table(grid: Grid) -> Table | None:
         rows = [_row(grid, arm, place, columns, footnotes, best) for arm in arms]
         blocks.append(Block(place_heading(grid, place), rows))
     blocks += _size_free_blocks(grid, columns, footnotes)
-    notes = [*footnotes.notes(), interval_note(grid), *best_note(grid, measured), *mark_notes(grid), *level_notes(grid)]
-    background = [progress_note()] if results.has(GAIN) else []
-    background += [*filter(None, [length_note(grid)])]
-    background += [tuning_note(results), *filter(None, [settings_note(grid)]), protocol_note(results)]
-    background += [definition_note(columns), *measurement_notes(results), *left_out_note(summary_only(results))]
-    background += [*credits_note(results), *filter(None, [machine_note(results)])]
     return Table(
         results.plan["suite"],
         "main",
@@ -60,9 +57,27 @@ def main_table(grid: Grid) -> Table | None:
         ["Arm", *(column.heading for column in columns), "n"],
         [block for block in blocks if block.rows],
         _data(grid, columns),
-        [*notes, *backbone_notes(grid, measured), *selection_note(grid)],
-        background,
+        [*footnotes.notes(), interval_note(grid), *best_note(grid, measured), *arm_notes(grid, measured)],
+        [*terms(grid), definition_note(columns), *measured_how(results, left_out_note(summary_only(results)))],
     )
+
+
+def arm_notes(grid: Grid, measured: list[Column]) -> list[str]:
+    """Marks and levels of arms, what hangs on a network of features, and which arms are left out."""
+    return [*mark_notes(grid), *level_notes(grid), *backbone_notes(grid, measured), *selection_note(grid)]
+
+
+def terms(grid: Grid) -> list[str]:
+    """On what terms the arms met: length, tuning, settings, protocol."""
+    results = grid.results
+    first = [progress_note()] if results.has(GAIN) else []
+    found = [length_note(grid), tuning_note(results), settings_note(grid), protocol_note(results)]
+    return [*first, *filter(None, found)]
+
+
+def measured_how(results: Results, left_out: Sequence[str] = ()) -> list[str]:
+    """With which networks, what is ``left_out``, whose pictures are shown, and on which machines."""
+    return [*measurement_notes(results), *left_out, *credits_note(results), *filter(None, [machine_note(results)])]
 
 
 def _size_free_blocks(grid: Grid, columns: list[Shown], footnotes: Letters) -> list[Block]:

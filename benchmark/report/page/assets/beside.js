@@ -115,7 +115,7 @@ function drawPublished() {
         el(
           "figure",
           { class: "panel" },
-          el("figcaption", {}, METRICS.get(name).heading),
+          el("figcaption", {}, [METRICS.get(name).heading, standing(X)].filter(Boolean).join(" · ")),
           el("div", { class: "chart" }),
         ),
       );

@@ -156,6 +156,7 @@ const LOOKS = {
 
 const lookOf = (arm) => ({
   arm: arm.name,
+  reference: arm.reference,
   colour: colour(arm),
   shape: arm.shape,
   dash: arm.dash.length ? arm.dash : [1, 0],
@@ -187,7 +188,7 @@ function meanPoints(x, y) {
 function seedPoints(x, y) {
   return {
     transform: [{ filter: "datum.kind == 'seed'" }],
-    mark: { type: "point", filled: true, size: 16, opacity: 0.65, strokeWidth: 0, shape: "circle", cursor: "pointer" },
+    mark: { type: "point", filled: true, size: 22, opacity: 0.7, strokeWidth: 0, shape: "circle", cursor: "pointer" },
     encoding: { x, y, color: LOOKS.colour, tooltip: LOOKS.tip, description: LOOKS.tip },
   };
 }

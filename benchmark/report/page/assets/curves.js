@@ -64,7 +64,7 @@ function drawCurves(dialog, own) {
       .map((step, i) => ({ step, value: own.curves[name][i] }))
       .filter((row) => row.value != null && Number.isFinite(Number(row.value)))
       .map((row) => ({ step: row.step, value: Number(row.value) * scale }));
-    const log = isWide(values.map((row) => row.value)) && values.every((row) => row.value > 0);
+    const log = name !== "usage" && isWide(values.map((row) => row.value)) && values.every((row) => row.value > 0);
     draw(
       node,
       {
@@ -79,7 +79,7 @@ function drawCurves(dialog, own) {
           y: {
             field: "value",
             type: "quantitative",
-            scale: log ? { type: "log", nice: false, padding: 8 } : { zero: false },
+            scale: log ? { type: "log", nice: false, padding: 8 } : { zero: name === "usage" },
             axis: {
               title: name === "usage" ? "%" : null,
               labelExpr: PLAIN,

@@ -55,12 +55,19 @@ const OUTLINES = {
 /** The colour of an arm, which is another on a dark ground. */
 const colour = (arm) => `var(--arm-${arm.index})`;
 
+const FORMATS = new Map(); // one for each number of decimals: to make one costs more than to use it a hundred times
+
+function formatOf(decimals) {
+  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  if (!FORMATS.has(decimals)) FORMATS.set(decimals, new Intl.NumberFormat("en-US", options));
+  return FORMATS.get(decimals);
+}
+
 function number(value, decimals) {
   if (value == null) return "–";
   const found = Number(value);
   if (!Number.isFinite(found)) return found > 0 ? "∞" : "−∞";
-  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  return found.toLocaleString("en-US", options).replace("-", "−");
+  return formatOf(decimals).format(found).replace("-", "−");
 }
 
 /** A stored value of a metric as its column prints it. */
@@ -70,7 +77,7 @@ function shown(metric, value, more = 0) {
 
 const unit = (metric) => (metric.unit ? ` ${metric.unit}` : "");
 
-const plural = (count, word) => `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`;
+const plural = (count, word) => `${number(count, 0)} ${word}${count === 1 ? "" : "s"}`;
 
 /** A labelled `<select>`; options are [value, text] or {label, options}. */
 function select(label, options, value, change) {

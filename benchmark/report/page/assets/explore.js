@@ -6,7 +6,7 @@ const metricOptions = () =>
 /** The horizontal axis: of the grid, or any metric. */
 function axisOptions() {
   const axes = DATA.axes.filter((axis) => axis.values.length > 1).map((axis) => [axis.name, axis.label]);
-  const rows = DATA.axes.some((axis) => axis.values.length > 1) ? [] : [[DATA.axes[0].name, "By arm"]];
+  const rows = X.values.length > 1 ? [] : [[X.name, "By arm"]];
   return [
     { label: "Grid", options: [...axes, ...rows] },
     { label: "Against a metric", options: metricOptions() },
@@ -67,12 +67,32 @@ async function drawExplore() {
     return;
   }
   drawMeans(section.querySelector(".rows"), metric);
-  const lost = await chart(section.querySelector(".chart"), metric, state.x, { scale: state.scale, show: state.show });
+  const options = { scale: state.scale, show: state.show, titled: true };
+  const missing = await chart(section.querySelector(".chart"), metric, state.x, options);
+  const axis = DATA.axes.find((one) => one.name === state.x) ?? X;
+  const where = standing(axis);
+  const dots = dotsOf(chosenPlaces(axis));
   replace(
     section.querySelector(".hint"),
     `${metric.label}: ${metric.description}.`,
-    lost ? ` ${plural(lost, "mean")} can't stand on a logarithmic axis, or lack the other metric.` : "",
+    where && ` At ${where}.`,
+    missing && ` Not drawn: ${missing}.`,
+    dots > MOST_DOTS && state.show === "seeds" && ` Not drawn: ${number(dots, 0)} seeds; fewer arms or sizes show theirs.`,
     " A click, or Enter on a point that the arrow keys reach, opens its run.",
+  );
+}
+
+const MOST_SEEDS = 12;
+
+/** Buttons that open the runs of an arm at a place, by seed, as many as a cell can hold. */
+function seedButtons(runs) {
+  const shownRuns = runs.length > MOST_SEEDS ? runs.slice(0, MOST_SEEDS - 1) : runs;
+  const more = runs.length - shownRuns.length;
+  return el(
+    "span",
+    { class: "seeds" },
+    shownRuns.map(({ run, seed }) => runButton(DATA.runs.key[run], `seed ${seed}`)),
+    more > 0 && el("span", {}, `and ${number(more, 0)} more, under Runs`),
   );
 }
 
@@ -95,7 +115,7 @@ function drawMeans(node, metric) {
         numeric: true,
       },
       {
-        label: "± (95 %)",
+        label: "±\u00a0(95\u00a0%)",
         value: (row) => row.found.half,
         text: (row) => shown(metric, row.found.half),
         numeric: true,
@@ -106,18 +126,13 @@ function drawMeans(node, metric) {
         value: (row) => row.found.n,
         text: () => "",
         left: true,
-        node: (row) =>
-          el(
-            "span",
-            { class: "seeds" },
-            runsAt(row.arm.index, row.place).map(({ run, seed }) => runButton(DATA.runs.key[run], `seed ${seed}`)),
-          ),
+        node: (row) => seedButtons(runsAt(row.arm.index, row.place)),
       },
     ],
   });
 }
 
-function drawPrice() {
+async function drawPrice() {
   const section = byId("price");
   const prices = DATA.metrics.filter((metric) => metric.price);
   section.hidden = !prices.length || !DATA.headline;
@@ -139,13 +154,16 @@ function drawPrice() {
       (costed) => choose({ costed }),
     ),
   );
+  const where = standing(X);
+  const missing = await chart(section.querySelector(".chart"), shownMetric, cost.name, { titled: true });
   const device = DATA.timed_on ?? [...new Set(DATA.runs.device)].join(", ");
   replace(
     section.querySelector(".hint"),
-    `Seconds and memory of runs on ${device || "an unknown device"}. ${cost.label}: ${cost.description}. ` +
-      "Times of different machines are not comparable; the notes below name them.",
+    `Seconds and memory of runs on ${device || "an unknown device"}${where && `, at ${where}`}. ` +
+      `${cost.label}: ${cost.description}. ` +
+      "Times of different machines are not comparable; the notes below name them." +
+      (missing && ` Not drawn: ${missing}.`),
   );
-  chart(section.querySelector(".chart"), shownMetric, cost.name, {});
 }
 
 function drawRuns() {
@@ -172,7 +190,7 @@ function drawRuns() {
         value: (row) => (typeof row === "object" ? "–" : runs.key[row]),
         node: (row) => (typeof row === "object" ? "–" : runButton(runs.key[row], runs.key[row])),
       },
-      { label: "Arm", value: name },
+      { label: "Arm", value: name, node: (row) => el("span", { class: "name" }, name(row)) },
       {
         label: "Where",
         value: (row) => place(row) ?? null,

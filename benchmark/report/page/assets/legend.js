@@ -29,7 +29,7 @@ function drawChooser() {
     SIZES.length > 1 &&
     el("fieldset", { class: "sizes" }, el("legend", {}, "Codebook sizes"), el("div", {}, SIZES.map(sizeBox)));
   const open = matchMedia("(min-width: 60rem)").matches;
-  replace(byId("chooser"), el("details", { open }, el("summary", {}, "What is shown"), arms, sizes));
+  replace(byId("chooser"), el("details", { open }, el("summary", {}, "Legend, and what is shown"), arms, sizes));
 }
 
 function toggle(set, names, on) {

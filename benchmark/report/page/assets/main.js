@@ -36,7 +36,7 @@ function start() {
   whenever(["metric", "x", "scale", "show", "fixed", "hide"], drawControls);
   whenever(["hide", "sizes", "metric", "x", "scale", "show", "fixed"], drawExplore);
   whenever(["a", "b", "judged", "at"], drawCompare);
-  whenever(["hide", "sizes"], drawPublished);
+  whenever(["hide", "sizes", "fixed"], drawPublished);
   whenever(["hide", "sizes", "fixed"], drawGeneration);
   whenever(["hide", "sizes", "cost", "costed", "fixed"], drawPrice);
   whenever([], drawRuns);

@@ -3,7 +3,8 @@
 const DATA = JSON.parse(byId("data").textContent);
 const ARMS = DATA.arms.map((arm, index) => ({ ...arm, index }));
 const METRICS = new Map(DATA.metrics.map((metric) => [metric.name, metric]));
-const X = DATA.axes[DATA.x];
+// Lines go along numbers; where the grid has none but words, charts have a row an arm at one of the words.
+const X = DATA.axes[DATA.x].numeric ? DATA.axes[DATA.x] : DATA.axes[0];
 const SIZES = DATA.axes[0].values;
 
 for (const arm of ARMS) {
@@ -61,19 +62,19 @@ function chosenPlaces(along) {
     );
 }
 
-/** Where most runs ended well, the last of several such values. */
-const USUAL = new Map(
-  DATA.axes.map((axis, i) => {
-    const counts = new Map(axis.values.map((value) => [String(value), 0]));
-    for (const [at, runs] of OK) {
-      const value = String(DATA.places[Number(at.split("/")[1])][i]);
-      counts.set(value, counts.get(value) + runs.length);
-    }
-    return [axis.name, [...counts].reduce((best, next) => (next[1] >= best[1] ? next : best))[0]];
-  }),
-);
+/** Where an axis stands that is not drawn along: as chosen, else where the answer is told. */
+const fixedValue = (axis) => state.fixed[axis.name] ?? String(DATA.places[DATA.told][DATA.axes.indexOf(axis)]);
 
-const fixedValue = (axis) => state.fixed[axis.name] ?? USUAL.get(axis.name);
+/** Where the axes stand that are not drawn along, in words; empty where there are none. */
+const standing = (along) =>
+  DATA.axes
+    .slice(1)
+    .filter((axis) => axis.values.length > 1 && axis !== along)
+    .map((axis) => {
+      const text = axis.texts[axis.values.map(String).indexOf(fixedValue(axis))];
+      return axis.numeric ? `${axis.symbol} = ${text}` : text;
+    })
+    .join(" · ");
 
 /** What stands at a mean: value, interval, n, N and protocol. */
 function meanWords(metric, arm, place, found) {

@@ -12,9 +12,10 @@ function openRun(key) {
 function factsOf(key) {
   const run = DATA.runs.key.indexOf(key);
   if (run >= 0) {
+    const place = DATA.cells.find((cell) => cell[3] === run)?.[1];
     return {
       ...rowOf(DATA.runs, run),
-      of: `seed ${DATA.runs.seed[run] ?? "–"}`,
+      of: [DATA.titles[place], `seed ${DATA.runs.seed[run] ?? "–"}`].filter(Boolean).join(" · "),
       note: DATA.runs.planned[run] ? "" : " · made under another protocol, in no chart or table",
       measured: measured(DATA.metrics, DATA.values, run),
       details: DATA.details,
@@ -26,7 +27,9 @@ function factsOf(key) {
   const row = rowOf(runs, prior);
   return {
     ...row,
-    of: `prior ${runs.prior_seed[prior]} on the tokenizer of seed ${runs.seed[prior]}`,
+    of: [DATA.titles[row.place], `prior ${runs.prior_seed[prior]} on the tokenizer of seed ${runs.seed[prior]}`]
+      .filter(Boolean)
+      .join(" · "),
     note: DATA.runs.key.includes(row.tokenizer) ? [" · ", runButton(row.tokenizer, "its tokenizer")] : "",
     measured: measured(GENERATION.metrics, GENERATION.values, prior),
     details: DATA.prior_details,

@@ -1,10 +1,19 @@
 // A metric along an axis of the grid, by arm, or against another metric.
 
 const MOST_DOTS = 3000;
+const USUAL_OCTAVES = 6; // of an axis; on a shorter one arms stand closer beside each other
+
+/** How many dots seeds would be: more than `MOST_DOTS` a browser can't draw, and the means stay alone. */
+const dotsOf = (places) =>
+  ARMS.filter(isShown).reduce(
+    (sum, arm) => places.reduce((own, place) => own + runsAt(arm.index, place).length, sum),
+    0,
+  );
 
 /** Means, and seeds or intervals, of the arms that are shown; `across(arm, place)` is where a mean stands. */
 function rowsOf(metric, places, across) {
   const rows = [];
+  const dots = dotsOf(places) <= MOST_DOTS;
   for (const arm of ARMS.filter(isShown)) {
     places.forEach((place, order) => {
       const found = intervalOf(metric, arm.index, place);
@@ -25,7 +34,7 @@ function rowsOf(metric, places, across) {
         high: half == null ? null : Math.min(mean + half, roof),
         tip: meanWords(metric, arm, place, found),
       });
-      if (runs.length > 1) {
+      if (dots && runs.length > 1) {
         for (const { run } of runs) {
           rows.push({
             ...look,
@@ -39,8 +48,7 @@ function rowsOf(metric, places, across) {
       }
     });
   }
-  const seeds = rows.filter((row) => row.kind === "seed").length;
-  return seeds > MOST_DOTS ? withoutSeeds(rows) : rows; // more dots than a browser can draw; the means stay
+  return rows;
 }
 
 const shownRows = (rows, show) => (show === "intervals" ? withoutSeeds(rows) : rows);
@@ -50,22 +58,39 @@ const withoutSeeds = (rows) => rows.filter((row) => row.kind !== "seed");
 const isLog = (metric, rows, scale) =>
   scale === "auto" ? metric.unit !== "%" && isWide(rows.map((row) => row.y)) : scale === "log";
 
-/** Leave out what the axes can't have, and how many means that were. */
+/** Leave out what the axes can't have, and say how much that was. */
 function onAxes(rows, xLog, yLog) {
-  const kept = rows
+  const fit = rows
     .filter((row) => row.x != null && (!xLog || row.x > 0) && (!yLog || row.y > 0))
     .map((row) => (yLog && row.low != null && row.low <= 0 ? { ...row, low: row.y * 0.05 } : row));
+  const kept = yLog ? fit : withoutFar(fit);
   const means = (all) => all.filter((row) => row.kind === "mean").length;
-  return { rows: kept, lost: means(rows) - means(kept) };
+  const count = (more, less) => means(more) - means(less);
+  const parts = [
+    count(rows, fit) && `${plural(count(rows, fit), "mean")} without a place on a logarithmic axis or the other metric`,
+    count(fit, kept) && `${plural(count(fit, kept), "mean")} of references so far off that the arms would stand as one`,
+  ];
+  return { rows: kept, missing: parts.filter(Boolean).join("; ") };
+}
+
+const FAR = 1.5;
+
+/** Without references that lie further from the arms than `FAR` times what these span. */
+function withoutFar(rows) {
+  const own = rows.filter((row) => !row.reference && (row.kind === "mean" || row.kind === "seed")).map((row) => row.y);
+  const [low, high] = [Math.min(...own), Math.max(...own)];
+  const reach = FAR * (high - low);
+  const isNear = (row) => row.y <= high + reach && row.y >= low - reach;
+  return reach > 0 ? rows.filter((row) => !row.reference || isNear(row)) : rows;
 }
 
 /** The metric along an axis of numbers, a line an arm, the ceiling dotted. */
-async function alongAxis(node, metric, axis, { scale = "auto", show = "seeds", rings = [] } = {}) {
+async function alongAxis(node, metric, axis, { scale = "auto", show = "seeds", rings = [], titled = false } = {}) {
   const places = chosenPlaces(axis);
-  const shift = new Map(
-    ARMS.map((arm, i) => [arm.index, (i - (ARMS.length - 1) / 2) * Math.min(0.035, 0.6 / ARMS.length)]),
-  );
   const sorted = [...axis.values].sort((a, b) => a - b);
+  const octaves = axis.log ? Math.log2(sorted[sorted.length - 1] / sorted[0]) : USUAL_OCTAVES;
+  const step = Math.min(0.035, 0.6 / ARMS.length) * Math.min(1, octaves / USUAL_OCTAVES);
+  const shift = new Map(ARMS.map((arm, i) => [arm.index, (i - (ARMS.length - 1) / 2) * step]));
   const gap = Math.min(
     ...sorted.slice(1).map((value, i) => value - sorted[i]),
     (sorted[sorted.length - 1] - sorted[0]) / 3,
@@ -112,7 +137,7 @@ async function alongAxis(node, metric, axis, { scale = "auto", show = "seeds", r
         metric,
         yLog,
         kept.rows.map((row) => row.y),
-        false,
+        titled,
       ),
     ),
   );
@@ -132,7 +157,7 @@ async function alongAxis(node, metric, axis, { scale = "auto", show = "seeds", r
   ]);
   const spec = layer.length ? { data: { values: data }, layer } : null;
   await draw(node, spec, `${metric.label} along ${axis.label}, a line an arm`);
-  return kept.lost;
+  return kept.missing;
 }
 
 const hasInterval = (rows) => rows.some((row) => row.low != null);
@@ -198,17 +223,17 @@ async function byArm(node, metric, axis, { scale = "auto", show = "seeds", rings
   const rules = intervalRules(x, y);
   rules.encoding = { y, x: { ...x, field: "low" }, x2: { field: "high" }, color: LOOKS.colour };
   const layer = layersOf(data, [
-    [hasInterval(data) && "mean", rules],
+    [show === "intervals" && hasInterval(data) && "mean", rules],
     ["seed", seedPoints(x, y)],
     ["mean", meanPoints(x, y)],
     ["ring", ringPoints(x, y)],
   ]);
   await draw(node, layer.length ? { data: { values: data }, layer } : null, `${metric.label}, a row an arm`);
-  return kept.lost;
+  return kept.missing;
 }
 
 /** One metric against another, a line an arm along the grid. */
-async function against(node, metric, other, { scale = "auto", show = "seeds" } = {}) {
+async function against(node, metric, other, { scale = "auto", show = "seeds", titled = false } = {}) {
   const places = chosenPlaces(X);
   const meanOf = (arm, place) => intervalOf(other, arm.index, place)?.mean;
   const scaled = (value) => (value == null ? null : value * other.scale);
@@ -235,7 +260,7 @@ async function against(node, metric, other, { scale = "auto", show = "seeds" } =
       metric,
       yLog,
       kept.rows.map((row) => row.y),
-      false,
+      titled,
     ),
   );
   const data = shownRows(kept.rows, show);
@@ -250,7 +275,7 @@ async function against(node, metric, other, { scale = "auto", show = "seeds" } =
     layer.length ? { data: { values: data }, layer } : null,
     `${metric.label} against ${other.label}, a line an arm`,
   );
-  return kept.lost;
+  return kept.missing;
 }
 
 /** The chart that suits the horizontal axis: along numbers, by arm, or against a metric. */

@@ -21,7 +21,7 @@ function table(node, { caption, columns, rows }) {
       el(
         "button",
         { type: "button", click: () => sortBy(i) },
-        column.label,
+        column.label.replace(/ (?=(?:[↑↓]|\S{1,2})(?: |$))/g, "\u00a0"), // arrows and short units stay with their words
         el("span", { class: "arrow", "aria-hidden": "true" }),
       ),
     ),

@@ -48,7 +48,7 @@ def opened_in(chromium: Any, file: Path, fragment: str = "", **options: Any) -> 
     if file.name != "index.html":
         page.wait_for_selector("html[data-ready]", timeout=SLOW)
         # Not by a function: the page's policy lets none be evaluated from text.
-        drawn = "#overview .chart svg, #overview .hint, #overview .notice"
+        drawn = "#overview .chart svg, #overview .chart .hint, #overview .notice"
         page.wait_for_selector(drawn, state="attached", timeout=SLOW)
     yield page
     context.close()

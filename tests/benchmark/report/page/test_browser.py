@@ -95,6 +95,39 @@ def test_a_family_alone_and_all_again(opened: Opened, site: Site) -> None:
         assert len(page.locator("#explore tbody tr").all()) > len(named)
 
 
+def test_seeds_are_dots_until_intervals_are_chosen(opened: Opened, site: Site) -> None:
+    with opened(site("remedies")) as page:
+        explore = page.locator("#explore")
+        explore.locator(".chart svg").wait_for(state="attached", timeout=SLOW)
+        assert explore.locator(".chart .mark-rule.role-mark line").count() == 0
+        assert explore.locator(".chart .mark-symbol path").count() == 27 + 81
+        explore.get_by_label("95 % intervals").check(force=True)
+        explore.locator(".chart .mark-rule.role-mark line").nth(26).wait_for(state="attached", timeout=SLOW)
+        assert explore.locator(".chart .mark-symbol path").count() == 27
+
+
+def test_charts_say_at_which_word_they_stand(opened: Opened, site: Site) -> None:
+    with opened(site("planted_collapse")) as page:
+        captions = page.locator("#overview figcaption")
+        assert captions.all_inner_texts()[1:] == ["Usage, % · drifting", "Perplexity · drifting"]
+        page.locator("#explore select").nth(3).select_option("clustered")
+        assert captions.all_inner_texts()[1] == "Usage, % · clustered"
+        cells = page.locator("#explore tbody tr").first.locator("td").all_inner_texts()
+        summary = pd.read_csv(REFERENCE / "planted_collapse" / "summary.csv")
+        first = summary[(summary["arm"] == "fsp") & (summary["dataset.kind"] == "clustered")]
+        assert cells[:2] == ["clustered", f"{first['squared_error'].mean():,.4f}"]
+
+
+def test_references_far_off_are_told_not_drawn(opened: Opened, site: Site) -> None:
+    with opened(site("training_length")) as page:
+        hint = page.locator("#explore .hint")
+        hint.get_by_text("Not drawn: 2 means of references so far off").wait_for(timeout=SLOW)
+        for box in page.locator("[data-arm]:not([data-arm='no_quantization'])").all():
+            box.uncheck()
+        hint.get_by_text("Not drawn").wait_for(state="detached", timeout=SLOW)
+        assert page.locator("#explore tbody tr").count() == 3
+
+
 def test_priors_have_a_section_and_open(opened: Opened, site: Site) -> None:
     summary = pd.read_csv(REFERENCE / "generation_quickstart" / "summary.csv").set_index("key")
     with opened(site("generation_quickstart")) as page:

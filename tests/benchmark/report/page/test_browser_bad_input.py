@@ -46,6 +46,19 @@ def test_hostile_text_does_nothing(opened: Opened, synthetic: Make, tmp_path: Pa
         assert page.evaluate("window.harmed") is None
 
 
+def test_more_seeds_than_a_browser_can_draw_are_told(opened: Opened, synthetic: Make, tmp_path: Path) -> None:
+    made = synthetic(("simvq", "vq_vae"), sizes=(256,), seeds=2, artefacts=False)
+    seeds, first = list(range(0, 4000, 2)), [cell for cell in made.plan["cells"] if cell["seed"] == 0]
+    made.edit_plan(cells=[{**cell, "seed": seed} for seed in seeds for cell in first], seeds=seeds)
+    [file] = write_site([made.folder], tmp_path / "out", charts(), {}, index=False).written
+    with opened(file) as page:
+        explore = page.locator("#explore")
+        explore.locator(".hint").get_by_text("Not drawn: 4,000 seeds").wait_for(timeout=SLOW)
+        assert explore.locator(".chart .mark-symbol path").count() == 2
+        assert explore.locator("tbody tr").first.locator("button").count() == 11
+        assert "and 1,989 more, under Runs" in explore.locator("tbody tr").first.inner_text()
+
+
 def test_hostile_priors_do_nothing(opened: Opened, tmp_path: Path) -> None:
     folder = shutil.copytree(REFERENCE / "generation_quickstart", tmp_path / "<img src=x onerror='harmed = 3'>")
     plan = json.loads((folder / "plan.json").read_text())
