@@ -36,7 +36,7 @@ class DimVQ(SimVQ):
         code="ksblk2116/dimvq, taming/modules/vqvae/simvq.py, SimVQ",
         trains="map (D x D and bias); the codebook C (K x D) is frozen",
         memory="N·D + K·D",
-        schedule="nothing is annealed",
+        schedule="nothing by default; see `vq_vae` for the entropies'",
         differences=(
             "of the authors' three penalties the one of their configurations (codebook_orth) is here; it is a sum over "
             "the K codewords, so that it grows with the square of K, as in their code, and not the covariance of their "

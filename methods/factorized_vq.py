@@ -41,6 +41,7 @@ class FactorizedVQ(EntropyRegularised, ProjectedQuantizer):
         "thuanz123/enhancing-transformers, enhancing/modules/stage1/quantizers.py, VectorQuantizer (both unofficial)",
         trains="codebook (K x d, d = 8), projections D x d and d x D",
         memory="N·d + K·d",
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run",
         differences=(
             "owns the linear projections to d dimensions and back, which are part of encoder and decoder elsewhere",
             "the straight-through gradient passes through the normalisation of the latent, as in LlamaGen; that of "

@@ -38,6 +38,7 @@ class LFQ(BinaryQuantizer):
         code="TencentARC/SEED-Voken, src/Open_MAGVIT2/modules/vqvae/lookup_free_quantize.py, LFQ",
         trains="projections D x log2 K and log2 K x D; no codebook",
         memory="N·√K + K",
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run",
         differences=(
             "owns linear projections from D to the log2 K channels and back, where the authors let encoder and decoder "
             "have log2 K channels",

@@ -47,7 +47,7 @@ class SimVQ(KeptCodebook):
         code="youngsheen/SimVQ, taming/modules/vqvae/quantize.py, SimVQ",
         trains="map (D x D and bias); the codebook C (K x D) is frozen",
         memory="N·D + K·D",
-        schedule="nothing by default; see `vq_vae` for the upkeep's",
+        schedule="nothing by default; see `vq_vae` for those of upkeep and entropies",
         differences=(
             "decode looks up the mapped codebook; the authors' get_codebook_entry returns the rows of C",
             "beta weighs the commitment term (the authors' configurations, legacy=False; not their class default)",

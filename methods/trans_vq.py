@@ -41,6 +41,7 @@ class TransVQ(MadeCodebook):
         trains="transformer (by default 1 block of width 256) and a place embedding (K x width); the codebook C "
         "(K x D) is frozen",
         memory="N·D + K·(D + width)",
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run",
         differences=(
             "dropout, which the authors set to 0, and sinusoidal places, which they do not use, are left out",
             "decode looks up the made codewords; the authors' indices_to_codes gives the transformer the chosen rows "

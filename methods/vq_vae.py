@@ -43,7 +43,8 @@ class VQVAE(KeptCodebook):
         code="google-deepmind/sonnet, sonnet/src/nets/vqvae.py, VectorQuantizer",
         trains="codebook (K x D), by the run's optimiser; a codeword no latent chose gets no gradient",
         memory="N + K·D",
-        schedule="nothing by default; upkeep `copies` replaces codewords in the first 90 % of the run; moving averages "
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run; upkeep `copies` "
+        "replaces codewords in the first 90 % of the run; moving averages "
         "and the windows of `copies` are in steps, as a codeword is known by a number of latents, however long the run",
         differences=(
             "the codebook starts at U(-1/K, 1/K), as most public code does; sonnet starts at U(-sqrt(3/D), sqrt(3/D))",

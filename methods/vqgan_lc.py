@@ -49,6 +49,7 @@ class VQGANLC(EntropyRegularised, CodebookQuantizer):
         code="zh460045050/VQGAN-LC, vqgan-gpt-lc/models/models_vq.py, VQModel.quantize",
         trains="projector (F x D and bias); features (K x F) are frozen",
         memory="N·D + K·F",
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run",
         differences=(
             "by default the features are Gaussian, as not all data are images; the paper's are `features: patches`",
             "the features made here are k-means centroids of EfficientNet-Lite0's patches, clustered within groups of "

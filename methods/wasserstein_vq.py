@@ -45,8 +45,8 @@ class WassersteinVQ(EntropyRegularised, CodebookQuantizer):
         code="VQ-Research/Wasserstein-VQ, code/VQVAE/model/wasserstein_quantizer.py, Wasserstein_Quantizer",
         trains="codebook (K x D)",
         memory="N + K·D + queue·D",
-        schedule="nothing is annealed; the queue holds a number of latents, by default 65,536, as the moments need "
-        "them, and is full after 65,536 / N steps however long the run",
+        schedule="nothing is annealed by default (see `vq_vae` for entropies); the queue holds a number of latents, by "
+        "default 65,536, as the moments need them, and is full after 65,536 / N steps however long the run",
         differences=(
             "the queue takes any number of latents and is the same on all processes; theirs needs a divisor of 65,536 "
             "and holds each process's own",
