@@ -11,6 +11,7 @@ from methods.core.registry import register
 from methods.core.usage import UsageError, check_choice, check_range
 from methods.parts.activity import LeastRecentlyUsed
 from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.entropy import EntropyRegularised
 from methods.parts.estimators import straight_through
 from methods.parts.statistics import code_counts, code_sums
 
@@ -19,7 +20,7 @@ _SMALLEST_SCALE = 0.01
 
 
 @register("affine_vq")
-class AffineVQ(CodebookQuantizer):
+class AffineVQ(EntropyRegularised, CodebookQuantizer):
     """Codewords (1 + λ·s) ⊙ e + λ·b, where a group of codewords shares s and b, so that all follow the encoder.
 
     Huh, Cheung, Agrawal, Isola, "Straightening Out the Straight-Through Estimator: Overcoming Optimization
@@ -38,6 +39,10 @@ class AffineVQ(CodebookQuantizer):
         inner_lr: learning rate of that descent on mean |q - z|² over all N·D elements.
         inner_momentum: its momentum.
         init: start of e: ``kmeans`` of the first batches, or ``normal`` N(0, 1).
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
+        entropy_start: that weight in the first step, in multiples of it.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -67,6 +72,7 @@ class AffineVQ(CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("affine_lr", (1.0, 2.0, 10.0), below=(0.3, 0.1), above=(30.0, 100.0))
+    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
     velocity: Tensor
 
     def __init__(
@@ -84,8 +90,13 @@ class AffineVQ(CodebookQuantizer):
         inner_lr: float = 50.0,
         inner_momentum: float = 0.9,
         init: str = "kmeans",
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
-        super().__init__(codebook_size, dim, affine_groups=affine_groups)
+        super().__init__(codebook_size, dim, affine_groups=affine_groups, entropy_weight=entropy_weight)
+        self.set_entropy(entropy_weight, entropy_temperature, entropy_start, entropy_share)
         for name, value in (("alpha", alpha), ("sync_nu", sync_nu), ("affine_lr", affine_lr), ("inner_lr", inner_lr)):
             check_range(name, value, 0)
         check_range("beta", beta, 0, 1)
@@ -143,6 +154,9 @@ class AffineVQ(CodebookQuantizer):
         loss, log = vq_loss(latents, quantized, self.alpha * (1 - self.beta), self.alpha * self.beta)
         output = quantized
         if self.training:
+            if self.entropy_weight:
+                loss, entropies = self.regularise(loss, latents, self.effective_codebook())
+                log |= entropies
             # Synchronised commitment: no change of value, ν times the output's gradient for the codeword.
             output = straight_through(latents, quantized) + self.sync_nu * (quantized - quantized.detach())
         return Quantized(output, codes, loss, log)

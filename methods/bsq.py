@@ -6,7 +6,7 @@ from torch.nn.functional import normalize
 from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
 from methods.core.usage import check_range
-from methods.parts.entropy import bit_entropies, entropy, mean_bit_probabilities
+from methods.parts.entropy import bit_entropies, entropy, fall, mean_bit_probabilities
 from methods.parts.estimators import scale_gradient, straight_through
 from methods.parts.projection import BinaryQuantizer
 
@@ -78,9 +78,7 @@ class BSQ(BinaryQuantizer):
 
     def anneal(self, step: int, total_steps: int) -> None:
         """The weight of the loss: from ``ramp_start`` times its end value to that, over ``ramp_share`` of the run."""
-        length = self.ramp_share * total_steps
-        left = max(0.0, 1 - step / length) if length else 0.0
-        self.weight = self.loss_weight * (1 + (self.ramp_start - 1) * left)
+        self.weight = self.loss_weight * fall(step, total_steps, self.ramp_start, self.ramp_share)
 
     def forward(self, latents: Tensor) -> Quantized:
         """beta · mean Σ_d (sg q - u)²; in training also the entropies in nats. The gradient is scaled by 1/√d."""

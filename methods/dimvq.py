@@ -23,6 +23,10 @@ class DimVQ(SimVQ):
             codewords at length 1.
         commitment_weight: weight of the commitment loss.
         codebook_weight: weight of the codebook loss.
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
+        entropy_start: that weight in the first step, in multiples of it.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -32,7 +36,7 @@ class DimVQ(SimVQ):
         code="ksblk2116/dimvq, taming/modules/vqvae/simvq.py, SimVQ",
         trains="map (D x D and bias); the codebook C (K x D) is frozen",
         memory="N·D + K·D",
-        schedule="nothing is annealed",
+        schedule="nothing by default; see `vq_vae` for the entropies'",
         differences=(
             "of the authors' three penalties the one of their configurations (codebook_orth) is here; it is a sum over "
             "the K codewords, so that it grows with the square of K, as in their code, and not the covariance of their "
@@ -58,8 +62,20 @@ class DimVQ(SimVQ):
         penalty: float = 1e-3,
         commitment_weight: float = 1.0,
         codebook_weight: float = 0.25,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
-        super().__init__(codebook_size, dim, beta=commitment_weight)
+        super().__init__(
+            codebook_size,
+            dim,
+            beta=commitment_weight,
+            entropy_weight=entropy_weight,
+            entropy_temperature=entropy_temperature,
+            entropy_start=entropy_start,
+            entropy_share=entropy_share,
+        )
         check_range("penalty", penalty, 0)
         check_range("codebook_weight", codebook_weight, 0)
         self.penalty = penalty

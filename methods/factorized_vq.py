@@ -30,6 +30,8 @@ class FactorizedVQ(EntropyRegularised, ProjectedQuantizer):
             assignment, as LlamaGen's and XQ-GAN's code has it (0 in their configurations with a codebook, 0.1 in those
             of XQ-GAN without one), in training.
         entropy_temperature: the soft assignment is the softmax of -|u - q|² / temperature over all unit codewords q.
+        entropy_start: the weight of the first step, in multiples of ``entropy_weight``.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -39,6 +41,7 @@ class FactorizedVQ(EntropyRegularised, ProjectedQuantizer):
         "thuanz123/enhancing-transformers, enhancing/modules/stage1/quantizers.py, VectorQuantizer (both unofficial)",
         trains="codebook (K x d, d = 8), projections D x d and d x D",
         memory="N·d + K·d",
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run",
         differences=(
             "owns the linear projections to d dimensions and back, which are part of encoder and decoder elsewhere",
             "the straight-through gradient passes through the normalisation of the latent, as in LlamaGen; that of "
@@ -56,7 +59,7 @@ class FactorizedVQ(EntropyRegularised, ProjectedQuantizer):
     )
     knob = Knob("code_dim", (8, 16, 32), below=(4, 2), above=(64,))
 
-    added = ("entropy_weight", "entropy_temperature")
+    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
 
     def __init__(
         self,
@@ -67,11 +70,13 @@ class FactorizedVQ(EntropyRegularised, ProjectedQuantizer):
         beta: float = 0.25,
         entropy_weight: float = 0.0,
         entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
         check_range("code_dim", code_dim, 1)
         check_range("beta", beta, 0)
         super().__init__(codebook_size, dim, code_dim, entropy_weight=entropy_weight)
-        self.set_entropy(entropy_weight, entropy_temperature)
+        self.set_entropy(entropy_weight, entropy_temperature, entropy_start, entropy_share)
         self.beta = beta
         self.codebook = nn.Parameter(torch.randn(self.codebook_size, code_dim))
 

@@ -28,6 +28,10 @@ class FVQ(MadeCodebook):
         width: width of the transformer.
         depth: its blocks.
         heads: its attention heads.
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
+        entropy_start: that weight in the first step, in multiples of it.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -53,6 +57,7 @@ class FVQ(MadeCodebook):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
+    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
     max_codebook_size_cpu = 65_536
     """Attention over K / 16 tokens: with N = 6,272 and D = 64 a step takes one core 3.5 s at this size, and sixteen
     times the attention at the next, 262,144."""
@@ -67,8 +72,13 @@ class FVQ(MadeCodebook):
         width: int = 256,
         depth: int = 2,
         heads: int = 4,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
-        super().__init__(codebook_size, dim, patch=patch)
+        super().__init__(codebook_size, dim, patch=patch, entropy_weight=entropy_weight)
+        self.set_entropy(entropy_weight, entropy_temperature, entropy_start, entropy_share)
         check_range("beta", beta, 0)
         check_transformer(width, depth, heads)
         self.beta = beta
@@ -79,7 +89,7 @@ class FVQ(MadeCodebook):
     def resolve_size(cls, codebook_size: int, *, patch: int = 4, **params: Any) -> tuple[int, ...]:
         """The size asked for, which must be the square of a multiple of ``patch``."""
         check_range("patch", patch, 1)
-        sizes = super().resolve_size(codebook_size)
+        sizes = super().resolve_size(codebook_size, **params)
         side = round(codebook_size**0.5)
         if side**2 != codebook_size or side % patch:
             near = max(1, round(side / patch)) * patch

@@ -1,7 +1,7 @@
 """SimVQ: a learned linear map over a frozen random codebook."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,8 @@ class SimVQ(KeptCodebook):
         upkeep_params: parameters of the upkeep, over its defaults.
         entropy_weight: weight of entropies, as in `vq_vae`.
         entropy_temperature: temperature of their soft assignment.
+        entropy_start: that weight in the first step, in multiples of it.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -45,7 +47,7 @@ class SimVQ(KeptCodebook):
         code="youngsheen/SimVQ, taming/modules/vqvae/quantize.py, SimVQ",
         trains="map (D x D and bias); the codebook C (K x D) is frozen",
         memory="N·D + K·D",
-        schedule="nothing by default; see `vq_vae` for the upkeep's",
+        schedule="nothing by default; see `vq_vae` for those of upkeep and entropies",
         differences=(
             "decode looks up the mapped codebook; the authors' get_codebook_entry returns the rows of C",
             "beta weighs the commitment term (the authors' configurations, legacy=False; not their class default)",
@@ -64,7 +66,10 @@ class SimVQ(KeptCodebook):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
-    added = ("estimator", "upkeep", "upkeep_params", "entropy_weight", "entropy_temperature")
+    added: ClassVar[tuple[str, ...]] = (
+        *("estimator", "upkeep", "upkeep_params"),
+        *("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share"),
+    )
     mapped = True
 
     def __init__(
@@ -84,6 +89,8 @@ class SimVQ(KeptCodebook):
         upkeep_params: Mapping[str, Any] | None = None,
         entropy_weight: float = 0.0,
         entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
         check_range("layers", layers, 0)
         check_range("init_scale", init_scale, 0)
@@ -103,6 +110,8 @@ class SimVQ(KeptCodebook):
             upkeep_params=upkeep_params,
             entropy_weight=entropy_weight,
             entropy_temperature=entropy_temperature,
+            entropy_start=entropy_start,
+            entropy_share=entropy_share,
             train_codebook=train_codebook,
         )
         modules: list[nn.Module] = []

@@ -26,6 +26,10 @@ class TransVQ(MadeCodebook):
         depth: its blocks.
         heads: its attention heads.
         mlp_ratio: width of the MLP of a block, in widths of the transformer.
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
+        entropy_start: that weight in the first step, in multiples of it.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -37,6 +41,7 @@ class TransVQ(MadeCodebook):
         trains="transformer (by default 1 block of width 256) and a place embedding (K x width); the codebook C "
         "(K x D) is frozen",
         memory="N·D + K·(D + width)",
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run",
         differences=(
             "dropout, which the authors set to 0, and sinusoidal places, which they do not use, are left out",
             "decode looks up the made codewords; the authors' indices_to_codes gives the transformer the chosen rows "
@@ -50,6 +55,7 @@ class TransVQ(MadeCodebook):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
+    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
     codebook: Tensor
 
     def __init__(
@@ -62,8 +68,13 @@ class TransVQ(MadeCodebook):
         depth: int = 1,
         heads: int = 1,
         mlp_ratio: float = 2.0,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
-        super().__init__(codebook_size, dim)
+        super().__init__(codebook_size, dim, entropy_weight=entropy_weight)
+        self.set_entropy(entropy_weight, entropy_temperature, entropy_start, entropy_share)
         check_range("beta", beta, 0)
         check_transformer(width, depth, heads)
         check_range("mlp_ratio", mlp_ratio, 1 / width)

@@ -31,6 +31,9 @@ class VQVAE(KeptCodebook):
         entropy_weight: weight of the mean entropy of a latent's soft assignment minus the entropy of the mean
             assignment (0.05 to 0.1 in public code), by which latents get sure of their code and the batch diverse.
         entropy_temperature: the soft assignment is the softmax of -|z - e|² / temperature over all codewords e.
+        entropy_start: the weight of the first step, in multiples of ``entropy_weight`` (4 by default in Open-MAGVIT2's
+            code, 1 in its configurations),
+        entropy_share: from which it falls over this share of the run.
     """
 
     card = Card(
@@ -40,7 +43,8 @@ class VQVAE(KeptCodebook):
         code="google-deepmind/sonnet, sonnet/src/nets/vqvae.py, VectorQuantizer",
         trains="codebook (K x D), by the run's optimiser; a codeword no latent chose gets no gradient",
         memory="N + K·D",
-        schedule="nothing by default; upkeep `copies` replaces codewords in the first 90 % of the run; moving averages "
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run; upkeep `copies` "
+        "replaces codewords in the first 90 % of the run; moving averages "
         "and the windows of `copies` are in steps, as a codeword is known by a number of latents, however long the run",
         differences=(
             "the codebook starts at U(-1/K, 1/K), as most public code does; sonnet starts at U(-sqrt(3/D), sqrt(3/D))",
@@ -59,7 +63,10 @@ class VQVAE(KeptCodebook):
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 
-    added: ClassVar[tuple[str, ...]] = ("estimator", "upkeep", "upkeep_params", "entropy_weight", "entropy_temperature")
+    added: ClassVar[tuple[str, ...]] = (
+        *("estimator", "upkeep", "upkeep_params"),
+        *("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share"),
+    )
 
     def __init__(
         self,
@@ -73,6 +80,8 @@ class VQVAE(KeptCodebook):
         upkeep_params: Mapping[str, Any] | None = None,
         entropy_weight: float = 0.0,
         entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
         super().__init__(
             codebook_size,
@@ -84,6 +93,8 @@ class VQVAE(KeptCodebook):
             upkeep_params=upkeep_params,
             entropy_weight=entropy_weight,
             entropy_temperature=entropy_temperature,
+            entropy_start=entropy_start,
+            entropy_share=entropy_share,
         )
 
     def draw_codebook(self, init: str) -> Tensor:

@@ -13,6 +13,7 @@ from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
 from methods.core.usage import UsageError, check_range
 from methods.parts.codebook import CodebookQuantizer
+from methods.parts.entropy import EntropyRegularised
 from methods.parts.estimators import straight_through
 
 GAUSSIAN, PATCHES = "gaussian", "patches"
@@ -21,7 +22,7 @@ _WIDTHS = {GAUSSIAN: 768, PATCHES: 1280}
 
 
 @register("vqgan_lc")
-class VQGANLC(CodebookQuantizer):
+class VQGANLC(EntropyRegularised, CodebookQuantizer):
     """Codewords are frozen features of image patches, mapped to the latent space by a trained projector.
 
     Zhu et al., "Scaling the Codebook Size of VQGAN to 100,000 with a Utilization Rate of 99%", NeurIPS
@@ -35,6 +36,10 @@ class VQGANLC(CodebookQuantizer):
             not the paper's method: frozen N(0, 1/768) rows of 768 numbers, the width of CLIP's.
         commitment_weight: weight of the commitment loss; the authors' 1 times their outer weight 0.1.
         codebook_weight: weight of the codebook loss; the authors' 0.33 times 0.1.
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
+        entropy_start: that weight in the first step, in multiples of it.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -44,6 +49,7 @@ class VQGANLC(CodebookQuantizer):
         code="zh460045050/VQGAN-LC, vqgan-gpt-lc/models/models_vq.py, VQModel.quantize",
         trains="projector (F x D and bias); features (K x F) are frozen",
         memory="N·D + K·F",
+        schedule="nothing by default; `entropy_start` falls to 1 over `entropy_share` of the run",
         differences=(
             "by default the features are Gaussian, as not all data are images; the paper's are `features: patches`",
             "the features made here are k-means centroids of EfficientNet-Lite0's patches, clustered within groups of "
@@ -59,6 +65,7 @@ class VQGANLC(CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("commitment_weight", (0.03, 0.1, 0.3), below=(0.01,), above=(1.0, 3.0))
+    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
     features: Tensor
 
     def __init__(
@@ -69,10 +76,15 @@ class VQGANLC(CodebookQuantizer):
         features: str = GAUSSIAN,
         commitment_weight: float = 0.1,
         codebook_weight: float = 0.033,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
         check_range("commitment_weight", commitment_weight, 0)
         check_range("codebook_weight", codebook_weight, 0)
-        super().__init__(codebook_size, dim, features=features)
+        super().__init__(codebook_size, dim, features=features, entropy_weight=entropy_weight)
+        self.set_entropy(entropy_weight, entropy_temperature, entropy_start, entropy_share)
         self.commitment_weight = commitment_weight
         self.codebook_weight = codebook_weight
         self.from_patches = features == PATCHES
@@ -90,7 +102,7 @@ class VQGANLC(CodebookQuantizer):
     @classmethod
     def resolve_size(cls, codebook_size: int, *, features: str = GAUSSIAN, **params: Any) -> tuple[int, ...]:
         """The wanted size, for which a file of features must have as many rows."""
-        sizes = super().resolve_size(codebook_size)
+        sizes = super().resolve_size(codebook_size, **params)
         if features not in (GAUSSIAN, PATCHES):
             read_features(features, codebook_size)
         return sizes
@@ -116,8 +128,12 @@ class VQGANLC(CodebookQuantizer):
         quantized = self.projector(self.features[indices]) if self.training else effective[indices]
         commitment = mse_loss(latents, quantized.detach())
         loss = self.commitment_weight * commitment + self.codebook_weight * mse_loss(quantized, latents.detach())
+        log = {"commitment": commitment.detach()}
+        if self.training and self.entropy_weight:
+            loss, entropies = self.regularise(loss, latents, self.effective_codebook())
+            log |= entropies
         output = straight_through(latents, quantized) if self.training else quantized
-        return Quantized(output, codes, loss, {"commitment": commitment.detach()})
+        return Quantized(output, codes, loss, log)
 
 
 def read_features(features: str, codebook_size: int) -> Tensor:

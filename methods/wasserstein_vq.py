@@ -7,6 +7,7 @@ from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
 from methods.core.usage import check_choice, check_range
 from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
+from methods.parts.entropy import EntropyRegularised
 from methods.parts.estimators import straight_through
 from methods.parts.processes import gather_rows
 
@@ -16,7 +17,7 @@ _TINY_EIGENVALUE = 1e-8
 
 
 @register("wasserstein_vq")
-class WassersteinVQ(CodebookQuantizer):
+class WassersteinVQ(EntropyRegularised, CodebookQuantizer):
     """VQ-VAE plus gamma · W2 between Gaussians with the moments of the codebook and of a queue of latents.
 
     Fang et al., "Distributional Matching for Vector Quantization: A Unified Theoretical and Empirical Framework",
@@ -31,6 +32,10 @@ class WassersteinVQ(CodebookQuantizer):
         codebook_weight: weight of the codebook loss, 1 but in the authors' study without an encoder.
         normalise: False leaves both sides as they are, as in that study.
         init: start of the codebook: ``small`` N(0, 0.01²), ``unit_uniform`` U(-1, 1) or ``normal`` N(0, 1), as there.
+        entropy_weight: weight of entropies, as in `vq_vae`.
+        entropy_temperature: temperature of their soft assignment.
+        entropy_start: that weight in the first step, in multiples of it.
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
@@ -40,8 +45,8 @@ class WassersteinVQ(CodebookQuantizer):
         code="VQ-Research/Wasserstein-VQ, code/VQVAE/model/wasserstein_quantizer.py, Wasserstein_Quantizer",
         trains="codebook (K x D)",
         memory="N + K·D + queue·D",
-        schedule="nothing is annealed; the queue holds a number of latents, by default 65,536, as the moments need "
-        "them, and is full after 65,536 / N steps however long the run",
+        schedule="nothing is annealed by default (see `vq_vae` for entropies); the queue holds a number of latents, by "
+        "default 65,536, as the moments need them, and is full after 65,536 / N steps however long the run",
         differences=(
             "the queue takes any number of latents and is the same on all processes; theirs needs a divisor of 65,536 "
             "and holds each process's own",
@@ -64,7 +69,15 @@ class WassersteinVQ(CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("gamma", (0.1, 0.5, 2.0), below=(0.03,), above=(10.0,))
-    added = ("codebook_weight", "normalise", "init")
+    added = (
+        "codebook_weight",
+        "normalise",
+        "init",
+        "entropy_weight",
+        "entropy_temperature",
+        "entropy_start",
+        "entropy_share",
+    )
     queue: Tensor
     position: Tensor
 
@@ -79,8 +92,13 @@ class WassersteinVQ(CodebookQuantizer):
         codebook_weight: float = 1.0,
         normalise: bool = True,
         init: str = "small",
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
-        super().__init__(codebook_size, dim)
+        super().__init__(codebook_size, dim, entropy_weight=entropy_weight)
+        self.set_entropy(entropy_weight, entropy_temperature, entropy_start, entropy_share)
         check_range("beta", beta, 0)
         check_range("gamma", gamma, 0)
         check_range("codebook_weight", codebook_weight, 0)
@@ -104,8 +122,10 @@ class WassersteinVQ(CodebookQuantizer):
             rows = gather_rows(rows)
             self._enqueue(rows)
         loss, log = vq_loss(latents, quantized, self.beta, self.codebook_weight)
+        loss, entropies = self.regularise(loss, latents, self.codebook)
         distance = self.distance(rows)
-        return Quantized(output, codes, loss + self.gamma * distance, {**log, "wasserstein": distance.detach()})
+        log = {**log, **entropies, "wasserstein": distance.detach()}
+        return Quantized(output, codes, loss + self.gamma * distance, log)
 
     def distance(self, rows: Tensor | None = None) -> Tensor:
         """W2 between queue and codebook, both over the queue's largest standard deviation; scalar.

@@ -1,6 +1,7 @@
 """The stack of small autoencoders of HQA, each of which halves the sides of what the one below makes."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from torch import Tensor, nn
@@ -118,9 +119,9 @@ def hqa_stack(
     channels, height, width = item_shape[0], *(side + 2 * border for side in item_shape[1:])
     factor = 2**layers
     if height % factor or width % factor:
-        fitting = (more for more in range(1, factor) if not any((side + 2 * more) % factor for side in (height, width)))
-        wider = next(fitting, None)
-        hint = f"; with a border of {border + wider} they can" if wider is not None else ""
+        wider = range(1, MOST_BORDER - border + 1)
+        fitting = (border + more for more in wider if not any((side + 2 * more) % factor for side in (height, width)))
+        hint = "".join(f"; with a border of {one} they can" for one in islice(fitting, 1))
         raise UsageError(
             f"model `hqa_stack`: {height}x{width} pixels, a border of {border} included, can't be halved {layers} "
             f"times, once a layer{hint}"

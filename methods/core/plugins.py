@@ -71,9 +71,11 @@ class Registry(Generic[T]):
             UsageError: there is none; the message suggests the nearest name.
         """
         self.discover()
-        if name not in self._things:
+        if not isinstance(name, str) or name not in self._things:
             known = self.names()
-            raise UsageError(f"unknown {self.kind} `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
+            raise UsageError(
+                f"unknown {self.kind} `{name}`{did_you_mean(str(name), known)}; there are: {', '.join(known)}"
+            )
         return self._things[name]
 
     def source(self, name: str) -> str | None:

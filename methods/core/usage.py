@@ -4,7 +4,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 LONGEST = 2_000
 """Characters of the message of an exception that are told."""
@@ -99,8 +99,19 @@ def check_options(what: str, options: Mapping[str, inspect.Parameter], given: Ma
             value = _as_int(f"{what}: `{name}`", value)
         if isinstance(option.default, bool) and not isinstance(value, bool):
             raise UsageError(f"{what}: `{name}` must be true or false, not {value!r}")
+        if _names_values(option.annotation) and value is not None and not _is_of_names(value):
+            raise UsageError(f"{what}: `{name}` must be parameters with their values, `{{NAME: VALUE}}`, not {value!r}")
         resolved[name] = value
     return resolved
+
+
+def _names_values(annotation: object) -> bool:
+    """Whether it is a mapping's, or a mapping's or None."""
+    return any(get_origin(one) is Mapping for one in (annotation, *get_args(annotation)))
+
+
+def _is_of_names(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
 
 
 def _as_float(what: str, value: object) -> float:

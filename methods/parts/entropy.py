@@ -82,22 +82,41 @@ MOST_CODES = 1 << 18
 MOST_CODES_ON_CPU = 1 << 14
 
 
+def fall(step: int, total_steps: int, start: float, share: float) -> float:
+    """Factor on a weight that falls from ``start`` to 1 over the first ``share`` of a run."""
+    length = share * total_steps
+    return 1 + (start - 1) * max(0.0, 1 - step / length) if length else 1.0
+
+
 class EntropyRegularised(Quantizer):
     """A codebook method that can be asked to make each latent sure of its code, and the batch diverse.
 
     Adds ``entropy_weight`` times (mean entropy of a latent's soft assignment - entropy of the mean assignment): of the
-    softmax of -|z - e|² / ``entropy_temperature`` over all codewords (MAGVIT, arXiv 2212.05199; LlamaGen, XQ-GAN).
+    softmax of -|z - e|² / ``entropy_temperature`` over all codewords (MAGVIT, arXiv 2212.05199; LlamaGen, XQ-GAN). The
+    weight may begin ``entropy_start`` times as large, and fall in ``entropy_share`` of the run (Open-MAGVIT2).
     """
 
     entropy_weight: float = 0.0
     entropy_temperature: float = 0.01
+    entropy_start: float = 1.0
+    entropy_share: float = 0.002
+    _factor: float = 1.0
 
-    def set_entropy(self, weight: float, temperature: float) -> None:
-        """Check and keep both."""
+    def set_entropy(self, weight: float, temperature: float, start: float, share: float) -> None:
+        """Check and keep all."""
         check_range("entropy_weight", weight, 0)
         check_range("entropy_temperature", temperature, 1e-6)
+        check_range("entropy_start", start, 0)
+        check_range("entropy_share", share, 0, 1)
         self.entropy_weight = weight
         self.entropy_temperature = temperature
+        self.entropy_start = start
+        self.entropy_share = share
+
+    def anneal(self, step: int, total_steps: int) -> None:
+        """The fall of the weight."""
+        super().anneal(step, total_steps)
+        self._factor = fall(step, total_steps, self.entropy_start, self.entropy_share)
 
     @classmethod
     def resolve_size(cls, codebook_size: int, *, entropy_weight: float = 0.0, **params: Any) -> tuple[int, ...]:
@@ -120,7 +139,7 @@ class EntropyRegularised(Quantizer):
         rows = latents.reshape(-1, codewords.shape[1])
         sample, codebook = soft_assignment_entropies(rows, codewords, self.entropy_temperature, _EPSILON)
         log = {"sample_entropy": sample.detach(), "codebook_entropy": codebook.detach()}
-        return loss + self.entropy_weight * (sample - codebook), log
+        return loss + self._factor * self.entropy_weight * (sample - codebook), log
 
 
 def _check_softmax(name: str, codebook_size: int, most: int, where: str) -> None:

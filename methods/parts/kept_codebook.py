@@ -51,9 +51,11 @@ class KeptCodebook(EntropyRegularised, CodebookQuantizer):
         train_codebook: bool = True,
         entropy_weight: float = 0.0,
         entropy_temperature: float = 0.01,
+        entropy_start: float = 1.0,
+        entropy_share: float = 0.002,
     ) -> None:
         super().__init__(codebook_size, dim, entropy_weight=entropy_weight)
-        self.set_entropy(entropy_weight, entropy_temperature)
+        self.set_entropy(entropy_weight, entropy_temperature, entropy_start, entropy_share)
         check_range("beta", beta, 0)
         check_choice("estimator", estimator, tuple(ESTIMATORS))
         kind, params = resolve_upkeep(upkeep, upkeep_params)
@@ -99,7 +101,8 @@ class KeptCodebook(EntropyRegularised, CodebookQuantizer):
             self.start_from_kmeans(latents)
 
     def anneal(self, step: int, total_steps: int) -> None:
-        """Schedules of the upkeep."""
+        """Schedules of the upkeep, and of the entropies."""
+        super().anneal(step, total_steps)
         self.upkeep.anneal(step, total_steps)
 
     def forward(self, latents: Tensor) -> Quantized:

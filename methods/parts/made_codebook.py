@@ -5,10 +5,11 @@ from torch import Tensor
 from methods.core.base import Quantized
 from methods.core.usage import UsageError, check_range
 from methods.parts.codebook import CodebookQuantizer, vq_loss
+from methods.parts.entropy import EntropyRegularised
 from methods.parts.estimators import straight_through
 
 
-class MadeCodebook(CodebookQuantizer):
+class MadeCodebook(EntropyRegularised, CodebookQuantizer):
     """The gradient of the codewords goes into the network, which a subclass applies in `effective_codebook`.
 
     A subclass sets ``beta``, the weight of the commitment loss.
@@ -22,8 +23,9 @@ class MadeCodebook(CodebookQuantizer):
         codes = self.nearest(latents, effective)
         quantized = effective[codes.squeeze(-1)]
         loss, log = vq_loss(latents, quantized, self.beta)
+        loss, entropies = self.regularise(loss, latents, effective)
         output = straight_through(latents, quantized) if self.training else quantized
-        return Quantized(output, codes, loss, log)
+        return Quantized(output, codes, loss, {**log, **entropies})
 
 
 def check_transformer(width: int, depth: int, heads: int) -> None:

@@ -35,6 +35,7 @@ def test_pixels_enter_between_0_and_1_and_leave_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"layers": 40, "encoder_widths": [16] * 40, "decoder_widths": [16] * 40}, "halved 40 times, once a layer$"),
         ({"layers": 3}, r"28x28 pixels, .* can't be halved 3 times, once a layer; with a border of 2 they can"),
         ({"layers": 5, "border": 1}, r"30x30 pixels, a border of 1 included, .* with a border of 2 they can"),
     ],

@@ -86,6 +86,21 @@ def test_whole_number_for_a_float_is_the_same_configuration():
     assert type(registry.resolve_params("vq_vae", {"beta": 1})["beta"]) is float
 
 
+@pytest.mark.parametrize("value", [3, [1], "abc", {1: 2}])
+@pytest.mark.parametrize(("name", "option"), [("vq_vae", "upkeep_params"), ("residual_vq", "level_params")])
+def test_parameters_of_a_part_are_names_with_values(name, option, value):
+    with pytest.raises(
+        UsageError, match=rf"`{name}`: `{option}` must be parameters with their values, `{{NAME: VALUE}}`"
+    ):
+        create(name, 16, 4, **{option: value})
+
+
+@pytest.mark.parametrize("value", [3, None, ["vq_vae"]])
+def test_a_name_that_is_no_word_is_answered_like_an_unknown_one(value):
+    with pytest.raises(UsageError, match="unknown method `"):
+        create("product_vq", 16, 4, level=value)
+
+
 def test_an_integer_option_takes_whole_numbers_only():
     assert registry.resolve_params("simvq", {"layers": 2.0})["layers"] == 2
     assert type(registry.resolve_params("simvq", {"layers": 2.0})["layers"]) is int

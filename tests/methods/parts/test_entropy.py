@@ -115,3 +115,56 @@ def test_a_softmax_too_large_is_refused_by_number(name):
     with pytest.raises(UsageError, match="declared up to 16,384 on a CPU"):
         get(name).check_on_cpu(1 << 16, entropy_weight=0.1)
     assert get(name).resolve_size(1 << 19) == (1 << 19,)
+
+
+OTHERS = ["vq_vae", "simvq", "dimvq", "affine_vq", "fvq", "trans_vq", "vqgan_lc", "wasserstein_vq", "factorized_vq"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_trained_codebook_takes_entropies_that_reach_latents_and_codewords(name):
+    losses, slopes = [], []
+    for weight in (0.0, 0.5):
+        torch.manual_seed(0)
+        quantizer = create(name, 64, 8, entropy_weight=weight, entropy_temperature=0.5).train()
+        with torch.no_grad():
+            for parameter in quantizer.parameters():  # the codewords of fvq all start at zero
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        latents = torch.randn(20, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        result = quantizer(latents)
+        result.loss.backward()
+        losses.append(result.loss.item() - weight * sum(difference(result.log)))
+        slopes.append([latents.grad, *(each.grad for each in quantizer.parameters() if each.grad is not None)])
+        assert quantizer.eval()(latents).log.keys() & {"sample_entropy"} == set()
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-5)
+    assert all(not torch.equal(one, other) for one, other in zip(slopes[0][:2], slopes[1][:2], strict=True))
+
+
+def difference(log):
+    return (log["sample_entropy"].item(), -log["codebook_entropy"].item()) if "sample_entropy" in log else (0.0,)
+
+
+@pytest.mark.parametrize("name", ["vq_vae", "simvq", "factorized_vq", "lfq"])
+def test_the_weight_falls_from_its_start_over_its_share_of_the_run(name):
+    torch.manual_seed(0)
+    params = {"entropy_weight": 0.5, "entropy_start": 3.0, "entropy_share": 0.5}
+    quantizer, latents = create(name, 16, 4, **params).train(), torch.randn(20, 4)
+    found = []
+    for step in (0, 25, 50, 99):
+        quantizer.anneal(step, 100)
+        result = quantizer(latents)
+        found.append((result.loss.item(), sum(difference(result.log))))
+    plain = found[-1][0] - 0.5 * found[-1][1]
+    for (loss, entropies), factor in zip(found, (3.0, 2.0, 1.0, 1.0), strict=True):
+        assert loss == pytest.approx(plain + factor * 0.5 * entropies, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fvq", "vqgan_lc", "affine_vq"])
+def test_sizes_of_methods_with_rules_of_their_own_are_refused_too(name):
+    with pytest.raises(UsageError, match="entropy_weight needs a softmax over all 1,048,576 codes"):
+        get(name).resolve_size(1 << 20, entropy_weight=0.1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("entropy_start", -1.0), ("entropy_share", 1.5)])
+def test_a_fall_out_of_range_is_refused(name, value):
+    with pytest.raises(UsageError, match=f"{name} must be"):
+        create("vq_vae", 16, 4, entropy_weight=0.1, **{name: value})
