@@ -135,7 +135,7 @@ def test_no_question_and_no_message_writes_a_line_of_its_own(
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert (first, second) == (r"tiny: \x1b[2JWhat? 2 of 2 runs done", r"needs \u202ea lot of time")
     broken = CheckResult("holds", "It holds.", False, "ValueError: half \ud800\nok   It holds.")
-    monkeypatch.setattr("methods.contract.check_quantizer", lambda *_, **__: [broken])
+    monkeypatch.setattr("benchmark.checking.check_quantizer", lambda *_, **__: [broken])
     assert _call("check", "vq_vae") == 1
     assert capsys.readouterr().out.splitlines()[1] == r"     ValueError: half \ud800 ok   It holds."
 

@@ -51,7 +51,7 @@ def test_latents_of_speech(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_mistakes() -> None:
-    with pytest.raises(UsageError, match="steps must be a whole number of at least 1"):
+    with pytest.raises(UsageError, match="steps must be a whole number from 1 to 1000000000"):
         datasets.create("latents", {"steps": 0})
     for images in ("latents", "shifted"):
         with pytest.raises(UsageError, match=f"`{images}` holds no images"):

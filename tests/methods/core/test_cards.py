@@ -27,7 +27,7 @@ def test_it_says_what_changes_over_a_run_where_something_does() -> None:
     said = [name for name in own if get(name).card.schedule]
     assert page.count("\nOver a run: ") == len(said)
     assert {"bsq", "hqa", "nsvq", "codebook_reset", "wasserstein_vq", "fvq"} <= set(said)
-    assert not {"lfq", "ibq", "fsq"} & set(said)
+    assert not {"ibq", "fsq"} & set(said)
 
 
 @pytest.mark.parametrize("name", available())
