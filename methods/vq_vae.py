@@ -31,9 +31,9 @@ class VQVAE(KeptCodebook):
         entropy_weight: weight of the mean entropy of a latent's soft assignment minus the entropy of the mean
             assignment (0.05 to 0.1 in public code), by which latents get sure of their code and the batch diverse.
         entropy_temperature: the soft assignment is the softmax of -|z - e|² / temperature over all codewords e.
-        entropy_start: the weight of the first step, in multiples of ``entropy_weight`` (4 by default in Open-MAGVIT2's
-            code, 1 in its configurations),
-        entropy_share: from which it falls over this share of the run.
+        entropy_start: that weight in the first step, in multiples of it (4 by default in Open-MAGVIT2's code, 1 in its
+            configurations).
+        entropy_share: share of the run in which it falls to 1.
     """
 
     card = Card(
