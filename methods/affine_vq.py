@@ -11,7 +11,7 @@ from methods.core.registry import register
 from methods.core.usage import UsageError, check_choice, check_range
 from methods.parts.activity import LeastRecentlyUsed
 from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.parts.entropy import EntropyRegularised
+from methods.parts.entropy import ENTROPY_OPTIONS, EntropyRegularised
 from methods.parts.estimators import straight_through
 from methods.parts.statistics import code_counts, code_sums
 
@@ -72,7 +72,7 @@ class AffineVQ(EntropyRegularised, CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("affine_lr", (1.0, 2.0, 10.0), below=(0.3, 0.1), above=(30.0, 100.0))
-    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
+    added = ENTROPY_OPTIONS
     velocity: Tensor
 
     def __init__(

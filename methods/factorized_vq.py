@@ -8,7 +8,7 @@ from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
 from methods.core.usage import check_range
 from methods.parts.codebook import vq_loss
-from methods.parts.entropy import EntropyRegularised
+from methods.parts.entropy import ENTROPY_OPTIONS, EntropyRegularised
 from methods.parts.estimators import straight_through
 from methods.parts.nearest import nearest_codes
 from methods.parts.projection import ProjectedQuantizer
@@ -59,7 +59,7 @@ class FactorizedVQ(EntropyRegularised, ProjectedQuantizer):
     )
     knob = Knob("code_dim", (8, 16, 32), below=(4, 2), above=(64,))
 
-    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
+    added = ENTROPY_OPTIONS
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from methods.core.base import Card, Knob
 from methods.core.registry import register
 from methods.core.usage import UsageError, check_range
 from methods.parts.codebook import new_codebook
+from methods.parts.entropy import ENTROPY_OPTIONS
 from methods.parts.made_codebook import MadeCodebook, check_transformer
 
 
@@ -57,7 +58,7 @@ class FVQ(MadeCodebook):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
-    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
+    added = ENTROPY_OPTIONS
     max_codebook_size_cpu = 65_536
     """Attention over K / 16 tokens: with N = 6,272 and D = 64 a step takes one core 3.5 s at this size, and sixteen
     times the attention at the next, 262,144."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from methods.core.base import Card, Knob
 from methods.core.registry import register
 from methods.core.usage import UsageError, check_choice, check_range
+from methods.parts.entropy import ENTROPY_OPTIONS
 from methods.parts.kept_codebook import KeptCodebook
 from methods.parts.upkeep import resolve_upkeep
 
@@ -66,10 +67,7 @@ class SimVQ(KeptCodebook):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
-    added: ClassVar[tuple[str, ...]] = (
-        *("estimator", "upkeep", "upkeep_params"),
-        *("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share"),
-    )
+    added: ClassVar[tuple[str, ...]] = ("estimator", "upkeep", "upkeep_params", *ENTROPY_OPTIONS)
     mapped = True
 
     def __init__(

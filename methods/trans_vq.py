@@ -7,6 +7,7 @@ from torch.nn.functional import elu
 from methods.core.base import Card, Knob
 from methods.core.registry import register
 from methods.core.usage import check_range
+from methods.parts.entropy import ENTROPY_OPTIONS
 from methods.parts.made_codebook import MadeCodebook, check_transformer
 
 _EPSILON = 1e-6
@@ -55,7 +56,7 @@ class TransVQ(MadeCodebook):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
-    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
+    added = ENTROPY_OPTIONS
     codebook: Tensor
 
     def __init__(

@@ -8,6 +8,7 @@ from torch import Tensor
 from methods.core.base import Card, Knob
 from methods.core.registry import register
 from methods.parts.codebook import new_codebook
+from methods.parts.entropy import ENTROPY_OPTIONS
 from methods.parts.kept_codebook import KeptCodebook
 
 
@@ -63,10 +64,7 @@ class VQVAE(KeptCodebook):
     )
     knob = Knob("beta", (0.1, 0.25, 1.0), below=(0.03, 0.01), above=(3.0, 10.0))
 
-    added: ClassVar[tuple[str, ...]] = (
-        *("estimator", "upkeep", "upkeep_params"),
-        *("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share"),
-    )
+    added: ClassVar[tuple[str, ...]] = ("estimator", "upkeep", "upkeep_params", *ENTROPY_OPTIONS)
 
     def __init__(
         self,

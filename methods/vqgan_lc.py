@@ -13,7 +13,7 @@ from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
 from methods.core.usage import UsageError, check_range
 from methods.parts.codebook import CodebookQuantizer
-from methods.parts.entropy import EntropyRegularised
+from methods.parts.entropy import ENTROPY_OPTIONS, EntropyRegularised
 from methods.parts.estimators import straight_through
 
 GAUSSIAN, PATCHES = "gaussian", "patches"
@@ -65,7 +65,7 @@ class VQGANLC(EntropyRegularised, CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("commitment_weight", (0.03, 0.1, 0.3), below=(0.01,), above=(1.0, 3.0))
-    added = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
+    added = ENTROPY_OPTIONS
     features: Tensor
 
     def __init__(

@@ -7,7 +7,7 @@ from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
 from methods.core.usage import check_choice, check_range
 from methods.parts.codebook import CodebookQuantizer, new_codebook, vq_loss
-from methods.parts.entropy import EntropyRegularised
+from methods.parts.entropy import ENTROPY_OPTIONS, EntropyRegularised
 from methods.parts.estimators import straight_through
 from methods.parts.processes import gather_rows
 
@@ -69,15 +69,7 @@ class WassersteinVQ(EntropyRegularised, CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("gamma", (0.1, 0.5, 2.0), below=(0.03,), above=(10.0,))
-    added = (
-        "codebook_weight",
-        "normalise",
-        "init",
-        "entropy_weight",
-        "entropy_temperature",
-        "entropy_start",
-        "entropy_share",
-    )
+    added = ("codebook_weight", "normalise", "init", *ENTROPY_OPTIONS)
     queue: Tensor
     position: Tensor
 

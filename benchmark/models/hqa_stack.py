@@ -14,6 +14,8 @@ from methods.core.usage import MOST_LAYERS, MOST_WIDTH, UsageError, check_count
 ENCODER_WIDTHS = (16, 16, 32, 64, 128)
 DECODER_WIDTHS = (16, 64, 256, 512, 1024)
 BLACK = -1.0
+MOST_BORDER = 1024
+"""Beyond which none is taken, nor looked for where sides can't be halved."""
 
 
 class Halving(Layer):
@@ -76,9 +78,6 @@ class HQAStack(Stack):
         """Values in [0, 1] as images in [-1, 1] without the border."""
         side, height, width = self._border, output.shape[-2], output.shape[-1]
         return 2 * output[..., side : height - side, side : width - side] - 1
-
-
-MOST_BORDER = 1024
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,10 @@ MOST_CODES = 1 << 18
 MOST_CODES_ON_CPU = 1 << 14
 
 
+ENTROPY_OPTIONS = ("entropy_weight", "entropy_temperature", "entropy_start", "entropy_share")
+"""What `EntropyRegularised` adds to a method's own parameters."""
+
+
 def fall(step: int, total_steps: int, start: float, share: float) -> float:
     """Factor on a weight that falls from ``start`` to 1 over the first ``share`` of a run."""
     length = share * total_steps
