@@ -1,5 +1,6 @@
 """A suite with a second stage so small that it trains within a second, and what runs its plan."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from benchmark.suite.plan import Plan, plan_suite
 from benchmark.sweep.display import Display
 from benchmark.sweep.launchers import Launcher
 from benchmark.sweep.runner import Outcome, Settings, run_plan
+from methods import UsageError
 
 
 @pytest.fixture
@@ -30,6 +32,19 @@ def second_stage(
         return plan_suite(write_suite({**tiny, "generation": wanted, **changed}))
 
     return plan
+
+
+@pytest.fixture
+def refused(second_stage: Callable[..., Plan]) -> Callable[[dict[str, Any], str], None]:
+    """Checks that a second stage is refused in one sentence, which has so much in it and names the file."""
+
+    def check(generation: dict[str, Any], sentence: str) -> None:
+        with pytest.raises(UsageError, match=re.escape(sentence)) as caught:
+            second_stage(generation)
+        assert "tiny.yaml" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    return check
 
 
 @pytest.fixture

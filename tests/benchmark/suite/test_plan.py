@@ -1,6 +1,5 @@
 """A suite file becomes runs, and every mistake in it one located sentence."""
 
-import math
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -9,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from benchmark.document import Document
 from benchmark.records.plan import read_plan
 from benchmark.records.run import KEY, run_key
 from benchmark.records.store import Store
-from benchmark.suite.definition import Suite
-from benchmark.suite.file import available_suites, find_suite
+from benchmark.suite.file import find_suite
 from benchmark.suite.plan import plan_suite
 from benchmark.suite.plan_file import write_plan
-from methods import Card, UsageError, available, get
+from methods import Card, UsageError, get
 
 Write = Callable[[dict[str, object] | str], str]
 
@@ -233,78 +230,6 @@ def test_unknown_suite_suggests_the_nearest() -> None:
         find_suite("quickstrat")
     with pytest.raises(UsageError, match="there is no suite file nowhere.yaml"):
         find_suite("nowhere.yaml")
-
-
-@pytest.mark.parametrize("name", available_suites())
-def test_every_shipped_suite_is_valid(name: str, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODEBOOK_BENCH_DATA", str(images))
-    plan = plan_suite(name)
-    assert plan.runs or all(arm.pretrained for arm in plan.suite.file.methods)  # whose files nobody has here
-    assert plan.suite.file.question.endswith("?")
-
-
-EVIDENCE = (
-    "codebook_scaling",
-    "collapse_check",
-    "combinations",
-    "equal_knobs",
-    "generation",
-    "generation_photos",
-    "initial_collapse",
-    "latent_dimension",
-    "photo_scaling",
-    "remedies",
-    "residual_depth",
-    "simvq_ablation",
-    "training_length",
-)
-"""The suites of trained autoencoders that arms are compared by; `constant_rate` is the control of their schedule."""
-
-
-@pytest.mark.parametrize("name", EVIDENCE)
-def test_evidence_is_made_with_one_protocol(name: str) -> None:
-    suite = Suite(name, {}, tuned=False)
-    training = suite.file.training
-    assert (training.schedule, training.warmup_steps, training.clip_norm) == ("cosine", 50, 1.0)
-    assert (training.final_share, training.optimizer, training.precision) == (0.0, "adam", "fp32")
-    assert suite.file.seeds == 3
-    assert suite.file.evaluation["training_codes"] is True
-    # The longest length of `training_length`, or as many images.
-    lengths = {training.steps} if training.steps else set(suite.file.grid.axes["training.steps"])
-    assert max(lengths) == 16_000 or max(lengths) * training.batch_size == 16_000 * 32
-    for arm in suite.arms.values():
-        assert not arm.training.keys() & {"schedule", "steps", "warmup_steps", "clip_norm"}, arm.arm
-
-
-@pytest.mark.parametrize("name", available_suites())
-def test_what_is_tuned_has_its_response_beside_its_tables(name: str) -> None:
-    content = Document(find_suite(name)).data
-    if "tuning" in content or "tuned" in content:
-        assert "response" in content.get("plots", ["response"])  # all that apply, where none is named
-
-
-def test_a_suite_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CODEBOOK_BENCH_DATA", raising=False)
-    with pytest.raises(UsageError, match="name a folder of images by --data DIR .*; this suite needs ImageNet"):
-        plan_suite("paper_image")
-
-
-def test_smoke_has_every_method() -> None:
-    own = [name for name in available() if get(name).__module__ == f"methods.{name}"]
-    plan = plan_suite("smoke")
-    assert sorted(arm.arm for arm in plan.arms) == own
-    assert not [cell.arm for cell in plan.cells if cell.unavailable]
-
-
-def test_remedies_are_all_methods_at_equal_bits_per_position() -> None:
-    own = [name for name in available() if get(name).__module__ == f"methods.{name}"]
-    plan = plan_suite("remedies")
-    # Two levels of FSQ have no 256 codes.
-    left_out = {"kmeans", "residual_fsq", *(name for name in own if not get(name).bounded)}
-    assert {arm.method for arm in plan.arms} == set(own) - left_out
-    for arm in plan.arms:
-        levels = get(arm.method).resolve_size(256, **arm.params)
-        assert not levels or math.log2(math.prod(levels)) == pytest.approx(8, rel=0.05), arm.arm
 
 
 def test_one_layer_of_a_method_is_called_so_and_not_ranked(tmp_path: Path) -> None:
