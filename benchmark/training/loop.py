@@ -24,6 +24,8 @@ from methods.parts.processes import all_reduce_min
 
 HISTORY_POINTS = 25
 PROGRESS_POINTS = 200
+SLOW_STEP = 0.5
+"""Seconds; what takes longer is timed once, for an estimate."""
 CHECKPOINT_SECONDS = 30.0
 HUNG_SECONDS = 120.0
 """How far a step may go beyond the time limit before the process is ended from within."""
@@ -188,15 +190,24 @@ class Loop(ABC):
             self._save(checkpoint)  # the evaluation may be long, and whoever keeps checkpoints wants the end
 
     def seconds_a_step(self, warm_up: int, steps: int, first: int = 0) -> float:
-        """Mean time of a step after ``warm_up`` others from ``first`` on; for estimates, of a training thrown away."""
+        """Mean time of a step after ``warm_up`` others from ``first`` on; for estimates, of a training thrown away.
+
+        Where the last of those others takes longer than ``SLOW_STEP`` seconds, its time is the answer.
+        """
+        taken = 0.0
+        for step in range(first, first + warm_up):
+            taken = self._seconds_of(range(step, step + 1))
+        if taken > SLOW_STEP:
+            return taken
+        return self._seconds_of(range(first + warm_up, first + warm_up + steps)) / steps
+
+    def _seconds_of(self, steps: range) -> float:
+        wait_for(self.device)
         started = time.monotonic()
-        for step in range(first, first + warm_up + steps):
-            if step == first + warm_up:
-                wait_for(self.device)
-                started = time.monotonic()
+        for step in steps:
             self.step(step)
         wait_for(self.device)
-        return (time.monotonic() - started) / steps
+        return time.monotonic() - started
 
     def _save(self, checkpoint: Path) -> None:
         """Save where the training stands; a full disk costs what a kill would cost later, not the run."""

@@ -89,7 +89,7 @@ def test_run_plan_status_and_tables(
     assert _call("plan", suite, "--results", results) == 0
     before = capsys.readouterr().out
     assert "0 of 2 runs done, 2 left" in before
-    assert re.search(r"on \w+ with \d at a time \(2 timed for 3 steps each\)", before)
+    assert re.search(r"on \w+ with \d at a time \(2 timed for a few steps each\)", before)
     assert _call("run", suite, "--results", results, "--jobs", "2") == 0
     folder = tmp_path / "results" / "tiny"
     assert (folder / "summary.csv").read_text().count("\n") == 3
