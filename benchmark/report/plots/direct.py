@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox, ScaledTranslation
-from scipy.optimize import isotonic_regression
 
 from benchmark.report.families import COLOURS, place_of
 from benchmark.report.plots.base import legend, legend_outside
@@ -99,6 +98,8 @@ def family_legend(
 
 def spread(wanted: Sequence[float], least: float) -> np.ndarray:
     """Places in [0, 1] ``least`` apart and otherwise as near to the ascending ``wanted`` as can be."""
+    from scipy.optimize import isotonic_regression  # takes a while to import, and plots of few arms needn't wait for it
+
     steps = least * np.arange(len(wanted))
     fitted = isotonic_regression(np.asarray(wanted) - steps).x
     return np.asarray(fitted.clip(0.0, max(0.0, 1.0 - least * (len(wanted) - 1))) + steps)
