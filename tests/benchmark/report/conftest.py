@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib.image
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 TOKENS = 25_600
 METHODS = (
@@ -211,7 +211,8 @@ def _counts(arm: str, method: str, size: int, rng: np.random.Generator) -> np.nd
     even = _EVEN.get(method, 0.2 + 0.6 * (zlib.crc32(arm.encode()) % 100) / 100)
     reach = max(2, int(size * min(1.0, even * (1.3 - 0.05 * np.log2(size)) + 0.02 * rng.random())))
     weights = np.arange(1, reach + 1) ** -(1.1 - even)
-    return np.bincount(rng.choice(reach, TOKENS, p=weights / weights.sum()), minlength=size)
+    drawn = rng.multinomial(TOKENS, weights / weights.sum())  # a tenth of the time of drawing them one by one
+    return np.pad(drawn, (0, size - reach))
 
 
 def _metrics(counts: np.ndarray | None, size: int, rng: np.random.Generator) -> dict[str, float | None]:
@@ -277,8 +278,8 @@ def _write_artefacts(
     y, x = np.mgrid[0:28, 0:28] / 28
     tiles = [0.5 + 0.5 * np.sin(6 * (x * np.cos(k) + y * np.sin(k)) + k) for k in range(10)]
     noisy = [np.clip(tile + 3 * (metrics["mse"] or 0) ** 0.5 * rng.standard_normal(tile.shape), 0, 1) for tile in tiles]
-    picture = np.vstack([np.hstack(tiles), np.hstack(noisy)])
-    matplotlib.image.imsave(folder / "samples.png", np.repeat(picture[..., None], 3, axis=2))
+    picture = (255 * np.vstack([np.hstack(tiles), np.hstack(noisy)])).astype(np.uint8)
+    Image.fromarray(picture).convert("RGB").save(folder / "samples.png", compress_level=1)
 
 
 @pytest.fixture(scope="session")

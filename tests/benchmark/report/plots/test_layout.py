@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import pytest
+from matplotlib.figure import Figure
 from reported import ARMS, assert_apart, draw, draw_results, read_once
 
 from benchmark.report.frame import Results, read
@@ -25,18 +27,16 @@ def test_nothing_overlaps(shared_synthetic: Make, name: str, sizes: tuple[int, .
 
 
 @pytest.mark.parametrize("name", ["usage", "distortion", "training", "rank_frequency", "disguise", "price"])
-def test_nothing_overlaps_on_a_grid_of_two_more_axes(two_more_axes: Results, name: str):
-    figure = draw_results(two_more_axes, name)
+def test_nothing_overlaps_on_a_grid_of_two_more_axes(on_two_more_axes: Callable[[str], Figure], name: str):
+    figure = on_two_more_axes(name)
     assert_apart(figure, within=4)  # tick labels that change once the layout is made
     titles = {axis.get_title() for axis in figure.axes}
     if name == "training":
         assert "learning rate = 0.003\nbatch size = 128" in titles
 
 
-def test_arms_stand_apart_within_the_panel(two_more_axes: Results):
-    figure = draw_results(two_more_axes, "usage")
-    assert figure is not None
-    for axis in figure.axes:
+def test_arms_stand_apart_within_the_panel(on_two_more_axes: Callable[[str], Figure]):
+    for axis in on_two_more_axes("usage").axes:
         low, high = axis.get_xlim()
         assert all(low < x < high for line in axis.get_lines() for x in line.get_xdata())
 
@@ -54,6 +54,19 @@ def two_more_axes(shared_synthetic: Make) -> Results:
     axes = dict(zip(names, ([3e-4, 3e-3], [16, 128]), strict=True))
     made.edit_plan(codebook_sizes=[256], axes=axes, cells=cells)
     return read(made.folder)
+
+
+@pytest.fixture(scope="module")
+def on_two_more_axes(two_more_axes: Results) -> Callable[[str], Figure]:
+    """A plot of them by its name, drawn once."""
+
+    @cache
+    def drawn(name: str) -> Figure:
+        figure = draw_results(two_more_axes, name)
+        assert figure is not None
+        return figure
+
+    return drawn
 
 
 def test_the_panels_of_a_quantity_have_one_kind_of_scale(two_more_axes: Results):
