@@ -16,7 +16,7 @@ def builds(subject: Subject) -> None:
         if option.default is option.empty and option.name not in subject.params
     ]
     require(not needed, f"these parameters have no default: {', '.join(needed)}")
-    subject.build()
+    assert isinstance(subject.built, Quantizer)
 
 
 @check("card")
@@ -47,7 +47,7 @@ def schedule(subject: Subject) -> None:
 def sizes(subject: Subject) -> None:
     """The level sizes it has are those `resolve_size` gives before it is built; an impossible size is a UsageError."""
     promised = subject.cls.resolve_size(subject.codebook_size, **subject.params)
-    level_sizes = subject.create().level_sizes
+    level_sizes = subject.built.level_sizes
     require(promised == level_sizes, f"resolve_size gives {promised}, the built quantizer has {level_sizes}")
     require(bool(level_sizes) or not subject.cls.has_codes, "has_codes is True, yet there are no level sizes")
     impossible = [0] if subject.cls.has_codes else []

@@ -18,16 +18,14 @@ from methods.core.base import HISTORY
 @check("output")
 def output(subject: Subject) -> None:
     """Quantized latents have the shape and dtype of the latents and are finite; the latents stay as they are."""
-    latents = subject.latents()
-    for mode in (True, False):
-        result = subject.build().train(mode)(latents)
-        where = "training" if mode else "eval"
-        require(torch.equal(latents, subject.latents()), f"in {where} mode it writes into the latents it is given")
+    expected = subject.latents()
+    for mode, (result, latents) in subject.outputs.items():
+        require(torch.equal(latents, expected), f"in {mode} mode it writes into the latents it is given")
         require(
             result.latents.shape == latents.shape and result.latents.dtype == latents.dtype,
-            f"in {where} mode latents {_describe(latents)} become {_describe(result.latents)}",
+            f"in {mode} mode latents {_describe(latents)} become {_describe(result.latents)}",
         )
-        require(bool(result.latents.isfinite().all()), f"in {where} mode quantized latents are not finite")
+        require(bool(result.latents.isfinite().all()), f"in {mode} mode quantized latents are not finite")
 
 
 @check("codes", needs_codes=True)
@@ -36,11 +34,10 @@ def codes(subject: Subject) -> None:
 
     Those without bound are [B, *positions, D], any whole numbers.
     """
-    latents = subject.latents()
-    quantizer = subject.build()
-    with_modes = {"training": quantizer.train()(latents).codes, "eval": evaluate(quantizer, latents).codes}
-    with_modes["encode"] = quantizer.encode(latents)
-    for where, found in with_modes.items():
+    quantizer, latents = subject.settled, subject.latents()
+    found_by = {mode: seen.result.codes for mode, seen in subject.outputs.items()}
+    found_by["encode"] = quantizer.encode(latents)
+    for where, found in found_by.items():
         require(isinstance(found, Tensor), f"{where}: codes are {type(found).__name__}, not a tensor")
         assert found is not None
         bounded = subject.cls.bounded
@@ -58,16 +55,14 @@ def codes(subject: Subject) -> None:
 @check("no_codes")
 def no_codes(subject: Subject) -> None:
     """A method that declares to have no codes returns None for them; any other returns codes."""
-    found = evaluate(subject.build(), subject.latents()).codes
+    found = subject.outputs["eval"].result.codes
     require((found is not None) == subject.cls.has_codes, f"has_codes is {subject.cls.has_codes}; codes are {found}")
 
 
 @check("loss")
 def loss(subject: Subject) -> None:
     """The loss is a finite scalar, and the log holds finite scalars without gradient."""
-    latents = subject.latents()
-    for mode in (True, False):
-        result = subject.build().train(mode)(latents)
+    for result, _ in subject.outputs.values():
         value = result.loss
         require(isinstance(value, Tensor) and value.shape == (), f"the loss is {value!r}, not a scalar tensor")
         require(bool(value.isfinite()), f"the loss is {value.item()}")
@@ -83,7 +78,7 @@ def loss(subject: Subject) -> None:
 @check("decode", needs_codes=True)
 def decode(subject: Subject) -> None:
     """In eval mode the output is decode(encode(latents)), bit for bit, and its codes are encode(latents)."""
-    quantizer, latents = subject.trained(), subject.latents()
+    quantizer, latents = subject.settled, subject.latents()
     result = evaluate(quantizer, latents)
     with torch.no_grad():
         found = quantizer.encode(latents)
@@ -98,7 +93,7 @@ def decode(subject: Subject) -> None:
 @check("codewords", needs_codes=True)
 def codewords(subject: Subject) -> None:
     """codewords() is None or one [K, D] a level; with one level, what is decoded are its rows."""
-    quantizer, latents = subject.trained(), subject.latents()
+    quantizer, latents = subject.settled, subject.latents()
     with torch.no_grad():
         listed, found = quantizer.codewords(), quantizer.encode(latents)
         if listed is None:
@@ -117,7 +112,7 @@ def codewords(subject: Subject) -> None:
 @check("eval_changes_nothing")
 def eval_changes_nothing(subject: Subject) -> None:
     """In eval mode nothing changes: no parameter, no buffer, no random state, and not the training that follows."""
-    quantizer, undisturbed, latents = subject.trained(), subject.trained(), subject.latents()
+    quantizer, latents = subject.trained(), subject.latents()
     before, random_before = snapshot(quantizer), random_state()
     first = evaluate(quantizer, latents)
     if subject.cls.has_codes:
@@ -127,20 +122,16 @@ def eval_changes_nothing(subject: Subject) -> None:
     require(random_state() == random_before, "an evaluation draws random numbers")
     require_same_output(first, evaluate(quantizer, latents), "two evaluations of the same latents")
     subject.train_step(quantizer, 2)
-    subject.train_step(undisturbed, 2)
     story = "the training step after an evaluation is not the one without"
-    require_same_state(undisturbed.state_dict(), quantizer.state_dict(), story)
+    require_same_state(subject.course.quantizer.state_dict(), quantizer.state_dict(), story)
 
 
 @check("latents_untouched")
 def latents_untouched(subject: Subject) -> None:
     """It writes into no latents that it is given, neither in training nor in evaluation."""
-    quantizer, latents = subject.build(), subject.latents()
-    given = latents.clone()
-    for training in (True, False):
-        quantizer.train(training)(latents)
-        mode = "training" if training else "evaluation"
-        require(torch.equal(latents, given), f"in {mode} it changes the latents that it is given")
+    given = subject.latents()
+    for mode, seen in subject.outputs.items():
+        require(torch.equal(seen.latents, given), f"in {mode} it changes the latents that it is given")
 
 
 @check("independence")
@@ -148,7 +139,7 @@ def independence(subject: Subject) -> None:
     """In eval mode an example's codes depend neither on its companions nor on their order (unless declared)."""
     if not subject.cls.independent_rows:
         return
-    quantizer, latents = subject.trained(), subject.latents()
+    quantizer, latents = subject.settled, subject.latents()
     whole = evaluate(quantizer, latents)
     order = torch.arange(latents.shape[0]).flip(0)
     alone = [evaluate(quantizer, example[None]) for example in latents]
@@ -169,18 +160,18 @@ def independence(subject: Subject) -> None:
 def positions(subject: Subject) -> None:
     """Latents may have any number of position dimensions and any memory layout."""
     for shape in ((6,), (6, 5), (6, 2, 3), (3, 2, 2, 2)):
-        latents = subject.latents(*shape)
+        latents, quantizer = subject.latents(*shape), subject.build()
         for mode in (True, False):
-            result = subject.build().train(mode)(latents)
+            result = quantizer.train(mode)(latents)
             require(
                 result.latents.shape == latents.shape
                 and (result.codes is None or result.codes.shape[:-1] == latents.shape[:-1]),
                 f"latents {tuple(latents.shape)} become {_describe(result.latents)}, codes {_describe(result.codes)}",
             )
-    quantizer, latents = subject.trained(), subject.latents()
+    latents = subject.latents()
     # A model's channel-first latents seen channel last: same values, strides no view can be made of.
     channel_first = latents.movedim(-1, 1).contiguous().movedim(1, -1)
-    one, other = evaluate(quantizer, channel_first), evaluate(quantizer, latents)
+    one, other = evaluate(subject.settled, channel_first), evaluate(subject.settled, latents)
     close = torch.allclose(one.latents, other.latents, atol=1e-5) and torch.allclose(one.loss, other.loss, rtol=1e-4)
     same_codes = one.codes is None or other.codes is None or torch.equal(one.codes, other.codes)
     require(close and same_codes, "the same latents in another memory layout give another output")
@@ -190,7 +181,7 @@ def positions(subject: Subject) -> None:
 @check("precision", needs_codes=True)
 def precision(subject: Subject) -> None:
     """Under bf16 autocast it gives the codes of fp32 for the same latents, and fp32 output."""
-    quantizer, latents = subject.trained(), subject.latents()
+    quantizer, latents = subject.settled, subject.latents()
     plain = evaluate(quantizer, latents)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = evaluate(quantizer, latents)

@@ -1,5 +1,6 @@
 """A promise and how it is told: the register of checks, and comparisons that say in words what they saw."""
 
+import pickle
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -63,7 +64,8 @@ def snapshot(quantizer: Quantizer) -> dict[str, Tensor]:
 
 def random_state() -> tuple[Any, ...]:
     """The random state of torch (CPU), Python and NumPy in comparable form."""
-    return torch.get_rng_state().tolist(), random.getstate(), repr(np.random.get_state(legacy=False))
+    of_numpy = pickle.dumps(np.random.get_state(legacy=False))
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), of_numpy
 
 
 def _same(one: Any, other: Any) -> bool:

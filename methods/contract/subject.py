@@ -1,8 +1,10 @@
 """What the checks of the contract share: a method under test, its training step, and comparisons told in words."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,24 +16,69 @@ _TOTAL_STEPS = 10
 _LEARNING_RATE = 1e-2
 
 
+class Seen(NamedTuple):
+    """The output of a quantizer, and the latents that it was given, as it left them."""
+
+    result: Quantized
+    latents: Tensor
+
+
+class Course(NamedTuple):
+    """Outputs of three steps of training, the state in eval mode after two, and the quantizer after all."""
+
+    results: list[Quantized]
+    state: dict[str, Any]
+    quantizer: Quantizer
+
+
 @dataclass
 class Subject:
-    """A method under test at one size, with the data and the training step that the checks share."""
+    """A method under test at one size, with the data and the training step that the checks share.
+
+    What checks only look at is made once (`built`, `outputs`, `settled`, `course`); who trains one builds its own.
+    """
 
     cls: type[Quantizer]
     codebook_size: int
     dim: int
     params: Mapping[str, Any] = field(default_factory=dict)
 
-    def create(self, codebook_size: int | None = None, dim: int | None = None, seed: int = 0) -> Quantizer:
+    @cached_property
+    def built(self) -> Quantizer:
+        """A quantizer ready to train, to look at: it is given no latents."""
+        return self.build()
+
+    @cached_property
+    def outputs(self) -> dict[str, Seen]:
+        """What comes of the first latents in ``training`` and in ``eval`` mode, of a quantizer of its own each."""
+        found = {}
+        for mode in ("training", "eval"):
+            latents = self.latents()
+            found[mode] = Seen(self.build().train(mode == "training")(latents), latents)
+        return found
+
+    @cached_property
+    def settled(self) -> Quantizer:
+        """A trained quantizer to evaluate: the check `eval_changes_nothing` sees whether that leaves it as it is."""
+        return self.trained()
+
+    @cached_property
+    def course(self) -> Course:
+        """Three steps of training, after two of them on to eval mode and back, with which others are compared."""
+        quantizer = self.build()
+        results = [self.train_step(quantizer, step) for step in range(2)]
+        state = deepcopy(quantizer.eval().state_dict())
+        return Course([*results, self.train_step(quantizer, 2)], state, quantizer)
+
+    def create(self, seed: int = 0) -> Quantizer:
         """A freshly built quantizer that has seen no data."""
         seed_cpu(seed)
         options = check_options(f"`{self.cls.name}`", self.cls.options(self.params), self.params)
-        return self.cls(codebook_size or self.codebook_size, dim or self.dim, **options)
+        return self.cls(self.codebook_size, self.dim, **options)
 
-    def build(self, seed: int = 0, start: Tensor | None = None) -> Quantizer:
+    def build(self, start: Tensor | None = None) -> Quantizer:
         """A quantizer ready to train: built, and started from data where the method does so."""
-        quantizer = self.create(seed=seed)
+        quantizer = self.create()
         quantizer.initialise(self.batches(start))
         return quantizer
 
@@ -44,10 +91,10 @@ class Subject:
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(*(shape or (8, 4, 4)), self.dim, generator=generator)
 
-    def trained(self, steps: int = 2, seed: int = 0) -> Quantizer:
-        """A quantizer after a few training steps, in eval mode: no longer in its initial state."""
-        quantizer = self.build(seed)
-        for step in range(steps):
+    def trained(self) -> Quantizer:
+        """A quantizer after two training steps, in eval mode: no longer in its initial state."""
+        quantizer = self.build()
+        for step in range(2):
             self.train_step(quantizer, step)
         return quantizer.eval()
 

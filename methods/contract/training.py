@@ -62,56 +62,53 @@ def latents_without_gradient(subject: Subject) -> None:
 @check("deterministic")
 def deterministic(subject: Subject) -> None:
     """The same seed gives the same quantizer and the same training."""
-    one, other = subject.build(), subject.build()
-    require_same_state(one.state_dict(), other.state_dict(), "built twice from one seed, these differ")
+    quantizer, course = subject.build(), subject.course
+    require_same_state(subject.built.state_dict(), quantizer.state_dict(), "built twice from one seed, these differ")
     for step in range(2):
-        first, second = subject.train_step(one, step), subject.train_step(other, step)
-        require_same_output(first, second, f"trained twice from one seed, step {step + 1}")
-    require_same_state(one.state_dict(), other.state_dict(), "trained twice from one seed, these differ")
+        result = subject.train_step(quantizer, step)
+        require_same_output(course.results[step], result, f"trained twice from one seed, step {step + 1}")
+    require_same_state(course.state, quantizer.eval().state_dict(), "trained twice from one seed, these differ")
 
 
 @check("resume")
 def resume(subject: Subject) -> None:
     """State saved and loaded into a new quantizer goes on exactly as if it had never stopped."""
-    original, resumed = _original_and_resumed(subject)
-    require_same_state(original.state_dict(), resumed.state_dict(), "after loading and `initialise`, these differ")
-    latents = subject.latents()
+    resumed, course, latents = _resumed(subject), subject.course, subject.latents()
+    require_same_state(course.state, resumed.state_dict(), "after loading and `initialise`, these differ")
     story = "after loading, evaluation is another"
-    require_same_output(evaluate(original, latents), evaluate(resumed, latents), story)
-    went_on, started_again = subject.train_step(original, 2), subject.train_step(resumed, 2)
-    require_same_output(went_on, started_again, "after loading, the next training step is another")
+    require_same_output(evaluate(subject.settled, latents), evaluate(resumed, latents), story)
+    result = subject.train_step(resumed, 2)
+    require_same_output(course.results[2], result, "after loading, the next training step is another")
     story = "after loading and one training step, these differ: something that it needs is not in state_dict"
-    require_same_state(original.state_dict(), resumed.state_dict(), story)
+    require_same_state(course.quantizer.state_dict(), resumed.state_dict(), story)
 
 
 @check("nothing_outside_state")
 def nothing_outside_state(subject: Subject) -> None:
     """Nothing that training changes is outside state_dict: after loading and a step every attribute is the same too."""
-    original, resumed = _original_and_resumed(subject)
-    subject.train_step(original, 2)
+    resumed = _resumed(subject)
     subject.train_step(resumed, 2)
     story = "after loading and one training step these differ, and are in no state_dict; keep them in buffers"
-    require_same_state(_attributes(original), _attributes(resumed), story)
+    require_same_state(_attributes(subject.course.quantizer), _attributes(resumed), story)
 
 
 @check("registered_tensors")
 def registered_tensors(subject: Subject) -> None:
     """Every tensor it is built with is a parameter or a buffer, so that it moves to the device and is saved."""
-    for path, module in subject.build().named_modules():
+    for path, module in subject.built.named_modules():
         plain = [key for key, value in vars(module).items() if isinstance(value, Tensor)]
         require(not plain, f"plain tensors in `{path or subject.cls.__name__}`: {', '.join(plain)}; register buffers")
 
 
-def _original_and_resumed(subject: Subject) -> tuple[Quantizer, Quantizer]:
-    """A quantizer after two steps, and another one with its state."""
-    original = subject.trained(steps=2)
+def _resumed(subject: Subject) -> Quantizer:
+    """A new quantizer with the state of another after two steps."""
     file = io.BytesIO()
-    torch.save(original.state_dict(), file)
+    torch.save(subject.course.state, file)
     file.seek(0)
     resumed = subject.create(seed=7)
     resumed.load_state_dict(torch.load(file, weights_only=True))
     resumed.initialise(subject.batches(subject.latents(seed=99)))
-    return original, resumed
+    return resumed
 
 
 def _attributes(quantizer: Quantizer) -> dict[str, Any]:
