@@ -16,7 +16,8 @@ _TILE = 64 if INTERPRETED else 128
 """Rows are padded to a multiple of this; the tiles of every configuration divide it."""
 _MAX_RESIDENT = 64
 """The largest dimension at which a tile of latents stays on the chip; larger ones go by slices of half of it."""
-_SPLIT_ROWS = 16
+_SPLIT_ROWS = 64 if INTERPRETED else 16
+"""Rows that a program splits: in the interpreter the time is that of the programs, however long their rows."""
 
 
 def search_triton(latents: Tensor, codewords: Tensor) -> tuple[Tensor, Tensor]:
