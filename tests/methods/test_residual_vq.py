@@ -172,7 +172,8 @@ def test_dropout_reaches_every_depth_alike_and_leaves_dropped_levels_alone() -> 
     used = torch.zeros(4, dtype=torch.int64)
     for _ in range(400):
         before = [int(level.statistics.steps) for level in quantizer.levels]
-        result = quantizer(z)
+        with torch.no_grad():
+            result = quantizer(z)
         kept = (result.codes >= 0).all(0)
         depth = int(kept.sum())
         assert kept.tolist() == [True] * depth + [False] * (4 - depth)
@@ -187,7 +188,8 @@ def test_dropout_reaches_every_depth_alike_and_leaves_dropped_levels_alone() -> 
 def test_dropout_is_a_probability() -> None:
     quantizer, z = build(4, 4, dropout=0.3).train(), latents(2)
     torch.manual_seed(0)
-    full = sum(int((quantizer(z).codes >= 0).all()) for _ in range(400))
+    with torch.no_grad():
+        full = sum(int((quantizer(z).codes >= 0).all()) for _ in range(400))
     assert full / 400 == pytest.approx(0.7 + 0.3 / 4, abs=0.06)
 
 

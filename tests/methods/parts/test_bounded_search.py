@@ -39,7 +39,7 @@ def bounded_codes(latents, codewords, memory=None):
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 1000, 3000])
 def test_finds_the_nearest_in_fp64(forced, size):
-    latents, codewords = flat(600), flat(size, seed=5)
+    latents, codewords = flat(300), flat(size, seed=5)
     assert torch.equal(bounded_codes(latents, codewords), exact_codes(latents, codewords))
 
 
@@ -57,7 +57,7 @@ def test_few_latents(forced, rows):
 
 @pytest.mark.parametrize("codebook", CODEBOOKS)
 def test_awkward_codebooks(forced, codebook):
-    latents = flat(400)
+    latents = flat(200)
     codewords = CODEBOOKS[codebook](flat(1200, seed=5))
     assert torch.equal(bounded_codes(latents, codewords), exact_codes(latents, codewords))
 
@@ -126,7 +126,7 @@ class TestMemory:
 
     def follow(self, codebooks, memory):
         for step, codewords in enumerate(codebooks):
-            latents = flat(400, seed=100 + step)
+            latents = flat(200, seed=100 + step)
             codes = bounded_codes(latents, codewords, memory)
             assert torch.equal(codes, exact_codes(latents, codewords)), step
 
