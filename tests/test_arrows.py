@@ -70,14 +70,16 @@ MODULES = _modules()
 def _imported(file: Path) -> set[str]:
     """The modules of the project that ``file`` imports, those in functions too, not those for types alone."""
     found = set()
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    text = file.read_text(encoding="utf-8")
+    nodes = list(ast.walk(ast.parse(text)))
+    conditions = [node for node in nodes if isinstance(node, ast.If)] if "TYPE_CHECKING" in text else []
     for_types = {
         id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
+        for condition in conditions
+        if "TYPE_CHECKING" in ast.unparse(condition.test)
+        for inner in ast.walk(condition)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if id(node) in for_types:
             continue
         if isinstance(node, ast.Import):

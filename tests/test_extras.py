@@ -1,6 +1,7 @@
 """By default is installed what `methods` and the harness need; the rest are extras, and what lacks one says so."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -62,34 +63,53 @@ def test_everything_else_is_in_an_extra() -> None:
 
 
 ALONE = """
-import runpy, sys
+import contextlib, io, json, runpy, sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {missing}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Missing())
-sys.argv[1:] = {arguments}
-runpy.run_module("benchmark", run_name="__main__")
+ended = {{}}
+for arguments in {commands}:
+    sys.argv[1:], out, err = arguments, io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            runpy.run_module("benchmark", run_name="__main__")
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+    ended[arguments[0]] = (code, out.getvalue(), err.getvalue())
+print(json.dumps(ended))
 """
-"""Runs a command where none of ``missing`` is installed."""
+"""Runs commands where none of ``missing`` is installed, and says of each how it ended and what it told."""
+
+
+@pytest.fixture(scope="module")
+def ended_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str]]:
+    """Exit code, output and errors by command, all in one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    np.save(folder / "codes.npy", np.arange(6))
+    commands = [
+        ["check", "simvq", "--set", "bet=1"],
+        ["measure", "--codes", "codes.npy", "--codebook-size", "8"],
+    ]
+    missing = {module for module in EXTRAS if module != "scipy"}  # which comes with POT
+    script = ALONE.format(missing=missing, commands=commands)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
 
 
 @pytest.mark.parametrize("command", ["check", "measure"])
-def test_what_needs_no_extra_does_without(command: str, tmp_path: Path) -> None:
-    np.save(tmp_path / "codes.npy", np.arange(6))
-    measured = ["--codes", "codes.npy", "--codebook-size", "8"]
-    arguments = {"check": ["check", "simvq", "--set", "bet=1"], "measure": ["measure", *measured]}[command]
-    missing = {module for module in EXTRAS if module != "scipy"}  # which comes with POT
-    script = ALONE.format(missing=missing, arguments=arguments)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+def test_what_needs_no_extra_does_without(ended_alone: dict[str, tuple[int, str, str]], command: str) -> None:
+    code, out, err = ended_alone[command]
     if command == "measure":
-        assert ended.returncode == 0, ended.stderr
-        assert "Usage                           75.0%" in ended.stdout
+        assert code == 0, err
+        assert "Usage                           75.0%" in out
     else:
-        assert ended.stderr.startswith("error: `simvq` has no parameter `bet` (did you mean `beta`?)")
+        assert code == 2
+        assert err.startswith("error: `simvq` has no parameter `bet` (did you mean `beta`?)")
 
 
 @pytest.mark.parametrize("module", EXTRAS)
