@@ -1,10 +1,16 @@
 """Compiled loops of the search by a lower bound: codewords in blocks with boxes, and the search through them.
 
 One file on purpose: what is kept compiled is made anew when its own file changes, not when one that it calls does.
+Compiling is what a first search takes its time for, and most of that goes into the types of what is written in Python,
+and into vectors made of loops. So what works in vectors is written as instructions of the compiler's (`_instruction`),
+all arrays of a loop come from one, what is called is called with one set of types, and no memory is counted.
 """
 
+import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce, wraps
 from typing import Any, NamedTuple
 
 import numba
@@ -12,27 +18,28 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from methods.core.cache import cache_folder
 
 config: Any = numba.config
 njit: Any = numba.njit
 _intrinsic: Any = intrinsic  # its types know nothing of the context that it supplies
-carray: Any = numba.carray
-f4, f8, i4, i8, b1 = np.float32, np.float64, np.int32, np.int64, np.bool_
+i8: Any = np.int64
 Array = np.ndarray
 SUPER = 16
 """Blocks under one larger box."""
-_AHEAD = 12
-"""Codewords whose memory is asked for before they are needed, as an order leaps about in a large codebook."""
 LANES = 16
 """Bounds compared at once: a block has some multiple of it as places."""
 # Sums may be reordered into vectors; infinities and NaN keep their meaning, so not "fast" in full.
-_SUMS = {"reassoc", "contract", "nsz", "arcp"}
+_SUMS = ("reassoc", "contract", "nsz", "arcp")
 _ROUNDING = 1.0 + 2.0**-40
 """More than two sums in fp64 of the same squares, in whatever order, can differ by."""
 _TINY = np.float32(1e-37)
 """More than what squares lose to underflow."""
+_TYPES = {"f4": types.float32, "f8": types.float64, "i4": types.int32, "i8": types.int64, "b1": types.boolean}
+_WORD, _LANES = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
+_ZEROS = ir.Constant(_LANES, [0.0] * LANES)
 
 
 class Loop(NamedTuple):
@@ -47,103 +54,266 @@ def _for_threads(kinds: str) -> Callable[[Callable[..., Any]], Loop]:
 
     def compiled(function: Callable[..., Any]) -> Loop:
         own = config.CACHE_DIR
-        try:
-            config.CACHE_DIR = own or str(cache_folder() / "numba")
-            loop = numba.cfunc(types.void(types.voidptr), cache=True, fastmath=_SUMS)(function)
-        except (RuntimeError, OSError):  # no folder can be written: every process compiles for itself
-            loop = numba.cfunc(types.void(types.voidptr), fastmath=_SUMS)(function)
-        finally:
-            config.CACHE_DIR = own
+        options: dict[str, Any] = {"fastmath": set(_SUMS), "_nrt": False}
+        with _nothing_collected():
+            try:
+                config.CACHE_DIR = own or str(cache_folder() / "numba")
+                loop = numba.cfunc(types.void(types.voidptr), cache=True, **options)(function)
+            except (RuntimeError, OSError):  # no folder can be written: every process compiles for itself
+                loop = numba.cfunc(types.void(types.voidptr), **options)(function)
+            finally:
+                config.CACHE_DIR = own
         return Loop(loop, tuple(kinds.split()))
 
     return compiled
 
 
-_part = njit(nogil=True, fastmath=_SUMS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Compiling makes so many objects that Python would look through all of torch's for garbage again and again."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
+
+
+_part = njit(nogil=True, fastmath=set(_SUMS), no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 """What only compiled functions call."""
-_ordered = njit(nogil=True, fastmath={"nnan", "nsz"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""The same where a minimum is to be taken in vectors, which NaN forbid."""
 
 
-@_intrinsic
-def _prefetch(typing: Any, rows: Any, k: Any, d: Any) -> Any:
-    """Ask for the memory at ``rows[k, d]``."""
+class _Cells:
+    """An array among the arguments of an instruction, as its code is written."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array_type = signature.args[0]
-        array = context.make_array(array_type)(context, builder, arguments[0])
-        at = cgutils.get_item_pointer(context, builder, array_type, array, arguments[1:], wraparound=False)
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        read, keep, data = ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)
-        builder.call(function, [builder.bitcast(at, byte), read, keep, data])
-        return context.get_dummy_value()
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        self.context, self.builder, self.kind = context, builder, kind
+        self.array = context.make_array(kind)(context, builder, value)
 
-    return types.void(rows, types.intp, types.intp), generate
+    def at(self, *place: Any) -> Any:
+        """A pointer."""
+        return cgutils.get_item_pointer(self.context, self.builder, self.kind, self.array, place, wraparound=False)
 
+    def lanes(self, *place: Any) -> Any:
+        """A pointer to LANES numbers from there on."""
+        return self.builder.bitcast(self.at(*place), _LANES.as_pointer())
 
-@_intrinsic
-def _take(typing: Any, todo: Any, part: Any) -> Any:
-    """Add ``part`` to ``todo [1]``, which threads share, and return what was there before."""
+    def extent(self, axis: int) -> Any:
+        """Its length along an axis."""
+        return self.builder.extract_value(self.array.shape, axis)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array_type = signature.args[0]
-        array = context.make_array(array_type)(context, builder, arguments[0])
-        first = [context.get_constant(types.intp, 0)]
-        at = cgutils.get_item_pointer(context, builder, array_type, array, first, wraparound=False)
-        return builder.atomic_rmw("add", at, arguments[1], "monotonic")
+    def __getitem__(self, place: Any) -> Any:
+        """The number there."""
+        return self.builder.load(self.at(*place))
 
-    return types.int64(todo, types.int64), generate
+    def several(self, *place: Any) -> Any:
+        """LANES numbers from there on."""
+        return self.builder.load(self.lanes(*place), align=4)
 
-
-@_intrinsic
-def _address(typing: Any, number: Any) -> Any:
-    """The memory at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(number), generate
+    def put(self, values: Any, *place: Any) -> None:
+        """Store LANES numbers from there on."""
+        self.builder.store(values, self.lanes(*place), align=4)
 
 
-@_part
-def _coordinates(rows: Array, k: int, centre: Array, basis: Array, scale: float, out: Array, n: int) -> float:
-    """``out[n] [R]``: coordinates of ``rows[k]``, scaled: what the basis leaves, then along each of its vectors.
+def _instruction(returns: Any) -> Callable[[Callable[..., Any]], Any]:
+    """What compiled functions use as one instruction, of which only the code that it stands for is to be made.
 
-    Returns the length of the whole. The first vector of the basis is zero, so that R is a multiple of 8.
+    Types in what numba is given take longer than the compiler itself.
     """
-    squares, projected = 0.0, 0.0
-    for group in range(0, basis.shape[0], 8):
-        squares = 0.0
-        a0, a1, a2, a3, a4, a5, a6, a7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for d in range(rows.shape[1]):
-            x = np.float64(rows[k, d]) - centre[d]
-            squares += x * x
-            a0 += x * basis[group, d]
-            a1 += x * basis[group + 1, d]
-            a2 += x * basis[group + 2, d]
-            a3 += x * basis[group + 3, d]
-            a4 += x * basis[group + 4, d]
-            a5 += x * basis[group + 5, d]
-            a6 += x * basis[group + 6, d]
-            a7 += x * basis[group + 7, d]
-        projected += a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4 + a5 * a5 + a6 * a6 + a7 * a7
-        out[n, group] = a0 * scale
-        out[n, group + 1] = a1 * scale
-        out[n, group + 2] = a2 * scale
-        out[n, group + 3] = a3 * scale
-        out[n, group + 4] = a4 * scale
-        out[n, group + 5] = a5 * scale
-        out[n, group + 6] = a6 * scale
-        out[n, group + 7] = a7 * scale
-    rest = squares - projected
-    out[n, 0] = math.sqrt(rest if rest > 0.0 else 0.0) * scale
-    return math.sqrt(squares) * scale
+
+    def instruction(write: Callable[..., Any]) -> Any:
+        @wraps(write)
+        def typed(_: Any, *kinds: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+                given = (
+                    _Cells(context, builder, kind, value) if isinstance(kind, types.Array) else value
+                    for kind, value in zip(signature.args, values, strict=True)
+                )
+                result = write(builder, *given)
+                return context.get_dummy_value() if result is None else result
+
+            return returns(*(types.int64 if isinstance(kind, types.Integer) else kind for kind in kinds)), generate
+
+        return _intrinsic(typed)
+
+    return instruction
 
 
-@_for_threads("f4 i4 f8 f8 f4 f4 f4 f4 f4 f4 f4 b1 f8")
-def lay_out(pointer: Any) -> None:
+def _array(context: Any, builder: Any, kind: Any, data: Any, shape: list[Any]) -> Any:
+    """An array over memory that it does not own."""
+    array = context.make_array(kind)(context, builder)
+    itemsize = _number(np.dtype(kind.dtype.name).itemsize)
+    strides = [itemsize]
+    for extent in reversed(shape[1:]):
+        strides.insert(0, builder.mul(extent, strides[0]))
+    data = builder.bitcast(data, array.data.type)
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
+    return array._getvalue()
+
+
+def _arrays(kinds: str) -> Any:
+    """What reads arrays of such kinds ("f4:2": fp32, of two axes), and ``todo`` behind them, from a table."""
+    arrays = [types.Array(_TYPES[kind[:2]], int(kind[3:]), "C") for kind in (*kinds.split(), "i8:1")]
+
+    @_intrinsic
+    def read(typing: Any, table: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            words = builder.bitcast(arguments[0], _WORD.as_pointer())
+            found = []
+            for i, kind in enumerate(arrays):
+                row = [builder.load(builder.gep(words, [_number(4 * i + j)])) for j in range(1 + kind.ndim)]
+                data = builder.inttoptr(row[0], cgutils.voidptr_t)
+                found.append(_array(context, builder, kind, data, row[1:]))
+            return context.make_tuple(builder, signature.return_type, found)
+
+        return types.Tuple(arrays)(table), generate
+
+    return read
+
+
+@_intrinsic
+def _room(typing: Any, count: Any) -> Any:
+    """Memory for so many fp32 until the function returns."""
+    kind = types.Array(types.float32, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = builder.alloca(ir.FloatType(), arguments[0])
+        data.align = 64
+        return _array(context, builder, kind, data, [arguments[0]])
+
+    return kind(types.int64), generate
+
+
+@_instruction(types.int64)
+def _take(builder: Any, todo: Any, place: Any, part: Any) -> Any:
+    """Add ``part`` to ``todo[place]``, which threads share, and return what was there before."""
+    return builder.atomic_rmw("add", todo.at(place), part, "monotonic")
+
+
+@_instruction(types.void)
+def _bounds(builder: Any, places: Any, n: Any, points: Any, block: Any, first: Any, last: Any, out: Any) -> None:
+    """Squared distances of ``places[n] [R]`` from ``points[block] [R, B]``, or the part of some coordinates added."""
+    with _steps(builder, first, last, 8) as group:
+        coordinates = [builder.add(group, _number(i)) for i in range(8)]
+        own = [_everywhere(builder, places[n, r]) for r in coordinates]
+        added = builder.icmp_signed(">", group, _number(0))
+        with _steps(builder, _number(0), out.extent(0), LANES) as j:
+            total = builder.select(added, out.several(j), _ZEROS)
+            for r, z in zip(coordinates, own, strict=True):
+                total = _plus_square(builder, total, builder.fsub(points.several(block, r, j), z))
+            out.put(total, j)
+
+
+@_instruction(types.void)
+def _gaps(builder: Any, places: Any, n: Any, low: Any, high: Any, s: Any, out: Any) -> None:
+    """Squared distances of ``places[n] [R]`` from the boxes ``s [R, n]``."""
+    with _steps(builder, _number(0), out.extent(0), LANES) as q:
+        total = cgutils.alloca_once_value(builder, _ZEROS)
+        builder.store(_ZEROS, total)
+        with _steps(builder, _number(0), places.extent(1), 1) as d:
+            z = _everywhere(builder, places[n, d])
+            below, above = builder.fsub(low.several(s, d, q), z), builder.fsub(z, high.several(s, d, q))
+            gap = builder.select(builder.fcmp_ordered(">", below, above), below, above)
+            gap = builder.select(builder.fcmp_ordered("<", gap, _ZEROS), _ZEROS, gap)
+            builder.store(_plus_square(builder, builder.load(total), gap), total)
+        out.put(builder.load(total), q)
+
+
+@_instruction(types.int64)
+def _within(builder: Any, values: Any, first: Any, threshold: Any) -> Any:
+    """Which of LANES values from ``first`` on do not exceed the threshold, as bits."""
+    hits = builder.fcmp_unordered("<=", values.several(first), _everywhere(builder, threshold))
+    return builder.zext(builder.bitcast(hits, ir.IntType(LANES)), _WORD)
+
+
+@_instruction(types.int64)
+def _lowest(builder: Any, bits: Any) -> Any:
+    """The place of the lowest bit."""
+    return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+
+
+@_instruction(types.float32)
+def _smallest(builder: Any, values: Any, first: Any) -> Any:
+    """The least of LANES values from ``first`` on that is no NaN."""
+    kind = ir.FunctionType(ir.FloatType(), [_LANES])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fmin.v{LANES}f32")
+    return builder.call(function, [values.several(first)], fastmath=("nsz",))
+
+
+@_instruction(types.UniTuple(types.float64, 2))
+def _project(builder: Any, rows: Any, n: Any, centre: Any, basis: Any, group: Any, scale: Any, places: Any) -> Any:
+    """``places[n]`` of ``rows[n]`` along 8 vectors of the basis, scaled; squares of the whole and of these 8."""
+    sums = [cgutils.alloca_once(builder, ir.DoubleType()) for _ in range(9)]
+    for total in sums:
+        builder.store(ir.Constant(ir.DoubleType(), 0.0), total)
+    vectors = [builder.add(group, _number(i)) for i in range(8)]
+    with _steps(builder, _number(0), rows.extent(1), 1) as d:
+        x = builder.fsub(builder.fpext(rows[n, d], ir.DoubleType()), centre[d,])
+        for total, factor in zip(sums, [x, *(basis[vector, d] for vector in vectors)], strict=True):
+            product = builder.fmul(x, factor, flags=_SUMS)
+            builder.store(builder.fadd(builder.load(total), product, flags=_SUMS), total)
+    whole, *along = (builder.load(total) for total in sums)
+    for vector, value in zip(vectors, along, strict=True):
+        builder.store(builder.fptrunc(builder.fmul(value, scale), ir.FloatType()), places.at(n, vector))
+    taken = [builder.fmul(value, value) for value in along]
+    return cgutils.pack_array(builder, [whole, reduce(builder.fadd, taken)])
+
+
+@contextmanager
+def _steps(builder: Any, first: Any, last: Any, step: int) -> Iterator[Any]:
+    """A loop."""
+    with cgutils.for_range_slice(builder, first, last, _number(step), _WORD) as (i, _):
+        yield i
+
+
+def _number(value: int) -> Any:
+    return ir.Constant(_WORD, value)
+
+
+def _everywhere(builder: Any, value: Any) -> Any:
+    """LANES times the value."""
+    one = builder.insert_element(ir.Constant(_LANES, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(_LANES, ir.Undefined), first)
+
+
+def _plus_square(builder: Any, total: Any, value: Any) -> Any:
+    fused = ["contract"]
+    return builder.fadd(total, builder.fmul(value, value, flags=fused), flags=fused)
+
+
+_PLACED = "f4:2 f8:1 f8:2 f8:1 f4:2 f4:1"
+_placed = _arrays(_PLACED)
+
+
+@_for_threads(_PLACED)
+def place(table: Any) -> None:
+    """Coordinates ``places [N, R]`` of ``rows``, scaled: what the basis leaves, then along each of its vectors.
+
+    ``lengths [N]``: of the whole. The first vector of the basis is zero, so that R is a multiple of 8.
+    """
+    rows, centre, basis, scale, places, lengths, todo = _placed(table)
+    part, factor = todo[1], scale[0]
+    first = _take(todo, 0, part)
+    while first < rows.shape[0]:
+        for n in range(first, first + part if first + part < rows.shape[0] else rows.shape[0]):
+            squares, projected = 0.0, 0.0
+            for group in range(0, basis.shape[0], 8):
+                squares, taken = _project(rows, n, centre, basis, group, factor, places)
+                projected += taken
+            rest = squares - projected
+            places[n, 0] = math.sqrt(rest if rest > 0.0 else 0.0) * factor
+            lengths[n] = math.sqrt(squares) * factor
+        first = _take(todo, 0, part)
+
+
+_LAID_OUT = "f4:2 f4:1 i4:2 f4:3 f4:3 f4:3 f4:3 f4:3 f4:2 f4:1 b1:2 f8:1"
+_laid_out = _arrays(_LAID_OUT)
+
+
+@_for_threads(_LAID_OUT)
+def lay_out(table: Any) -> None:
     """Coordinates ``points [blocks, R, B]`` of codewords in ``order [blocks, B]``, and boxes around them.
 
     ``low``, ``high [supers, R, SUPER]``: of each block; ``reach [supers, SUPER]``: its greatest length. ``super_low``,
@@ -152,131 +322,81 @@ def lay_out(pointer: Any) -> None:
     now, one that has ``jumped [blocks, B]``: unless ``far`` is inf, the square of its way from what ``points`` held
     exceeds it.
     """
-    t = carray(pointer, (14, 4), i8)
-    codewords = carray(_address(t[0, 0]), (t[0, 1], t[0, 2]), f4)
-    order = carray(_address(t[1, 0]), (t[1, 1], t[1, 2]), i4)
-    centre = carray(_address(t[2, 0]), (t[2, 1],), f8)
-    basis = carray(_address(t[3, 0]), (t[3, 1], t[3, 2]), f8)
-    points = carray(_address(t[4, 0]), (t[4, 1], t[4, 2], t[4, 3]), f4)
-    low = carray(_address(t[5, 0]), (t[5, 1], t[5, 2], t[5, 3]), f4)
-    high = carray(_address(t[6, 0]), (t[6, 1], t[6, 2], t[6, 3]), f4)
-    super_low = carray(_address(t[7, 0]), (t[7, 1], t[7, 2], t[7, 3]), f4)
-    super_high = carray(_address(t[8, 0]), (t[8, 1], t[8, 2], t[8, 3]), f4)
-    reach = carray(_address(t[9, 0]), (t[9, 1], t[9, 2]), f4)
-    super_reach = carray(_address(t[10, 0]), (t[10, 1],), f4)
-    jumped = carray(_address(t[11, 0]), (t[11, 1], t[11, 2]), b1)
-    scale_and_far = carray(_address(t[12, 0]), (t[12, 1],), f8)
-    todo = carray(_address(t[13, 0]), (t[13, 1],), i8)
-    size, part = basis.shape[0], todo[1]
-    scale, far = scale_and_far[0], scale_and_far[1]
-    here = np.empty((3, size), np.float32)
-    first = _take(todo, part)
+    (
+        places,
+        lengths,
+        order,
+        points,
+        low,
+        high,
+        super_low,
+        super_high,
+        reach,
+        super_reach,
+        jumped,
+        limit,
+        todo,
+    ) = _laid_out(table)
+    size, part, far = places.shape[1], todo[1], limit[0]
+    least, most = _room(size), _room(size)
+    first = _take(todo, 0, part)
     while first < super_reach.shape[0]:
-        last = min(first + part, super_reach.shape[0])
-        for s in range(first, last):
-            for q in range(SUPER):
-                block = s * SUPER + q
-                for d in range(size):
-                    here[1, d] = np.inf
-                    here[2, d] = -np.inf
-                farthest = 0.0
-                for j in range(order.shape[1] if block < order.shape[0] else 0):
-                    jumped[block, j] = False
-                    length = np.inf
-                    ahead = block * order.shape[1] + j + _AHEAD
-                    if ahead < order.size:
-                        following = order[ahead // order.shape[1], ahead % order.shape[1]]
-                        if following >= 0:
-                            for d in range(0, codewords.shape[1], LANES):
-                                _prefetch(codewords, following, d)
-                    if order[block, j] >= 0:
-                        length = _coordinates(codewords, order[block, j], centre, basis, scale, here, 0)
-                    if length < np.inf:
-                        jump = 0.0
-                        if far < np.inf:
-                            for d in range(size):
-                                step = here[0, d] - points[block, d, j]
-                                jump += step * step
-                        jumped[block, j] = jump > far
-                    if length < np.inf and not jumped[block, j]:
-                        farthest = length if length > farthest else farthest
-                        for d in range(size):
-                            points[block, d, j] = here[0, d]
-                        for d in range(size):
-                            here[1, d] = here[0, d] if here[0, d] < here[1, d] else here[1, d]
-                            here[2, d] = here[0, d] if here[0, d] > here[2, d] else here[2, d]
-                    else:
-                        for d in range(size):
-                            points[block, d, j] = np.inf
-                reach[s, q] = farthest
-                for d in range(size):
-                    low[s, d, q] = here[1, d]
-                    high[s, d, q] = here[2, d]
+        for s in range(first, first + part if first + part < super_reach.shape[0] else super_reach.shape[0]):
             super_reach[s] = 0.0
             for d in range(size):
                 super_low[0, d, s] = np.inf
                 super_high[0, d, s] = -np.inf
             for q in range(SUPER):
-                if reach[s, q] > super_reach[s]:
-                    super_reach[s] = reach[s, q]
+                block = s * SUPER + q
                 for d in range(size):
-                    if low[s, d, q] < super_low[0, d, s]:
-                        super_low[0, d, s] = low[s, d, q]
-                    if high[s, d, q] > super_high[0, d, s]:
-                        super_high[0, d, s] = high[s, d, q]
-        first = _take(todo, part)
+                    least[d] = np.inf
+                    most[d] = -np.inf
+                farthest = np.float32(0.0)
+                for j in range(order.shape[1]):
+                    k = order[block, j]
+                    jumped[block, j] = False
+                    inside = k >= 0 and lengths[k] < np.inf
+                    if inside and far < np.inf:
+                        jump = 0.0
+                        for d in range(size):
+                            step = places[k, d] - points[block, d, j]
+                            jump += step * step
+                        inside = not jump > far
+                        jumped[block, j] = not inside
+                    if inside:
+                        farthest = lengths[k] if lengths[k] > farthest else farthest
+                        for d in range(size):
+                            points[block, d, j] = places[k, d]
+                        for d in range(size):
+                            least[d] = places[k, d] if places[k, d] < least[d] else least[d]
+                            most[d] = places[k, d] if places[k, d] > most[d] else most[d]
+                    else:
+                        for d in range(size):
+                            points[block, d, j] = np.inf
+                reach[s, q] = farthest
+                super_reach[s] = farthest if farthest > super_reach[s] else super_reach[s]
+                for d in range(size):
+                    low[s, d, q] = least[d]
+                    high[s, d, q] = most[d]
+                    if least[d] < super_low[0, d, s]:
+                        super_low[0, d, s] = least[d]
+                    if most[d] > super_high[0, d, s]:
+                        super_high[0, d, s] = most[d]
+        first = _take(todo, 0, part)
 
 
-@_ordered
+@_part
 def _least(values: Array) -> int:
     """Where the least stands; some place where there are NaN."""
-    least = values[0]
-    for q in range(values.shape[0]):
-        least = values[q] if values[q] < least else least
-    for q in range(values.shape[0]):
-        if values[q] == least:
-            return q
+    least = _smallest(values, 0)
+    for first in range(LANES, values.shape[0], LANES):
+        other = _smallest(values, first)
+        least = other if other < least else least
+    for first in range(0, values.shape[0], LANES):
+        found = _within(values, first, least)
+        if found:
+            return first + _lowest(found)
     return 0
-
-
-@_part
-def _gaps(places: Array, n: int, low: Array, high: Array, s: int, out: Array) -> None:
-    """Squared distances of ``places[n] [R]`` from the boxes ``s [R, n]``."""
-    for q in range(out.shape[0]):
-        out[q] = 0.0
-    for d in range(places.shape[1]):
-        z = places[n, d]
-        for q in range(out.shape[0]):
-            below, above = low[s, d, q] - z, z - high[s, d, q]
-            gap = below if below > above else above
-            twice = gap + abs(gap)  # 0 inside; NaN for a box that is all of space, and NaN exceeds no limit
-            out[q] += np.float32(0.25) * twice * twice
-
-
-@_part
-def _bounds(places: Array, n: int, points: Array, block: int, first: int, last: int, out: Array) -> None:
-    """Squared distances of ``places[n] [R]`` from ``points[block] [R, B]``, or the part of some coordinates added."""
-    if first == 0:
-        for j in range(out.shape[0]):
-            out[j] = 0.0
-    for g in range(first, last, 8):
-        z0, z1, z2, z3 = places[n, g], places[n, g + 1], places[n, g + 2], places[n, g + 3]
-        z4, z5, z6, z7 = places[n, g + 4], places[n, g + 5], places[n, g + 6], places[n, g + 7]
-        for j in range(out.shape[0]):
-            t0, t1 = points[block, g, j] - z0, points[block, g + 1, j] - z1
-            t2, t3 = points[block, g + 2, j] - z2, points[block, g + 3, j] - z3
-            t4, t5 = points[block, g + 4, j] - z4, points[block, g + 5, j] - z5
-            t6, t7 = points[block, g + 6, j] - z6, points[block, g + 7, j] - z7
-            out[j] += t0 * t0 + t1 * t1 + t2 * t2 + t3 * t3 + t4 * t4 + t5 * t5 + t6 * t6 + t7 * t7
-
-
-@_part
-def _hits(bounds: Array, first: int, last: int, threshold: float) -> int:
-    """How many of ``bounds[first:last]`` do not exceed the threshold."""
-    hits = 0
-    for j in range(first, last):
-        hits += bounds[j] <= threshold
-    return hits
 
 
 @_part
@@ -289,127 +409,119 @@ def _distance(latents: Array, n: int, codewords: Array, k: int) -> float:
     return total
 
 
-@_for_threads("f4 f8 f8 f4 f4 f4 f4 f4 f4 i4 f8")
-def locate(pointer: Any) -> None:
-    """Coordinates ``places [N, R]`` and ``lengths [N]`` of the latents, taken from ``todo``, and the nearest block."""
-    t = carray(pointer, (12, 4), i8)
-    latents = carray(_address(t[0, 0]), (t[0, 1], t[0, 2]), f4)
-    centre = carray(_address(t[1, 0]), (t[1, 1],), f8)
-    basis = carray(_address(t[2, 0]), (t[2, 1], t[2, 2]), f8)
-    low = carray(_address(t[3, 0]), (t[3, 1], t[3, 2], t[3, 3]), f4)
-    high = carray(_address(t[4, 0]), (t[4, 1], t[4, 2], t[4, 3]), f4)
-    super_low = carray(_address(t[5, 0]), (t[5, 1], t[5, 2], t[5, 3]), f4)
-    super_high = carray(_address(t[6, 0]), (t[6, 1], t[6, 2], t[6, 3]), f4)
-    places = carray(_address(t[7, 0]), (t[7, 1], t[7, 2]), f4)
-    lengths = carray(_address(t[8, 0]), (t[8, 1],), f4)
-    home = carray(_address(t[9, 0]), (t[9, 1],), i4)
-    scale = carray(_address(t[10, 0]), (t[10, 1],), f8)
-    todo = carray(_address(t[11, 0]), (t[11, 1],), i8)
-    super_gaps, gaps = np.empty(super_low.shape[2], np.float32), np.empty(SUPER, np.float32)
-    part = todo[1]
-    first = _take(todo, part)
-    while first < latents.shape[0]:
-        last = min(first + part, latents.shape[0])
-        for n in range(first, last):
-            lengths[n] = _coordinates(latents, n, centre, basis, scale[0], places, n)
+_LOCATED = "f4:2 f4:3 f4:3 f4:3 f4:3 i4:1"
+_located = _arrays(_LOCATED)
+
+
+@_for_threads(_LOCATED)
+def locate(table: Any) -> None:
+    """The block nearest to each of ``places [N, R]``."""
+    places, low, high, super_low, super_high, home, todo = _located(table)
+    super_gaps, gaps, part = _room(super_low.shape[2]), _room(SUPER), todo[1]
+    first = _take(todo, 0, part)
+    while first < places.shape[0]:
+        for n in range(first, first + part if first + part < places.shape[0] else places.shape[0]):
             _gaps(places, n, super_low, super_high, 0, super_gaps)
             s = _least(super_gaps)
             _gaps(places, n, low, high, s, gaps)
             home[n] = s * SUPER + _least(gaps)
-        first = _take(todo, part)
+        first = _take(todo, 0, part)
 
 
-@_for_threads("f4 f4 i4 f4 f4 f4 f4 f4 f4 f4 f4 f4 i8 i4 i8 i8 f8")
-def search(pointer: Any) -> None:
+_SEARCHED = "f4:2 f4:2 i4:2 f4:3 f4:3 f4:3 f4:3 f4:3 f4:2 f4:1 f4:2 f4:1 i8:1 i4:1 i8:1 i8:1 f8:1"
+_searched = _arrays(_SEARCHED)
+
+
+@_for_threads(_SEARCHED)
+def search(table: Any) -> None:
     """``codes`` of the latents ``turn``, taken from ``todo``; adds to ``work [2]`` how many blocks and codewords
     it looked at.
 
     Neighbours in ``turn`` should be neighbours in space: each starts from the code of the one before it.
     """
-    t = carray(pointer, (18, 4), i8)
-    latents = carray(_address(t[0, 0]), (t[0, 1], t[0, 2]), f4)
-    codewords = carray(_address(t[1, 0]), (t[1, 1], t[1, 2]), f4)
-    order = carray(_address(t[2, 0]), (t[2, 1], t[2, 2]), i4)
-    points = carray(_address(t[3, 0]), (t[3, 1], t[3, 2], t[3, 3]), f4)
-    low = carray(_address(t[4, 0]), (t[4, 1], t[4, 2], t[4, 3]), f4)
-    high = carray(_address(t[5, 0]), (t[5, 1], t[5, 2], t[5, 3]), f4)
-    super_low = carray(_address(t[6, 0]), (t[6, 1], t[6, 2], t[6, 3]), f4)
-    super_high = carray(_address(t[7, 0]), (t[7, 1], t[7, 2], t[7, 3]), f4)
-    reach = carray(_address(t[8, 0]), (t[8, 1], t[8, 2]), f4)
-    super_reach = carray(_address(t[9, 0]), (t[9, 1],), f4)
-    places = carray(_address(t[10, 0]), (t[10, 1], t[10, 2]), f4)
-    lengths = carray(_address(t[11, 0]), (t[11, 1],), f4)
-    turn = carray(_address(t[12, 0]), (t[12, 1],), i8)
-    home = carray(_address(t[13, 0]), (t[13, 1],), i4)
-    codes = carray(_address(t[14, 0]), (t[14, 1],), i8)
-    work = carray(_address(t[15, 0]), (t[15, 1],), i8)
-    scale_and_slack = carray(_address(t[16, 0]), (t[16, 1],), f8)
-    todo = carray(_address(t[17, 0]), (t[17, 1],), i8)
-    blocks, supers, coordinates = order.shape[0], super_low.shape[2], places.shape[1]
+    (
+        latents,
+        codewords,
+        order,
+        points,
+        low,
+        high,
+        super_low,
+        super_high,
+        reach,
+        super_reach,
+        places,
+        lengths,
+        turn,
+        homes,
+        codes,
+        work,
+        scale_and_slack,
+        todo,
+    ) = _searched(table)
+    supers, coordinates, width = super_reach.shape[0], places.shape[1], order.shape[1]
     scale, slack, part = scale_and_slack[0], scale_and_slack[1], todo[1]
     grown = 1.0 + (coordinates + 8) * 2.0**-23
-    super_gaps, gaps = np.empty(supers, np.float32), np.empty(SUPER, np.float32)
-    bounds = np.empty(order.shape[1], np.float32)
-    queue, queued_gaps = np.empty(blocks, np.int32), np.empty(blocks, np.float32)
+    super_gaps, gaps, bounds = _room(super_low.shape[2]), _room(SUPER), _room(width)
     scanned, compared = 0, 0
-    first = _take(todo, part)
+    first = _take(todo, 0, part)
     while first < turn.shape[0]:
-        last = min(first + part, turn.shape[0])
-        previous = 0  # whatever part this thread had before, so that the work does not depend on who does it
-        for i in range(first, last):
+        previous = i8(0)  # whatever part this thread had before, so that the work does not depend on who does it
+        for i in range(first, first + part if first + part < turn.shape[0] else turn.shape[0]):
             n = turn[i]
-            length = lengths[n]
+            length, home = lengths[n], i8(homes[n])
             codes[n] = 0
             if not length < np.inf:
                 continue
             # Two guesses set the limit only; whatever is returned comes from the one comparison below, so that no
             # rounding depends on where the search began.
-            limit = _distance(latents, n, codewords, previous)
-            if not limit < np.inf:
-                limit = np.inf
-            _bounds(places, n, points, home[n], 0, coordinates, bounds)
-            at = _least(bounds)
-            if order[home[n], at] >= 0:
-                guess = _distance(latents, n, codewords, order[home[n], at])
-                if guess < limit:
-                    limit = guess
+            limit, k = np.inf, previous
+            _bounds(places, n, points, home, 0, coordinates, bounds)
+            for _ in range(2):
+                if k >= 0:
+                    distance = _distance(latents, n, codewords, k)
+                    limit = distance if distance < limit else limit
+                k = i8(order[home, _least(bounds)])
             limit *= _ROUNDING
             root = math.sqrt(limit) * scale
-            queue[0], queued_gaps[0], queued = home[n], 0.0, 1
             _gaps(places, n, super_low, super_high, 0, super_gaps)
-            for s in range(supers):
-                allowed = root + slack * (length + super_reach[s])
-                threshold = np.float32(allowed * allowed * grown) + _TINY
-                if super_gaps[s] > threshold:
-                    continue
-                _gaps(places, n, low, high, s, gaps)
-                for q in range(SUPER):
-                    block = s * SUPER + q
-                    if not gaps[q] > threshold and block < blocks and block != home[n]:
-                        queue[queued], queued_gaps[queued] = block, gaps[q]
-                        queued += 1
             best, code = np.inf, -1
-            for at in range(queued):
-                block = queue[at]
-                extent = slack * (length + reach[block // SUPER, block % SUPER])
+            for visit in range(-1, supers):  # at first the block nearby, then those of each group
+                s = visit if visit >= 0 else home // SUPER
+                extent = slack * (length + super_reach[s])
                 threshold = np.float32((root + extent) * (root + extent) * grown) + _TINY
-                if queued_gaps[at] > threshold:
-                    continue
-                scanned += 1
-                if at > 0:
-                    _bounds(places, n, points, block, 0, 8, bounds)
-                    if coordinates > 8:
-                        if _hits(bounds, 0, bounds.shape[0], threshold) == 0:
+                blocks = 1 << (home % SUPER)
+                if visit >= 0:
+                    if super_gaps[s] > threshold:
+                        continue
+                    _gaps(places, n, low, high, s, gaps)
+                    blocks = _within(gaps, 0, threshold) & ~(blocks if s == home // SUPER else 0)
+                while blocks:
+                    q = _lowest(blocks)
+                    blocks &= blocks - 1
+                    block = s * SUPER + q
+                    extent = slack * (length + reach[s, q])
+                    threshold = np.float32((root + extent) * (root + extent) * grown) + _TINY
+                    if visit >= 0:
+                        if gaps[q] > threshold:
+                            continue
+                        _bounds(places, n, points, block, 0, 8, bounds)
+                    scanned += 1
+                    if visit >= 0 and coordinates > 8:
+                        near = 0
+                        for lane in range(0, width, LANES):
+                            near |= _within(bounds, lane, threshold)
+                        if near == 0:
                             continue
                         _bounds(places, n, points, block, 8, coordinates, bounds)
-                for lane in range(0, bounds.shape[0], LANES):
-                    if _hits(bounds, lane, lane + LANES, threshold) == 0:
-                        continue
-                    for j in range(lane, lane + LANES):
-                        if bounds[j] > threshold:
-                            continue
-                        k = order[block, j]
-                        if k >= 0:
+                    for lane in range(0, width, LANES):
+                        near = _within(bounds, lane, threshold)
+                        while near:
+                            j = lane + _lowest(near)
+                            near &= near - 1
+                            k = i8(order[block, j])
+                            if bounds[j] > threshold or k < 0:
+                                continue
                             compared += 1
                             distance = _distance(latents, n, codewords, k)
                             if distance < best or (distance == best and k < code):
@@ -421,6 +533,6 @@ def search(pointer: Any) -> None:
             if code >= 0:
                 codes[n] = code
                 previous = code
-        first = _take(todo, part)
-    _take(work[:1], scanned)
-    _take(work[1:], compared)
+        first = _take(todo, 0, part)
+    _take(work, 0, scanned)
+    _take(work, 1, compared)

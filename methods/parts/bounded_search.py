@@ -90,9 +90,7 @@ class SearchMemory:
                 return blocks
             self._restless += 1
         rank = max(found.rank, self._rank if self._raised else 0)
-        blocks = Blocks(codewords, found.frame(rank), kernels)
-        blocks.follow(codewords)
-        return blocks
+        return Blocks(codewords, found.frame(rank), kernels)
 
     def back(self, blocks: Blocks, looked_at: int, compared: int) -> None:
         """Keep blocks, unless the search in them says that another order, or more directions, would save more."""
@@ -148,7 +146,8 @@ def _search(latents: np.ndarray, codewords: np.ndarray, found: Survey, memory: S
     blocks = memory.take(codewords, found, kernels)
     frame, order = blocks.frame, blocks.order
     places, work = np.empty((rows, frame.rank + 1), np.float32), np.zeros(2, np.int64)
-    blocks.locate(latents, places, lengths, home)
+    blocks.place(latents, places, lengths)
+    blocks.locate(places, home)
     turn = np.argsort(home.astype(np.uint16) if len(order) < 1 << 16 else home, kind="stable")
     state = (latents, codewords, order, blocks.points, *blocks.boxes, blocks.reach, blocks.super_reach)
     mine = (places, lengths, turn, home, codes, work, np.array([frame.scale, slack]))

@@ -24,7 +24,7 @@ def share(loop: Any, arrays: Sequence[np.ndarray], count: int, least: int) -> No
     It gets a table of ``arrays`` and of a last one, int64 ``[2]``: how much of ``range(count)`` is begun, to which
     threads add the second number, the size of a part, when they take one; it is ``least`` or more.
     """
-    assert tuple(array.dtype.str[1:] for array in arrays) == loop.kinds, loop
+    assert tuple(f"{array.dtype.str[1:]}:{array.ndim}" for array in arrays) == loop.kinds, loop
     threads = max(1, min(torch.get_num_threads(), count // least))
     run = _parallel() if threads > 1 else None
     part = count if run is None else max(least, -(-count // (_PARTS * threads)))

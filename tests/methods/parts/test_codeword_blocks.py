@@ -63,5 +63,5 @@ def test_boxes_hold_the_points_of_their_blocks(blocks, codewords):
     points = np.where(np.isfinite(blocks.points[used]), blocks.points[used], np.nan)
     assert np.array_equal(np.nanmin(points, 2), blocks.low[s, :, q])
     assert np.array_equal(np.nanmax(points, 2), blocks.high[s, :, q])
-    assert np.array_equal(blocks.low.min(2).T, blocks.super_low[0])
-    assert np.array_equal(blocks.high.max(2).T, blocks.super_high[0])
+    assert np.array_equal(blocks.low.min(2).T, blocks.super_low[0, :, : blocks.supers])
+    assert np.array_equal(blocks.high.max(2).T, blocks.super_high[0, :, : blocks.supers])

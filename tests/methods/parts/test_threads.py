@@ -12,26 +12,23 @@ pytest.importorskip("numba")
 @pytest.fixture(scope="module")
 def count_up():
     """A loop that adds one to each item of its first array, and notes the sizes of the parts in its second."""
-    import numba
-    from numba.core import types
+    from methods.parts.bounded_kernels import _arrays, _for_threads, _take
 
-    from methods.parts.bounded_kernels import Loop, _address, _take
+    kinds = "f4:1 i8:2"
+    arrays = _arrays(kinds)
 
-    @numba.cfunc(types.void(types.voidptr))
-    def loop(pointer):
-        t = numba.carray(pointer, (3, 4), np.int64)
-        items = numba.carray(_address(t[0, 0]), (t[0, 1],), np.float32)
-        sizes = numba.carray(_address(t[1, 0]), (t[1, 1], t[1, 2]), np.int64)
-        todo = numba.carray(_address(t[2, 0]), (t[2, 1],), np.int64)
-        first = _take(todo, todo[1])
+    @_for_threads(kinds)
+    def loop(table):
+        items, sizes, todo = arrays(table)
+        first = _take(todo, 0, todo[1])
         while first < items.shape[0]:
             last = min(first + todo[1], items.shape[0])
             for n in range(first, last):
                 items[n] += 1
             sizes[0, first] = last - first
-            first = _take(todo, todo[1])
+            first = _take(todo, 0, todo[1])
 
-    return Loop(loop, ("f4", "i8"))
+    return loop
 
 
 @pytest.fixture(params=[3])
