@@ -31,6 +31,7 @@ from benchmark.report.plots.base import (
 )
 from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.plots.dots import dots
+from benchmark.report.plots.rules import draw_rules
 from benchmark.report.quantities import Choice
 from benchmark.report.style import CEILING, Style
 
@@ -87,6 +88,8 @@ def lines(
             bounded |= _ceiling(axis, column, grid, places)
             overlay(axis, column, places)
             grid_axis(axis, grid.x)
+            drawn = draw_rules(axis, _across(grid, column, places), means[column.name], column, styles)
+            ends[axis] |= {arm: (axis.get_xlim()[1], mean) for arm, mean in drawn.items()}
             set_title(axis, " · ".join(filter(None, [column.heading, line])))
     for axis in axes[len(columns) * len(along) :]:
         axis.remove()
@@ -99,8 +102,9 @@ def lines(
 
 
 def _means(grid: Grid, column: Column) -> list[float]:
-    """Of all places, so that the panels of a quantity have one kind of scale."""
-    found = (grid.interval(arm, place, column.name) for arm in grid.arms for place in grid.places)
+    """Of the curves at all places, so that the panels of a quantity have one kind of scale."""
+    arms = [arm for arm in grid.arms if arm not in _rules(grid)]
+    found = (grid.interval(arm, place, column.name) for arm in arms for place in grid.places)
     return [interval.mean * column.scale for interval in found if interval and np.isfinite(interval.mean)]
 
 
@@ -115,10 +119,18 @@ def _rules(grid: Grid) -> list[str]:
     return grid.size_free if grid.x.name == CODEBOOK_SIZE else []
 
 
+def _across(grid: Grid, column: Column, places: list[Place]) -> list[tuple[str, float]]:
+    """The arms drawn as a line across, with their mean."""
+    found = {arm: grid.interval(arm, place, column.name) for arm in _rules(grid) for place in places}
+    return [(arm, float(i.mean * column.scale)) for arm, i in found.items() if i and np.isfinite(i.mean)]
+
+
 def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> dict[str, Point]:
     """Draw one panel; where the curves of its arms end. A line breaks at a place where its arm has no run."""
     ends: dict[str, Point] = {}
     for arm in grid.arms:
+        if arm in _rules(grid):
+            continue
         intervals = [grid.interval(arm, place, column.name) for place in places]
         means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
         found = means[np.isfinite(means)]
@@ -127,9 +139,6 @@ def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles:
         style = styles[arm]
         x = np.array([place_of(grid, arm, place) for place in places])
         ends[arm] = (float(x[np.isfinite(means)][-1]), float(found[-1]))
-        if arm in _rules(grid):
-            axis.axhline(found[0], color=style.colour, linestyle=style.line, linewidth=1.4)
-            continue
         half = np.array([i.half_width if i and i.n >= LEAST_RUNS else np.nan for i in intervals], dtype=float)
         band = clipped(column, means - half * column.scale, means + half * column.scale, means)
         axis.plot(x, means, **style.curve())
@@ -151,7 +160,7 @@ def place_of(grid: Grid, arm: str, place: Place) -> float:
 
 
 def _scale(axis: Axes, column: Column, values: Sequence[float]) -> None:
-    if column.percent:
+    if column.percent and not column.direction:  # a share of the codebook, with its ceiling
         axis.set_ylim(-3, 104)
     elif not scale(axis.yaxis, values) and column.name in PRICE:
         axis.set_ylim(0, 1.04 * axis.get_ylim()[1])  # a few megabytes more are no peak

@@ -11,6 +11,7 @@ from benchmark.report.columns import column
 from benchmark.report.grid import Grid
 from benchmark.report.plots.base import LEAST_RUNS, Plot, arm_handles, panels, point_handles, scale, size_label
 from benchmark.report.plots.direct import Point, name_points, tall_enough
+from benchmark.report.plots.rules import draw_rules
 from benchmark.report.rates import ENTROPY
 from benchmark.report.statistics import Interval
 from benchmark.report.style import Style
@@ -99,7 +100,8 @@ class RateDistortion(Plot):
             return None
         entropy = ENTROPY if grid.results.has(ENTROPY) else "entropy_bits"
         figure, [[axis]] = panels(1, 1, width=4.8, height=tall_enough(3.8, styles))
-        floors, errors = [], []
+        floors: list[tuple[str, float]] = []
+        errors: list[float] = []
         ends: dict[str, Point] = {}
         points: list[Point] = []
         for arm, (_, places) in itertools.product(grid.arms, grid.lines()):
@@ -113,10 +115,7 @@ class RateDistortion(Plot):
             if not pairs and floor is None:
                 continue
             if floor is not None:
-                floors.append(arm)
-                errors.append(floor.mean)
-                axis.axhline(floor.mean, color=styles[arm].colour, linestyle=styles[arm].line)
-                ends.setdefault(arm, (np.inf, floor.mean))
+                floors.append((arm, floor.mean))
                 continue
             errors += [distortion.mean for _, distortion in pairs]
             x, y = [rate.mean for rate, _ in pairs], [distortion.mean for _, distortion in pairs]
@@ -135,9 +134,10 @@ class RateDistortion(Plot):
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
         elif len(grid.x.values) > 1:
             axis.set_title(f"Along a line: {grid.x.label}", fontsize=8.5)
-        right = axis.get_xlim()[1]
-        named = {arm: (min(x, right), y) for arm, (x, y) in ends.items()}
-        name_points(figure, axis, named, arm_handles(list(ends), styles, rules=floors), styles, obstacles=points)
+        for arm, value in draw_rules(axis, floors, errors, column(error), styles).items():
+            ends[arm] = (axis.get_xlim()[1], value)
+        handles = arm_handles(list(ends), styles, rules=[arm for arm, _ in floors])
+        name_points(figure, axis, ends, handles, styles, obstacles=points)
         return figure
 
 
