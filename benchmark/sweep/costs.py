@@ -31,7 +31,7 @@ DEAR: Mapping[str, float] = {
 """Methods that take a multiple of what `vq_vae` takes a step, the model left out, at K=256 on a CPU
 (results/reference/remedies; `kmeans` of plain_clustering); all others less than three times as much."""
 _OVERHEAD = 1.1e5
-"""Bytes of weights whose work takes as long as what does not grow with them (results/reference/codebook_scaling)."""
+"""Bytes of weights whose work takes as long as what does not grow with them (`codebook_scaling` at 2,000 steps)."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,14 @@ def _weights(arm: str, size: int, dim: int) -> float:
 
 
 def _arm(run: Run) -> str:
-    return json.dumps({"method": run.config["method"], "params": run.config["params"]}, sort_keys=True)
+    """What the quantizer's part of a step depends on beside its size."""
+    return json.dumps({"method": run.config["method"], "params": _without_floats(run.config["params"])}, sort_keys=True)
+
+
+def _without_floats(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Without rates and weights, which cost nothing and which tuning sets for each size apart."""
+    kept = {name: value for name, value in params.items() if not isinstance(value, float)}
+    return {name: _without_floats(value) if isinstance(value, Mapping) else value for name, value in kept.items()}
 
 
 def _surroundings(run: Run) -> str:
