@@ -11,6 +11,7 @@ import scipy.stats
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
+REFERENCE_ARM = "no_quantization"
 FINDINGS = " ".join((ROOT / "results" / "README.md").read_text(encoding="utf-8").split())
 
 
@@ -42,18 +43,14 @@ def over(mean: pd.Series, best: pd.Series) -> str:
 
 
 class TestTrainingLength:
-    """The first table, and what is said of it."""
+    """The table by length, and what is said of it."""
 
     @pytest.fixture
     def means(self) -> pd.DataFrame:
         return runs("training_length").groupby(["arm", "training.steps"])[["usage", "perplexity", "psnr"]].mean()
 
-    @pytest.mark.parametrize(
-        ("document", "after"),
-        [("README.md", "## A first answer"), ("results/README.md", "**How long must a training be")],
-    )
-    def test_every_cell_of_its_table(self, means, document, after):
-        for arm, cells in table(document, after).items():
+    def test_every_cell_of_its_table(self, means):
+        for arm, cells in table("results/README.md", "**How long must a training be").items():
             for steps, cell in zip((1000, 4000, 16000), cells, strict=True):
                 mean = means.loc[arm, steps]
                 usage = "" if arm == "no_quantization" else f"{100 * mean.usage:.1f} / "
@@ -116,6 +113,98 @@ class TestTrainingLength:
         assert printed("at a constant rate was, at 32 dB; with a schedule to zero it reaches #") == [
             round(long.psnr.no_quantization)
         ]
+
+
+class TestCodebookScaling:
+    """The first table, and what is said of it."""
+
+    SIZES = (1024, 4096)
+
+    @pytest.fixture
+    def means(self) -> pd.DataFrame:
+        return runs("codebook_scaling").groupby(["arm", "codebook_size"])[["usage", "perplexity", "psnr", "mse"]].mean()
+
+    @pytest.mark.parametrize(
+        ("document", "after", "perplexity"),
+        [
+            ("README.md", "## A first answer", False),
+            ("results/README.md", "**Who collapses as the codebook grows?**", True),
+        ],
+    )
+    def test_every_cell_of_its_table(self, means, document, after, perplexity):
+        shown = table(document, after)
+        done = runs("codebook_scaling")
+        assert sorted(shown) == sorted(done.arm.unique())
+        assert (done[done.codebook_size > 256].groupby(["arm", "codebook_size"]).seed.nunique() == 3).all()
+        assert shown.pop("no_quantization")[0] == f"{done.query('arm == @REFERENCE_ARM').psnr.mean():.2f}"
+        for arm, cells in shown.items():
+            for size, cell in zip(self.SIZES, cells, strict=True):
+                mean = means.loc[arm, size]
+                middle = f"{mean.perplexity:,.0f} / " if perplexity else ""
+                assert cell == f"{100 * mean.usage:.1f} / {middle}{mean.psnr:.2f}", (arm, size)
+
+    def test_codebook_reset_is_ahead_in_every_seed_at_both_sizes(self):
+        done = runs("codebook_scaling").query("codebook_size > 256")
+        psnr = done.pivot(index=["codebook_size", "seed"], columns="arm", values="psnr")
+        assert (psnr.pop("codebook_reset") > psnr.max(axis=1)).all()
+
+    def test_the_order_turns_with_the_size(self):
+        psnr = runs("codebook_scaling").query("codebook_size == 256").pivot(index="seed", columns="arm", values="psnr")
+        ahead = psnr[["vq_vae_ema", "vq_vae_kmeans"]].sub(psnr.codebook_reset, axis=0).round(2)
+        assert printed("ahead of codebook reset in both seeds so far, by # to # dB") == [
+            ahead.min(axis=None),
+            ahead.max(axis=None),
+        ]
+        assert len(psnr) == 2
+
+    def test_what_more_codewords_are_worth(self, means):
+        gained = (means.psnr.xs(4096, level=1) - means.psnr.xs(1024, level=1)).round(2)
+        assert printed("codewords more gain them +#, # and +# dB.") == list(
+            gained[["vq_vae", "vq_vae_ema", "vq_vae_kmeans"]]
+        )
+        found = printed("is worth # dB (codebook reset), # (CVQ-VAE), # (SimVQ) and # (residual VQ).")
+        assert found == list(gained[["codebook_reset", "cvq_vae", "simvq", "residual_vq"]])
+
+    def test_who_collapses(self, means):
+        found = printed("plain VQ-VAE uses # and # %, moving averages # and # %, a start from k-means # and # %.")
+        arms = ("vq_vae", "vq_vae_ema", "vq_vae_kmeans")
+        assert found == [round(100 * means.usage[arm, size], 1) for arm in arms for size in (1024, 4096)]
+        assert printed("Of 256 they still use #, # and # % (two seeds).") == [
+            round(100 * means.usage[arm, 256]) for arm in arms
+        ]
+        assert printed("SimVQ does not collapse, as claimed: # and # % in use. In each seed") == [
+            round(100 * means.usage["simvq", size], 1) for size in (1024, 4096)
+        ]
+
+    def test_simvq_behind_codebook_reset(self):
+        psnr = runs("codebook_scaling").pivot(index=["codebook_size", "seed"], columns="arm", values="psnr")
+        behind = (psnr.codebook_reset - psnr.simvq).round(2)
+        found = printed("behind codebook reset, by # to # dB at 1,024 and by # to # at 4,096")
+        assert found == [end for size in (1024, 4096) for end in (behind[size].min(), behind[size].max())]
+
+    def test_the_lead_over_both_sizes(self, means):
+        over_sizes = means.psnr.unstack()[[1024, 4096]].mean(axis=1)
+        lead = (over_sizes.codebook_reset - over_sizes).round(2)
+        found = printed(
+            "# dB ahead of CVQ-VAE, # of the k-means start, # of SimVQ, # of moving averages, # of its authors' own "
+            "threshold, # of residual VQ and # of plain VQ-VAE."
+        )
+        others = ["cvq_vae", "vq_vae_kmeans", "simvq", "vq_vae_ema", "codebook_reset_jukebox", "residual_vq", "vq_vae"]
+        assert found == list(lead[others])
+        compared = pd.read_csv(REFERENCE / "codebook_scaling" / "tables" / "comparison.csv").set_index("metric")
+        for metric in ("psnr", "ssim", "mse"):
+            assert (compared.loc[metric, "against"] == "codebook_reset").all()
+            assert (compared.loc[metric, "p_holm"].dropna() < 0.05).all()
+        front = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+        assert (
+            "of CVQ-VAE by {cvq_vae} dB, of SimVQ by {simvq:.2f}, of plain VQ-VAE by {vq_vae}.".format(**lead) in front
+        )
+
+    def test_the_highest_perplexity_is_not_the_least_error(self, means):
+        large = means.xs(4096, level=1)
+        assert large.perplexity.idxmax() == "codebook_reset_jukebox"
+        assert list(large.psnr.sort_values().index[:2]) == ["vq_vae", "codebook_reset_jukebox"]
+        assert printed("ends with the highest perplexity of all, #, and less PSNR") == [round(large.perplexity.max())]
 
 
 def test_every_cell_of_the_clustering_table():
