@@ -85,7 +85,8 @@ def test_a_family_alone_and_all_again(opened: Opened, site: Site) -> None:
         named = page.locator("#explore tbody th .arm").evaluate_all(
             "nodes => nodes.map(node => node.childNodes[1].data)"
         )
-        assert {family_of(name) for name in named} == {"restarted codewords"}
+        methods = pd.read_csv(REFERENCE / "codebook_scaling" / "summary.csv").set_index("arm").method.to_dict()
+        assert {family_of(methods[name]) for name in named} == {"restarted codewords"}
         assert not page.locator("[data-arm='simvq']").is_checked()
         assert page.locator("[data-arm='codebook_reset']").is_checked()
         page.locator("[data-arm='simvq']").check()
