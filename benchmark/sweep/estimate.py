@@ -131,26 +131,24 @@ class Measured:
 
         By the second of two batches, or by the first where a model needs more than `SLOW_STEP` for it.
         """
-        system, dataset = trainer.trained.eval(), self.dataset
+        system, dataset, known = trainer.trained.eval(), self.dataset, self._seconds is not None
         batches = DeviceSplit(dataset.test, dataset.to_input, self._device).batches(dataset.evaluation_batch)
-        seen = metrics = 0.0
+        seen = 0.0
         for originals in itertools.islice(batches, 2):
             begun = time.monotonic()
             reconstructions, _, _ = system(originals)
             wait_for(self._device)
             seen, begun = (time.monotonic() - begun) / len(originals), time.monotonic()
-            if self._seconds is None:
+            if not known:
                 self._quality.update(originals, reconstructions)
                 wait_for(self._device)
-                metrics = (time.monotonic() - begun) / len(originals)
+                self._seconds = (time.monotonic() - begun) / len(originals)
             elif seen * len(originals) > SLOW_STEP:
                 break
-        if self._seconds is None:
-            self._seconds = metrics
         others = len(dataset.validation) + HISTORY_POINTS * len(trainer.probe)
         if trainer.config["evaluation"].get("training_codes"):
             others += len(dataset.train)
-        return len(dataset.test) * (seen + self._seconds) + others * seen
+        return len(dataset.test) * (seen + (self._seconds or 0.0)) + others * seen
 
 
 def _prior_cost(run: Run, device: torch.device, start: float) -> Cost:

@@ -103,8 +103,7 @@ def lines(
 
 def _means(grid: Grid, column: Column) -> list[float]:
     """Of the curves at all places, so that the panels of a quantity have one kind of scale."""
-    arms = [arm for arm in grid.arms if arm not in _rules(grid)]
-    found = (grid.interval(arm, place, column.name) for arm in arms for place in grid.places)
+    found = (grid.interval(arm, place, column.name) for arm in _curved(grid) for place in grid.places)
     return [interval.mean * column.scale for interval in found if interval and np.isfinite(interval.mean)]
 
 
@@ -119,18 +118,26 @@ def _rules(grid: Grid) -> list[str]:
     return grid.size_free if grid.x.name == CODEBOOK_SIZE else []
 
 
+def _curved(grid: Grid) -> list[str]:
+    """The others, drawn as curves."""
+    rules = _rules(grid)
+    return [arm for arm in grid.arms if arm not in rules]
+
+
 def _across(grid: Grid, column: Column, places: list[Place]) -> list[tuple[str, float]]:
-    """The arms drawn as a line across, with their mean."""
-    found = {arm: grid.interval(arm, place, column.name) for arm in _rules(grid) for place in places}
-    return [(arm, float(i.mean * column.scale)) for arm, i in found.items() if i and np.isfinite(i.mean)]
+    """The arms drawn as a line across, with their mean where it was measured first."""
+    across = []
+    for arm in _rules(grid):
+        intervals = (grid.interval(arm, place, column.name) for place in places)
+        means = [float(i.mean * column.scale) for i in intervals if i and np.isfinite(i.mean)]
+        across += [(arm, mean) for mean in means[:1]]
+    return across
 
 
 def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> dict[str, Point]:
     """Draw one panel; where the curves of its arms end. A line breaks at a place where its arm has no run."""
     ends: dict[str, Point] = {}
-    for arm in grid.arms:
-        if arm in _rules(grid):
-            continue
+    for arm in _curved(grid):
         intervals = [grid.interval(arm, place, column.name) for place in places]
         means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
         found = means[np.isfinite(means)]

@@ -1,6 +1,7 @@
 """Lines across, of arms that one run serves: drawn where the curves stay readable, else told at the panel's edge."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -41,29 +42,26 @@ def draw_rules(
     After all else that sets the limits: what is told at the edge makes room for itself there.
     """
     drawn: dict[str, float] = {}
+    above: list[tuple[str, float]] = []
+    below: list[tuple[str, float]] = []
     for arm, value in rules:
         if not is_far(value, curves):
             axis.axhline(value, color=styles[arm].colour, linestyle=styles[arm].line, linewidth=1.4)
             drawn[arm] = value
-    far = [(arm, value) for arm, value in rules if is_far(value, curves)]
-    for sign, told in (
-        ("↑", [(arm, value) for arm, value in far if value > max(curves)]),
-        ("↓", [(arm, value) for arm, value in far if value < min(curves)]),
-    ):
+        else:
+            (above if value > max(curves) else below).append((arm, value))
+    for sign, told in (("↑", above), ("↓", below)):
         if told:
             lines = [f"{sign} {arm} {column.number(value / column.scale)}" for arm, value in told]
-            _tell(axis, "\n".join(lines), styles[told[0][0]].colour, above=sign == "↑")
+            _tell(axis, lines, styles[told[0][0]].colour, above=told is above)
     return drawn
 
 
-def _tell(axis: Axes, text: str, colour: str, *, above: bool) -> None:
-    """A text at the upper or lower edge, below or above which no curve comes."""
-    room = _LINE * (text.count("\n") + 1)
-    low, high = axis.transAxes.inverted().transform(axis.transData.transform([(0, y) for y in axis.get_ylim()]))[:, 1]
-    ends = [(0, low - (0 if above else room)), (0, high + (room if above else 0))]
-    limits = axis.transData.inverted().transform(axis.transAxes.transform(ends))[:, 1]
-    axis.set_ylim(*limits)
-    at = (0.98, 0.98 if above else 0.02)
-    axis.text(
-        *at, text, transform=axis.transAxes, ha="right", va="top" if above else "bottom", fontsize=_SIZE, color=colour
-    )
+def _tell(axis: Axes, lines: Sequence[str], colour: str, *, above: bool) -> None:
+    """A text at the upper or lower edge, where the limits grow so that no curve comes."""
+    room = _LINE * len(lines)
+    axis.get_ylim()  # until they are asked for, limits are not those of what is drawn
+    ends = [(0.0, 0.0 if above else -room), (0.0, 1.0 + room if above else 1.0)]
+    axis.set_ylim(*axis.transData.inverted().transform(axis.transAxes.transform(ends))[:, 1])
+    where: dict[str, Any] = {"y": 0.98, "va": "top"} if above else {"y": 0.02, "va": "bottom"}
+    axis.text(x=0.98, s="\n".join(lines), transform=axis.transAxes, ha="right", fontsize=_SIZE, color=colour, **where)
