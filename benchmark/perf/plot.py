@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from benchmark.perf.cases import OURS
 from benchmark.perf.search import ALL_PAIRS, IN_TILES, TRAINED
+from benchmark.perf.steps import STEPS
 from benchmark.report.places import CODEBOOK_SIZE, Axis
 from benchmark.report.plots.base import grid_axis, legend, panels, wrapped
 from benchmark.report.style import RC
@@ -44,10 +45,10 @@ def search_figure(frame: pd.DataFrame) -> Figure:
     with matplotlib.rc_context(RC):
         figure, [axes] = panels(1, len(dims) + (not weighed.empty), width=2.8, height=2.8)
         for panel, dim in zip(axes, dims, strict=False):
+            if panel is not axes[0]:
+                panel.sharey(axes[0])  # before its lines, which move the limits of all
             _lines(panel, timed[timed["dim"] == dim], "seconds")
             panel.set_title(f"Seconds, D = {dim}, N = {rows:,}")
-            if panel is not axes[0]:
-                panel.sharey(axes[0])
         if not weighed.empty:
             rows, dim = weighed[["rows", "dim"]].value_counts().index[0]
             _lines(axes[-1], weighed[(weighed["rows"] == rows) & (weighed["dim"] == dim)], "extra_mb")
@@ -64,8 +65,8 @@ def trained_figure(frame: pd.DataFrame) -> Figure:
 
 def steps_figure(frame: pd.DataFrame) -> Figure:
     """Time of each method's quantizer step against K, and of its searches alone."""
-    others = ["search", "training", *(group.name for group in TRAINED)]
-    return _by_group(_with_searches(frame[~frame["group"].isin(others)]), {}, "Seconds a step")
+    titles = {group.name: group.title for group in STEPS}
+    return _by_group(_with_searches(frame[frame["group"].isin(titles)]), titles, "Seconds a step")
 
 
 def _by_group(part: pd.DataFrame, titles: dict[str, str], label: str) -> Figure:
@@ -77,7 +78,7 @@ def _by_group(part: pd.DataFrame, titles: dict[str, str], label: str) -> Figure:
         for index, group in enumerate(groups):
             panel = axes[index // columns][index % columns]
             _lines(panel, part[part["group"] == group], "seconds")
-            panel.set_title(titles.get(group, group))
+            panel.set_title(titles[group])
         for unused in axes[-1][len(groups) - (rows - 1) * columns :]:
             unused.remove()
         for row in axes:
