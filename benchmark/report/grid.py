@@ -39,10 +39,10 @@ class Grid:
         self.codeless = [arm for arm in self.arms if not results.is_reference(arm) and results.is_codeless(arm)]
         # One run that serves every size would enter a comparison once a size; without codes nothing bounds the bits.
         apart = {*self.size_free, *self.codeless}
-        self._coded = [arm for arm in self.arms if not results.is_reference(arm) and arm not in apart]
+        self.coded = [arm for arm in self.arms if not results.is_reference(arm) and arm not in apart]
         self.partial = [arm for arm in self.arms if not results.is_ranked(arm)]
-        self.untuned = [] if results.is_untuned else [arm for arm in self._coded if not results.is_tuned(arm)]
-        self.remedies = [arm for arm in self._coded if arm not in (*self.partial, *self.untuned)]
+        self.untuned = [] if results.is_untuned else [arm for arm in self.coded if not results.is_tuned(arm)]
+        self.remedies = [arm for arm in self.coded if arm not in (*self.partial, *self.untuned)]
         self._index = {place: number for number, place in enumerate(results.places)}
         self._cells = dict(list(results.cells.groupby(["arm", "place"])))
         self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
@@ -131,7 +131,7 @@ class Grid:
     def shared(self, place: Place, metric: str) -> float | None:
         """A quantity that the arms share at a place (tokens, ceiling): the median over runs."""
         runs = self.results.ok
-        runs = runs[(runs["place"] == self._index[place]) & runs["arm"].isin(self._coded)]
+        runs = runs[(runs["place"] == self._index[place]) & runs["arm"].isin(self.coded)]
         values = runs[metric].dropna() if metric in runs else pd.Series(dtype=float)
         return float(values.median()) if len(values) else None
 

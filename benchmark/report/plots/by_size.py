@@ -31,7 +31,7 @@ from benchmark.report.plots.base import (
 )
 from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.plots.dots import dots
-from benchmark.report.plots.rules import draw_rules
+from benchmark.report.plots.rules import draw_rules, is_far
 from benchmark.report.quantities import Choice
 from benchmark.report.style import CEILING, Style
 
@@ -80,15 +80,18 @@ def lines(
     axes = [axis for row in rows for axis in row]
     ends: dict[Axes, dict[str, Point]] = {}
     bounded = False
-    means = {column.name: _means(grid, column) for column in columns}
+    # At all places, so that the panels of a quantity have one kind of scale.
+    means = {column.name: _means(grid, column, _coded(grid), grid.places) for column in columns}
     for number, (line, places) in enumerate(along):
         for axis, column in zip(axes[number * len(columns) :], columns, strict=False):
-            ends[axis] = _curves(axis, column, grid, places, styles)
+            ends[axis] = _curves(axis, column, grid, places, styles, _coded(grid))
             _scale(axis, column, means[column.name])
             bounded |= _ceiling(axis, column, grid, places)
             overlay(axis, column, places)
             grid_axis(axis, grid.x)
-            drawn = draw_rules(axis, _across(grid, column, places), means[column.name], column, styles)
+            near, beyond = _yardsticks(grid, column, places, means[column.name])
+            ends[axis] |= _curves(axis, column, grid, places, styles, near)
+            drawn = draw_rules(axis, _across(grid, column, places), means[column.name], column, styles, beyond)
             ends[axis] |= {arm: (axis.get_xlim()[1], mean) for arm, mean in drawn.items()}
             set_title(axis, " · ".join(filter(None, [column.heading, line])))
     for axis in axes[len(columns) * len(along) :]:
@@ -101,10 +104,10 @@ def lines(
     return figure
 
 
-def _means(grid: Grid, column: Column) -> list[float]:
-    """Of the curves at all places, so that the panels of a quantity have one kind of scale."""
-    found = (grid.interval(arm, place, column.name) for arm in _curved(grid) for place in grid.places)
-    return [interval.mean * column.scale for interval in found if interval and np.isfinite(interval.mean)]
+def _means(grid: Grid, column: Column, arms: list[str], places: list[Place]) -> list[float]:
+    """Those that were measured, as printed."""
+    found = (grid.interval(arm, place, column.name) for arm in arms for place in places)
+    return [float(interval.mean * column.scale) for interval in found if interval and np.isfinite(interval.mean)]
 
 
 def _pairs(grid: Grid, column: Column, places: list[Place]) -> bool:
@@ -124,20 +127,38 @@ def _curved(grid: Grid) -> list[str]:
     return [arm for arm in grid.arms if arm not in rules]
 
 
+def _coded(grid: Grid) -> list[str]:
+    """Of those drawn as curves the ones that a panel is as high as, all where there are only yardsticks."""
+    curved = _curved(grid)
+    return [arm for arm in curved if arm in grid.coded] or curved
+
+
 def _across(grid: Grid, column: Column, places: list[Place]) -> list[tuple[str, float]]:
     """The arms drawn as a line across, with their mean where it was measured first."""
-    across = []
-    for arm in _rules(grid):
-        intervals = (grid.interval(arm, place, column.name) for place in places)
-        means = [float(i.mean * column.scale) for i in intervals if i and np.isfinite(i.mean)]
-        across += [(arm, mean) for mean in means[:1]]
-    return across
+    return [(arm, mean) for arm in _rules(grid) for mean in _means(grid, column, [arm], places)[:1]]
 
 
-def _curves(axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style]) -> dict[str, Point]:
-    """Draw one panel; where the curves of its arms end. A line breaks at a place where its arm has no run."""
-    ends: dict[str, Point] = {}
+def _yardsticks(
+    grid: Grid, column: Column, places: list[Place], coded: Sequence[float]
+) -> tuple[list[str], dict[str, list[float]]]:
+    """The other arms that have curves: those that leave the ones at ``coded`` readable, and the curves of the rest."""
+    near, beyond = [], {}
     for arm in _curved(grid):
+        if arm not in _coded(grid):
+            means = _means(grid, column, [arm], places)
+            if any(is_far(mean, coded) for mean in means):
+                beyond[arm] = means
+            else:
+                near.append(arm)
+    return near, beyond
+
+
+def _curves(
+    axis: Axes, column: Column, grid: Grid, places: list[Place], styles: dict[str, Style], arms: list[str]
+) -> dict[str, Point]:
+    """Draw ``arms`` into one panel; where they end. A line breaks at a place where its arm has no run."""
+    ends: dict[str, Point] = {}
+    for arm in arms:
         intervals = [grid.interval(arm, place, column.name) for place in places]
         means = np.array([i.mean if i else np.nan for i in intervals]) * column.scale
         found = means[np.isfinite(means)]

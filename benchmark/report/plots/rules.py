@@ -1,4 +1,4 @@
-"""Lines across, of arms that one run serves: drawn where the curves stay readable, else told at the panel's edge."""
+"""Yardsticks beside curves: in the panel where the curves stay readable, else told at its edge."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,24 +36,27 @@ def draw_rules(
     curves: Sequence[float],
     column: Column,
     styles: Mapping[str, Style],
+    beyond: Mapping[str, Sequence[float]],
 ) -> dict[str, float]:
     """A line across for each arm and value of ``rules``, as printed, beside ``curves``; of those drawn the last value.
 
-    After all else that sets the limits: what is told at the edge makes room for itself there.
+    ``beyond``: arms whose own curves are too far away, and those curves. After all else that sets the limits: what is
+    told at the edge makes room for itself there.
     """
     drawn: dict[str, float] = {}
-    above: list[tuple[str, float]] = []
-    below: list[tuple[str, float]] = []
+    far = [(arm, *dict.fromkeys((values[0], values[-1]))) for arm, values in beyond.items()]
     for arm, value in rules:
         if not is_far(value, curves):
             axis.axhline(value, color=styles[arm].colour, linestyle=styles[arm].line, linewidth=1.4)
             drawn[arm] = value
         else:
-            (above if value > max(curves) else below).append((arm, value))
-    for sign, told in (("↑", above), ("↓", below)):
+            far.append((arm, value))
+    for sign, above in (("↑", True), ("↓", False)):
+        told = [(arm, ends) for arm, *ends in far if (ends[-1] > max(curves)) is above]
         if told:
-            lines = [f"{sign} {arm} {column.number(value / column.scale)}" for arm, value in told]
-            _tell(axis, lines, styles[told[0][0]].colour, above=told is above)
+            printed = [" to ".join(column.number(end / column.scale) for end in ends) for _, ends in told]
+            lines = [f"{sign} {arm} {ends}" for (arm, _), ends in zip(told, printed, strict=True)]
+            _tell(axis, lines, styles[told[0][0]].colour, above=above)
     return drawn
 
 

@@ -134,7 +134,7 @@ class RateDistortion(Plot):
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
         elif len(grid.x.values) > 1:
             axis.set_title(f"Along a line: {grid.x.label}", fontsize=8.5)
-        for arm, value in draw_rules(axis, floors, errors, column(error), styles).items():
+        for arm, value in draw_rules(axis, floors, errors, column(error), styles, {}).items():
             ends[arm] = (axis.get_xlim()[1], value)
         handles = arm_handles(list(ends), styles, rules=[arm for arm, _ in floors])
         name_points(figure, axis, ends, handles, styles, obstacles=points)

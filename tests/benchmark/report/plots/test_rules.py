@@ -55,3 +55,23 @@ def test_a_far_reference_is_told_at_the_edge(synthetic: Make, plot: str, mse: fl
     if told:  # no curve comes where the text stands
         assert max(max(line.get_ydata()) for line in panel.get_lines()) < high - 0.06 * (high - low)
     assert_apart(figure)
+
+
+@pytest.mark.parametrize(
+    ("mse", "told"),
+    [((0.03, 0.02), None), ((5.0, 0.02), "↓ kmeans 5.00000 to 0.02000"), ((0.02, 6.0), "↑ kmeans 0.02000 to 6.00000")],
+)
+def test_a_far_curve_of_a_yardstick_is_told_at_the_edge(synthetic: Make, mse: tuple[float, float], told: str | None):
+    made = synthetic((*CODED, "kmeans"), sizes=(256, 1024), seeds=3, artefacts=False)
+    for size, value in zip((256, 1024), mse, strict=True):
+        made.set_metric("kmeans", size, "mse", [value] * 3)
+        for number, arm in enumerate(CODED):
+            made.set_metric(arm, size, "mse", [0.01 + 0.005 * number + 0.001 * seed for seed in range(3)])
+    figure = draw(made.folder, "distortion")
+    assert figure is not None
+    panel = next(axis for axis in figure.axes if "MSE" in axis.get_title())
+    curves = [list(line.get_ydata()) for line in panel.get_lines()]
+    assert (list(mse) in curves) is (told is None)
+    assert [text.get_text() for text in panel.texts] == ([told] if told else [])
+    assert panel.get_ylim()[1] < 0.06
+    assert_apart(figure)
