@@ -3,6 +3,6 @@
 from benchmark.perf.cases import Group
 from benchmark.perf.search import SEARCH, TRAINED
 from benchmark.perf.steps import STEPS
-from benchmark.perf.training import TRAINING
+from benchmark.perf.training import TRAININGS
 
-GROUPS: dict[str, Group] = {group.name: group for group in (SEARCH, *TRAINED, *STEPS, TRAINING)}
+GROUPS: dict[str, Group] = {group.name: group for group in (SEARCH, *TRAINED, *STEPS, *TRAININGS)}

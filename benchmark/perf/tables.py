@@ -8,7 +8,7 @@ import pandas as pd
 from benchmark.perf.cases import OURS, TRAINING_SHAPES, Group
 from benchmark.perf.growth import growth
 from benchmark.perf.trained import config_of
-from benchmark.perf.training import BARE, HISTORY_POINT
+from benchmark.perf.training import BARE, HISTORY_POINT, TRAINING
 from benchmark.report.escape import escape_csv
 from benchmark.training.loop import HISTORY_POINTS
 
@@ -48,7 +48,7 @@ def write_tables(frame: pd.DataFrame, groups: list[Group], provenance: dict[str,
             continue
         parts += [f"## {heading}", _TRAINED if kind == "trained" else ""]
         parts += [_times(part, chosen), _memory(part, chosen), _omissions(part)]
-        parts += [_overhead(part)] if kind == "training" else []
+        parts += [_overhead(part[part["group"] == TRAINING.name])] if kind == "training" else []
     parts += ["## Growth", _growth(exponents, groups)]
     (folder / "perf.md").write_text("\n\n".join(part for part in parts if part) + "\n")
 

@@ -24,9 +24,12 @@ BARE = "bare loop"
 HISTORY_POINT = "a point of the history"
 
 
-def _harness(shape: Shape, device: torch.device) -> Prepared:
-    trainer, steps = training("simvq", shape, _STAGE, device), itertools.count(first_step(_STAGE))
-    return lambda: trainer.step(next(steps))
+def _harness(method: str) -> Callable[[Shape, torch.device], Prepared]:
+    def prepare(shape: Shape, device: torch.device) -> Prepared:
+        trainer, steps = training(method, shape, _STAGE, device), itertools.count(first_step(_STAGE))
+        return lambda: trainer.step(next(steps))
+
+    return prepare
 
 
 def _history_point(shape: Shape, device: torch.device) -> Prepared:
@@ -66,7 +69,7 @@ TRAINING = Group(
     kind="training",
     title="training step, SimVQ",
     contenders=(
-        Contender(OURS, _harness),
+        Contender(OURS, _harness("simvq")),
         Contender(BARE, _bare(None)),
         Contender(HISTORY_POINT, _history_point),
         Contender(f"{BARE}, {PACKAGE}", _bare(package_simvq), lambda shape: shape.matrices(1.2), package_missing),
@@ -75,4 +78,22 @@ TRAINING = Group(
     shapes=TRAINING_SHAPES,
     quick_shapes=QUICK_TRAINING_SHAPES,
     fewest_rounds=15,
+)
+
+_OTHERS = {"vq_vae_ema": "EMA", "codebook_reset": "codebook reset", "cvq_vae": "CVQ-VAE"}
+"""What else a step costs from the least of the codebooks to the largest."""
+TRAININGS = (
+    TRAINING,
+    *(
+        Group(
+            name=f"training_{method}",
+            kind="training",
+            title=f"training step, {title}",
+            contenders=(Contender(OURS, _harness(method)),),
+            shapes=(TRAINING_SHAPES[0], TRAINING_SHAPES[-1]),
+            quick_shapes=QUICK_TRAINING_SHAPES,
+            fewest_rounds=15,
+        )
+        for method, title in _OTHERS.items()
+    ),
 )
