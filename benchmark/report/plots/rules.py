@@ -44,7 +44,7 @@ def draw_rules(
     told at the edge makes room for itself there.
     """
     drawn: dict[str, float] = {}
-    far = [(arm, list(dict.fromkeys((values[0], values[-1])))) for arm, values in beyond.items()]
+    far = [(arm, [values[0], values[-1]]) for arm, values in beyond.items()]
     for arm, value in rules:
         if not is_far(value, curves):
             axis.axhline(value, color=styles[arm].colour, linestyle=styles[arm].line, linewidth=1.4)
@@ -54,8 +54,8 @@ def draw_rules(
     for sign, above in (("↑", True), ("↓", False)):
         told = [(arm, ends) for arm, ends in far if (ends[-1] > max(curves)) is above]
         if told:
-            printed = [" to ".join(column.number(end / column.scale) for end in ends) for _, ends in told]
-            lines = [f"{sign} {arm} {ends}" for (arm, _), ends in zip(told, printed, strict=True)]
+            printed = {arm: dict.fromkeys(column.number(end / column.scale) for end in ends) for arm, ends in told}
+            lines = [f"{sign} {arm} {' to '.join(ends)}" for arm, ends in printed.items()]
             _tell(axis, lines, styles[told[0][0]].colour, above=above)
     return drawn
 
