@@ -54,10 +54,13 @@ def draw_rules(
     for sign, above in (("↑", True), ("↓", False)):
         told = [(arm, ends) for arm, ends in far if (ends[-1] > max(curves)) is above]
         if told:
-            printed = {arm: dict.fromkeys(column.number(end / column.scale) for end in ends) for arm, ends in told}
-            lines = [f"{sign} {arm} {' to '.join(ends)}" for arm, ends in printed.items()]
+            lines = [f"{sign} {arm} {_printed(ends, column)}" for arm, ends in told]
             _tell(axis, lines, styles[told[0][0]].colour, above=above)
     return drawn
+
+
+def _printed(ends: Sequence[float], column: Column) -> str:
+    return " to ".join(dict.fromkeys(column.number(end / column.scale) for end in ends))
 
 
 def _tell(axis: Axes, lines: Sequence[str], colour: str, *, above: bool) -> None:
