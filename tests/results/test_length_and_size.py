@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 import pytest
 from findings import FIRST_PAGE, REFERENCE, printed, runs, table
@@ -91,11 +92,15 @@ class TestTrainingLength:
 class TestCodebookScaling:
     """The first table, and what is said of it."""
 
-    SIZES = (1024, 4096)
+    SIZES = (256, 1024, 4096)
 
     @pytest.fixture
     def means(self) -> pd.DataFrame:
         return runs("codebook_scaling").groupby(["arm", "codebook_size"])[["usage", "perplexity", "psnr"]].mean()
+
+    @pytest.fixture
+    def psnr(self) -> pd.DataFrame:
+        return runs("codebook_scaling").pivot(index=["codebook_size", "seed"], columns="arm", values="psnr")
 
     @pytest.mark.parametrize(
         ("document", "after", "perplexity"),
@@ -108,7 +113,7 @@ class TestCodebookScaling:
         shown = table(document, after)
         done = runs("codebook_scaling")
         assert sorted(shown) == sorted(done.arm.unique())
-        assert (done[done.codebook_size > 256].groupby(["arm", "codebook_size"]).seed.nunique() == 3).all()
+        assert (done.groupby(["arm", "codebook_size"], dropna=False).seed.nunique() == 3).all()
         assert shown.pop("no_quantization")[0] == f"{done[done.arm == 'no_quantization'].psnr.mean():.2f}"
         for arm, cells in shown.items():
             for size, cell in zip(self.SIZES, cells, strict=True):
@@ -116,60 +121,78 @@ class TestCodebookScaling:
                 middle = f"{mean.perplexity:,.0f} / " if perplexity else ""
                 assert cell == f"{100 * mean.usage:.1f} / {middle}{mean.psnr:.2f}", (arm, size)
 
-    def test_codebook_reset_is_ahead_in_every_seed_at_both_sizes(self):
-        done = runs("codebook_scaling").query("codebook_size > 256")
-        psnr = done.pivot(index=["codebook_size", "seed"], columns="arm", values="psnr")
-        assert (psnr.pop("codebook_reset") > psnr.max(axis=1)).all()
-
-    def test_the_order_turns_with_the_size(self):
-        psnr = runs("codebook_scaling").query("codebook_size == 256").pivot(index="seed", columns="arm", values="psnr")
-        ahead = psnr[["vq_vae_ema", "vq_vae_kmeans"]].sub(psnr.codebook_reset, axis=0).round(2)
-        assert printed("ahead of codebook reset in both seeds so far, by # to # dB") == [
-            ahead.min(axis=None),
-            ahead.max(axis=None),
+    def test_the_order_turns_with_the_size(self, means, psnr):
+        others = psnr.drop(columns="codebook_reset").max(axis=1)
+        assert (psnr.codebook_reset > others)[[1024, 4096]].all()
+        small = psnr.loc[256].dropna(axis="columns")
+        ahead = small[["vq_vae_kmeans", "vq_vae_ema"]].sub(small.codebook_reset, axis=0)
+        assert printed("ahead of codebook reset in all three seeds, by # to # dB") == [
+            round(end, 2) for end in (ahead.vq_vae_kmeans.min(), ahead.vq_vae_kmeans.max())
         ]
-        assert len(psnr) == 2
+        assert list(ahead.gt(0).sum()) == [3, 2]
+        assert list(small.mean().nlargest(2).index) == ["vq_vae_kmeans", "vq_vae_ema"]
+        assert f"is worth {small.vq_vae_kmeans.mean() - small.vq_vae.mean():.2f} dB over plain VQ-VAE." in FIRST_PAGE
 
     def test_what_more_codewords_are_worth(self, means):
-        gained = (means.psnr.xs(4096, level=1) - means.psnr.xs(1024, level=1)).round(2)
-        assert printed("codewords more gain them +#, # and +# dB.") == list(
-            gained[["vq_vae", "vq_vae_ema", "vq_vae_kmeans"]]
-        )
-        found = printed("is worth # dB (codebook reset), # (CVQ-VAE), # (SimVQ) and # (residual VQ).")
-        assert found == list(gained[["codebook_reset", "cvq_vae", "simvq", "residual_vq"]])
+        gained = (means.psnr.xs(4096, level=1) - means.psnr.xs(256, level=1)).round(2)
+        found = printed("From 256 to 4,096 codewords they gain #, # and # dB.")
+        assert found == list(gained[["vq_vae", "vq_vae_ema", "vq_vae_kmeans"]])
+        found = printed("is worth # dB (codebook reset), # (CVQ-VAE), # (residual VQ) and # (SimVQ).")
+        assert found == list(gained[["codebook_reset", "cvq_vae", "residual_vq", "simvq"]])
 
     def test_who_collapses(self, means):
+        usage = (100 * means.usage).round(1)
+        small = usage.xs(256, level=1).sort_values()
+        assert printed("plain VQ-VAE uses # %, all others # % or more.") == list(small[:2])
         found = printed("plain VQ-VAE uses # and # %, moving averages # and # %, a start from k-means # and # %.")
         arms = ("vq_vae", "vq_vae_ema", "vq_vae_kmeans")
-        assert found == [round(100 * means.usage[arm, size], 1) for arm in arms for size in (1024, 4096)]
-        assert printed("Of 256 they still use #, # and # % (two seeds).") == [
-            round(100 * means.usage[arm, 256]) for arm in arms
-        ]
-        assert printed("SimVQ does not collapse, as claimed: # and # % in use. In each seed") == [
-            round(100 * means.usage["simvq", size], 1) for size in (1024, 4096)
-        ]
+        assert found == [usage[arm, size] for arm in arms for size in (1024, 4096)]
+        assert printed("SimVQ does not collapse, as claimed: #, # and # % in use. At") == list(usage["simvq"])
 
-    def test_simvq_behind_codebook_reset(self):
-        psnr = runs("codebook_scaling").pivot(index=["codebook_size", "seed"], columns="arm", values="psnr")
+    def test_simvq_beside_codebook_reset(self, means, psnr):
         behind = (psnr.codebook_reset - psnr.simvq).round(2)
-        found = printed("behind codebook reset, by # to # dB at 1,024 and by # to # at 4,096")
+        found = printed("behind codebook reset in each seed, by # to # and by # to # dB")
         assert found == [end for size in (1024, 4096) for end in (behind[size].min(), behind[size].max())]
+        assert (means.perplexity["simvq"] < means.perplexity["codebook_reset"]).all()
 
-    def test_the_lead_over_both_sizes(self, means):
-        over_sizes = means.psnr.unstack()[[1024, 4096]].mean(axis=1)
-        lead = (over_sizes.codebook_reset - over_sizes).round(2)
+    def test_the_lead_over_all_sizes(self, means):
+        compared = pd.read_csv(REFERENCE / "codebook_scaling" / "tables" / "comparison.csv")
+        assert (compared.against == "codebook_reset").all()
+        arms = compared[compared.metric == "psnr"].set_index("arm").drop("codebook_reset")
+        lead, p = (-arms.difference).round(2), arms.p_holm
+        ahead = ["simvq", "codebook_reset_jukebox", "vq_vae", "residual_vq"]
         found = printed(
-            "# dB ahead of CVQ-VAE, # of the k-means start, # of SimVQ, # of moving averages, # of its authors' own "
-            "threshold, # of residual VQ and # of plain VQ-VAE."
+            "of SimVQ by # dB, of its authors' own threshold by #, of plain VQ-VAE by # and of residual VQ by # ("
         )
-        others = ["cvq_vae", "vq_vae_kmeans", "simvq", "vq_vae_ema", "codebook_reset_jukebox", "residual_vq", "vq_vae"]
-        assert found == list(lead[others])
-        compared = pd.read_csv(REFERENCE / "codebook_scaling" / "tables" / "comparison.csv").set_index("metric")
-        for metric in ("psnr", "ssim", "mse"):
-            assert (compared.loc[metric, "against"] == "codebook_reset").all()
-            assert (compared.loc[metric, "p_holm"].dropna() < 0.05).all()
-        first = "of CVQ-VAE by {cvq_vae} dB, of SimVQ by {simvq:.2f}, of plain VQ-VAE by {vq_vae}."
+        assert found == list(lead[ahead])
+        assert (p[ahead] < 0.05).all()
+        alike = ["vq_vae_kmeans", "cvq_vae", "vq_vae_ema"]
+        found = printed("a start from k-means (# dB, p = #), CVQ-VAE (#, p = #) and moving averages (#, p = #).")
+        assert found == [number for arm in alike for number in (lead[arm], round(p[arm], 3))]
+        assert (p[alike] > 0.05).all()
+        first = (
+            "SimVQ by {simvq:.2f} dB, of plain VQ-VAE by {vq_vae:.2f} and of residual VQ by {residual_vq:.2f}, and is"
+        )
         assert first.format(**lead) in FIRST_PAGE
+
+    def test_the_order_at_equal_entropy(self):
+        done = runs("codebook_scaling").dropna(subset="codebook_size")
+        means = done.groupby(["arm", "codebook_size"])[["entropy_bits", "psnr"]].mean()
+        bits = means.entropy_bits.round(1)
+        assert printed("4,096 codewords cost # bits a position, moving averages' #.") == [
+            bits[arm, 4096] for arm in ("codebook_reset", "vq_vae_ema")
+        ]
+        collapsed = means.loc[["vq_vae_ema", "vq_vae_kmeans"]].drop(256, level=1)
+        others = ("codebook_reset", "codebook_reset_jukebox", "cvq_vae", "residual_vq", "simvq")
+        lines = [means.loc[arm] for arm in others]
+        ahead = [
+            at.psnr - np.interp(at.entropy_bits, line.entropy_bits, line.psnr, left=np.nan, right=np.nan)
+            for at in collapsed.itertuples()
+            for line in lines
+        ]
+        ends = [round(min(ahead), 2), round(max(ahead), 2)]
+        assert printed("they are # to # dB above the lines of codebook reset") == ends
+        assert f"are {ends[0]} to {ends[1]} dB ahead of all others but plain VQ-VAE." in FIRST_PAGE
 
     def test_the_highest_perplexity_is_not_the_least_error(self, means):
         large = means.xs(4096, level=1)
