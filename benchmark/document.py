@@ -51,7 +51,7 @@ class Document:
         try:
             yield
         except UsageError as error:
-            raise UsageError(f"{self.where(key)}: {error}") from error
+            raise type(error)(f"{self.where(key)}: {error}") from error
 
     def listed(self, *key: str) -> list[Any]:
         """The list that stands at ``key``, empty where there is none."""

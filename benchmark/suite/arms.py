@@ -18,6 +18,10 @@ from methods.core.registry import get, resolve_params
 from methods.core.usage import UsageError, did_you_mean
 
 
+class NoSizeError(UsageError):
+    """No codebook size of the grid is one that an arm can have."""
+
+
 def arm_at(arm: Arm, point: Point, axes: dict[str, list[Any]]) -> Arm:
     """``arm`` as it is at ``point``.
 
@@ -94,7 +98,8 @@ def _check_sizes(method: type[Quantizer], grid: list[int], dim: int, params: dic
     """Build the method at the smallest size it can have, which checks its parameters.
 
     Raises:
-        UsageError: a parameter is unfit, or no size of the grid can be had; one that can't is an explained cell.
+        NoSizeError: no size of the grid can be had; one that can't is an explained cell.
+        UsageError: a parameter is unfit.
     """
     reason: UsageError | None = None
     for size in grid:
@@ -105,5 +110,4 @@ def _check_sizes(method: type[Quantizer], grid: list[int], dim: int, params: dic
             continue
         build_once(method, size, dim, params)
         return
-    assert reason is not None
-    raise reason
+    raise NoSizeError(str(reason))

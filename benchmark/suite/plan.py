@@ -2,10 +2,12 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark.records.run import Run, tokenizer_of, with_long_key
+from benchmark.suite.arms import NoSizeError
 from benchmark.suite.cell import Cell
 from benchmark.suite.choices import lacking
 from benchmark.suite.definition import Suite
@@ -99,7 +101,8 @@ def plan_suite(
     arms = [suite.arm(name) for name in methods or suite.arms]
     for arm in [*suite.arms.values(), *arms]:  # also those that are not wanted now
         for point, size in suite.places:
-            suite.arm_at(arm, point, size)
+            with nullcontext() if arm in arms else suppress(NoSizeError):  # of an override, not a fault of the file
+                suite.arm_at(arm, point, size)
     first = [suite.arm_at(arm, *suite.places[0]).model_copy(update={"at": arm.at}) for arm in arms]
     plan = Plan(suite, first, seeds or list(range(suite.file.seeds)))
     for index, arm in enumerate(arms):

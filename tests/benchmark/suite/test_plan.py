@@ -86,6 +86,14 @@ def test_a_size_that_a_method_cannot_have_is_an_explained_cell(write_suite: Writ
     assert [cell for cell in reasons if reasons[cell] is None] == [("residual_vq", 64), ("vq_vae", 24), ("vq_vae", 64)]
 
 
+def test_an_arm_that_can_have_no_size_matters_where_it_is_wanted(write_suite: Write) -> None:
+    file = write_suite(TEXT.replace("methods:", "methods:\n  - residual_vq"))
+    small = {"grid.codebook_size": [3]}
+    with pytest.raises(UsageError, match=r"arm `residual_vq`: .*3 codes can't be split over 4 levels"):
+        plan_suite(file, overrides=small)
+    assert {cell.arm for cell in plan_suite(file, overrides=small, methods=["vq_vae"]).cells} == {"vq_vae"}
+
+
 def test_a_size_declared_too_large_for_a_cpu_is_an_explained_cell_there(write_suite: Write) -> None:
     file = write_suite(TEXT.replace("[16, 64]", "[4096, 8192]"))
     on = {kind: plan_suite(file, methods=["sq_vae"], device=kind).cells for kind in ("cpu", "cuda")}
