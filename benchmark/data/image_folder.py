@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
@@ -18,7 +17,7 @@ from torch import Tensor
 from benchmark.cache import prepared
 from benchmark.data import datasets
 from benchmark.data.base import Dataset
-from benchmark.data.parts.files import Files, assign, draw, folder_of, list_files, shown
+from benchmark.data.parts.files import Files, assign, draw, folder_of, in_threads, list_files, shown
 from benchmark.machine import main_memory
 from methods.core.usage import UsageError, check_count
 
@@ -124,9 +123,10 @@ def decode(root: Path, names: list[str], size: int, skipped: dict[str, str], enl
     """
     images = torch.empty(len(names), 3, size, size, dtype=torch.uint8)
     usable = 0
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of transparency
-        for name, image in zip(names, pool.map(lambda name: square(root / name, size, enlarged), names), strict=True):
+        squares = in_threads(lambda name: square(root / name, size, enlarged), names)
+        for name, image in zip(names, squares, strict=True):
             if isinstance(image, str):
                 skipped[shown(name)] = image
             else:

@@ -1,10 +1,8 @@
 """From recordings to clips of one length: where speech is, where it is cut, and the data set they make."""
 
 import sys
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from torch import Tensor
 from benchmark.cache import prepared
 from benchmark.data.base import Dataset, evenly
 from benchmark.data.parts.audio_files import UnusableError, load
-from benchmark.data.parts.files import NAMED, Files, report_skipped, shown
+from benchmark.data.parts.files import NAMED, Files, in_threads, report_skipped, shown
 from benchmark.seeds import derive_seed
 from methods.core.usage import UsageError, check_count
 
@@ -154,22 +152,19 @@ def cut_all(root: Path, recordings: dict[str, list[str]], cut: Cut) -> dict[str,
     clips = {}
     for split in SPLITS:
         length, found = cut.samples(split), []
-        with ThreadPoolExecutor() as pool:
-            done: Iterable[tuple[Tensor, int, float] | str] = pool.map(
-                lambda name, length=length: _cut_file(root, name, length, cut), recordings[split]
-            )
-            for name, result in zip(recordings[split], done, strict=True):
-                if isinstance(result, str):
-                    skipped[shown(name)] = result
-                else:
-                    found.append(result[0])
-                    silent[split] += result[1]
-                    rescaled |= {shown(name): result[2]} if result[2] > 1 else {}
+        done = in_threads(partial(_cut_file, root, length, cut), recordings[split])
+        for name, result in zip(recordings[split], done, strict=True):
+            if isinstance(result, str):
+                skipped[shown(name)] = result
+            else:
+                found.append(result[0])
+                silent[split] += result[1]
+                rescaled |= {shown(name): result[2]} if result[2] > 1 else {}
         clips[split] = torch.cat([torch.empty(0, 1, length, dtype=torch.int16), *found])
     return {"clips": clips, "silent": silent, "skipped": skipped, "rescaled": rescaled}
 
 
-def _cut_file(root: Path, name: str, length: int, cut: Cut) -> tuple[Tensor, int, float] | str:
+def _cut_file(root: Path, length: int, cut: Cut, name: str) -> tuple[Tensor, int, float] | str:
     """Clips of one recording, the number of silent ones and its largest sample, or why there are none."""
     try:
         sound = load(root / name, cut.sample_rate)
