@@ -4,6 +4,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, get_args, get_origin
 
 LONGEST = 2_000
@@ -71,8 +72,13 @@ def options_of(build: Callable[..., Any], supplied: Iterable[str] = ()) -> dict[
     """The keyword options of ``build`` that a person may set: all but those the harness supplies."""
     hidden = {"self", *supplied}
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(build).parameters.values()
-    return {p.name: p for p in parameters if p.name not in hidden and p.kind in kinds}
+    return {p.name: p for p in _parameters(build) if p.name not in hidden and p.kind in kinds}
+
+
+@cache
+def _parameters(build: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """Of a plan's every cell, read once."""
+    return tuple(inspect.signature(build).parameters.values())
 
 
 def check_options(what: str, options: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
