@@ -60,8 +60,7 @@ def _scalars(quantizer: Quantizer) -> dict[str, float]:
     """Public attributes and buffers of all modules that are one real number, or a yes or no."""
     found: dict[str, float] = {}
     for path, module in quantizer.named_modules():
-        held = {name: value for name, value in vars(module).items() if isinstance(value, float)}
-        held |= {name: float(value) for name, value in vars(module).items() if isinstance(value, bool)}
+        held = {name: float(value) for name, value in vars(module).items() if isinstance(value, (float, bool))}
         held |= {
             name: float(buffer)
             for name, buffer in module.named_buffers(recurse=False)
