@@ -58,10 +58,10 @@ def commands_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty 16x16 colour images of smooth random gradients, to be left as they are."""
+    """Thirty 16x16 colour images of smooth random gradients, to be left as they are."""
     folder = tmp_path_factory.mktemp("images")
     generator = np.random.default_rng(0)
-    for index in range(60):
+    for index in range(30):
         corners = generator.integers(0, 256, (2, 2, 3), dtype=np.uint8)
         Image.fromarray(corners).resize((16, 16), Image.Resampling.BILINEAR).save(folder / f"{index:02}.png")
     return folder

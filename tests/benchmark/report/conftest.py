@@ -211,7 +211,9 @@ def _counts(arm: str, method: str, size: int, rng: np.random.Generator) -> np.nd
     even = _EVEN.get(method, 0.2 + 0.6 * (zlib.crc32(arm.encode()) % 100) / 100)
     reach = max(2, int(size * min(1.0, even * (1.3 - 0.05 * np.log2(size)) + 0.02 * rng.random())))
     weights = np.arange(1, reach + 1) ** -(1.1 - even)
-    drawn = rng.multinomial(TOKENS, weights / weights.sum())  # a tenth of the time of drawing them one by one
+    reached = np.floor(TOKENS * np.cumsum(weights) / weights.sum() + rng.random())  # evenly spaced from one draw
+    drawn = np.diff(np.minimum(reached, TOKENS), prepend=0).astype(np.int64)
+    drawn[-1] += TOKENS - drawn.sum()
     return np.pad(drawn, (0, size - reach))
 
 
