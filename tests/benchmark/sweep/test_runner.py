@@ -1,9 +1,7 @@
 """Suites run end to end; nothing that goes wrong with one run touches the others. Processes: test_launchers.py."""
 
 import csv
-import os
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +12,9 @@ import torch
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.sweep.display import Display
-from benchmark.sweep.launchers import Event, Launcher, LocalLauncher
+from benchmark.sweep.launchers import Launcher, LocalLauncher
 from benchmark.sweep.runner import Outcome, Settings, run_plan
-from methods import UsageError
+from methods import UsageError, load_plugin
 
 Write = Callable[[dict[str, object] | str], str]
 
@@ -50,6 +48,21 @@ class Diverges(VQVAE):
         quantized = super().forward(latents)
         self.steps = getattr(self, "steps", 0) + self.training
         return quantized._replace(loss=quantized.loss / (self.steps < 4))
+"""
+
+
+STOPPED = """
+import os, signal
+from methods import register
+from methods.vq_vae_ema import VQVAEEMA
+
+@register("is_stopped_once")
+class IsStoppedOnce(VQVAEEMA):
+    def after_step(self):
+        super().after_step()
+        if not os.path.exists("PLANTED"):
+            open("PLANTED", "w").close()
+            os.kill(os.getpid(), signal.SIGTERM)  # as anyone may send it
 """
 
 
@@ -109,8 +122,6 @@ def test_an_exception_and_a_divergence_are_records(
 ) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text(PLUGIN)
-    from methods import load_plugin
-
     load_plugin(plugin)
     bad = ["raises", "full_elsewhere", "interrupts", "needs_memory", "diverges"]
     plan = plan_suite(write_suite({**tiny, "methods": [*bad, "vq_vae"]}))
@@ -159,34 +170,22 @@ def test_other_arms_change_nothing(tiny: dict[str, object], write_suite: Write, 
     assert _metrics(one, both)[key] == _metrics(two, alone)[key]
 
 
-class Stopping(Display):
-    """Ends the process of a launcher's run from outside once it has taken twenty steps."""
-
-    def __init__(self, launcher: LocalLauncher) -> None:
-        super().__init__(quiet=True)
-        self._launcher = launcher
-
-    def show(self, event: Event, record: Mapping[str, Any] | None = None) -> None:
-        super().show(event, record)
-        if event.step >= 20:
-            for process in self._launcher._running:
-                os.kill(process.pid, signal.SIGTERM)
-
-
 def test_a_worker_stopped_from_outside_is_no_record_and_the_next_call_goes_on(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, run: Run
 ) -> None:
-    tiny["training"] = {"steps": 1500, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(STOPPED.replace("PLANTED", str(tmp_path / "planted")))
+    load_plugin(plugin)
     del tiny["evaluation"]  # of vectors: a worker that measures no images imports a third less
     data = {"name": "planted", "kind": "clustered", "test_items": 64}
-    plan = plan_suite(write_suite({**tiny, "dataset": data, "model": "identity", "methods": ["vq_vae_ema"]}))
-    store, launcher = Store(tmp_path / "results"), LocalLauncher(1)
-    outcome = run_plan(plan, store, launcher, Settings("cpu", threads=1), Stopping(launcher))
+    plan = plan_suite(write_suite({**tiny, "dataset": data, "model": "identity", "methods": ["is_stopped_once"]}))
+    store, settings = Store(tmp_path / "results"), Settings("cpu", threads=1, plugins=(str(plugin),))
+    outcome = run_plan(plan, store, LocalLauncher(1), settings, Display(quiet=True))
     key = plan.runs[0].key
     assert not outcome.ended
     assert outcome.lost[key] == "stopped from outside"
     assert (store.run_folder(key) / "checkpoint.pt").exists()
-    assert run(plan, store).ended[key]["status"] == "ok"
+    assert run(plan, store, plugins=(str(plugin),)).ended[key]["status"] == "ok"
 
 
 def test_one_codeword_and_batches_of_one(tiny: dict[str, object], write_suite: Write, tmp_path: Path, run: Run) -> None:

@@ -1,6 +1,5 @@
 """What every launcher promises: one end for every job, whole records, no run harmed by another, stops that save."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ PLUGIN = """
 import os, signal, time
 from methods import register
 from methods.vq_vae import VQVAE
+from methods.vq_vae_ema import VQVAEEMA
 
 # What is asked of a method before its first step: building an optimiser alone would take a second and a half.
 
@@ -53,6 +53,13 @@ class IsKilledOnce(VQVAE):
             open("PLANTED", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().parameter_groups(lr)
+
+@register("slow_at_first")
+class SlowAtFirst(VQVAEEMA):
+    def after_step(self):
+        super().after_step()
+        if not os.path.exists("HURRY"):
+            time.sleep(0.02)  # a stop comes before the end
 """
 
 EDITED = """
@@ -134,24 +141,32 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
     write_suite: Write,
     tmp_path: Path,
 ) -> None:
+    """A run that was stopped ends beside others that end badly, and as one that nothing disturbed."""
     plugin = tmp_path / "plugin.py"
     # By name, for the workers of a cluster that is up already have its environment.
-    plugin.write_text(PLUGIN.replace("PLANTED", str(tmp_path / "planted")))
+    named = PLUGIN.replace("PLANTED", str(tmp_path / "planted")).replace("HURRY", str(tmp_path / "hurry"))
+    plugin.write_text(named)
     load_plugin(plugin)
     edited = tmp_path / "edited.py"
     edited.write_text(EDITED)
     load_plugin(edited)
     bad = ["exits", "leaves", "crashes", "is_killed_once", "edited"]
-    plan = plan_suite(write_suite({**small, "methods": [*bad, "vq_vae"]}))
-    store, display = Store(tmp_path / "results"), Recording()
+    small["training"] = {"steps": 300, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
+    suite = write_suite({**small, "methods": ["slow_at_first", *bad]})
+    plan, alone = plan_suite(suite), plan_suite(suite, methods=["slow_at_first"])
     edited.write_text(f"{EDITED}# since the plan was made\n")
-    files = (str(plugin), str(edited))
+    files, store = (str(plugin), str(edited)), Store(tmp_path / "results")
+    (slow,) = alone.runs
+    _stop(alone, store, launcher, files)
+    (tmp_path / "hurry").touch()
+
+    display = Recording()
     outcome = _run(plan, store, launcher, display, plugins=files)
     ended = [event.job.run.key for event in display.events if event.kind == "ended"]
     assert sorted(ended) == sorted(run.key for run in plan.runs)
     found = {record["config"]["method"]: record for record in outcome.ended.values()}
-    assert found["vq_vae"]["status"] == "ok"
-    assert found["vq_vae"]["provenance"]["threads"] == 1
+    assert found["slow_at_first"]["status"] == "ok"
+    assert found["slow_at_first"]["provenance"]["threads"] == 1
     assert found["exits"]["reason"] == "the process ended with exit code 75 and left no record"
     assert found["exits"]["traceback"].endswith("last words\n")
     assert len(found["exits"]["traceback"]) < 50_000
@@ -162,39 +177,32 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
     assert set(lost) == {"is_killed_once", "edited"}
     assert lost["is_killed_once"][1] == "ended by SIGKILL from outside"
     assert lost["edited"][1].startswith("the method edited of a plug-in is sha256:")
+
+    told = [event for event in display.events if event.kind == "progress" and event.job.run.key == slow.key]
+    assert any(event.usage is not None for event in told)
+    assert min(event.step for event in told) > 20, "it goes on where it was stopped"
+    assert not (store.run_folder(slow.key) / "checkpoint.pt").exists()
+    undisturbed = _run(alone, Store(tmp_path / "undisturbed"), in_process, Recording(), plugins=files)
+    assert found["slow_at_first"]["metrics"] == undisturbed.ended[slow.key]["metrics"]
+
     again = _run(plan, store, in_process, Recording(), plugins=files)
     assert again.ended[lost["is_killed_once"][0]]["status"] == "ok"
     assert sorted(again.skipped) == sorted(outcome.ended)
 
 
-def test_a_stop_saves_and_the_next_call_ends_where_an_undisturbed_one_does(
-    launcher: Launcher, in_process: Launcher, small: dict[str, object], write_suite: Write, tmp_path: Path
-) -> None:
-    steps = 1500 if isinstance(launcher, LocalLauncher) else 6000  # Ray tells how far a run is once a second
-    small["training"] = {"steps": steps, "batch_size": 8, "learning_rate": 1e-3, "ema_decay": 0.99}
-    plan = plan_suite(write_suite({**small, "methods": ["vq_vae_ema"]}))
+def _stop(plan: Plan, store: Store, launcher: Launcher, files: tuple[str, ...]) -> None:
+    """Interrupt the plan's one run, which leaves a checkpoint."""
     (run,) = plan.runs
-    store, undisturbed = Store(tmp_path / "results"), Store(tmp_path / "undisturbed")
 
     def interrupt() -> None:
         assert store.is_claimed(run.key)
         raise KeyboardInterrupt
 
-    outcome = _run(plan, store, launcher, Recording(interrupt))
+    outcome = _run(plan, store, launcher, Recording(interrupt), plugins=files)
     assert outcome.interrupted
     assert not store.is_claimed(run.key)
     assert store.record(run.key) is None
     assert (store.run_folder(run.key) / "checkpoint.pt").exists()
-    display = Recording()
-    _run(plan, store, launcher, display)
-    assert any(event.kind == "progress" and event.usage is not None for event in display.events)
-    assert not (store.run_folder(run.key) / "checkpoint.pt").exists()
-    _run(plan, undisturbed, in_process, Recording())
-    records = [store.record(run.key), undisturbed.record(run.key)]
-    assert records[0] is not None
-    assert records[1] is not None
-    assert records[0]["metrics"] == records[1]["metrics"]
-    assert os.listdir(store.run_folder(run.key)) != []
 
 
 def test_a_run_that_another_process_holds_is_waited_for(
