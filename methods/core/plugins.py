@@ -7,11 +7,10 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from methods.core.sources import is_ours, loading_file, loading_installed, source_of
+from methods.core.sources import installed, is_ours, loading_file, loading_installed, source_of
 from methods.core.usage import UsageError, did_you_mean, in_words
 
 T = TypeVar("T")
@@ -119,7 +118,7 @@ def load_installed(group: str) -> dict[str, Any]:
         UsageError: one fails to import.
     """
     found = {}
-    for entry in entry_points(group=group):
+    for entry in installed().select(group=group):
         plugin = f"the installed plug-in `{entry.name}` ({entry.value}) of {group}"
         try:
             with loading_installed(entry):

@@ -4,7 +4,8 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,22 @@ def source_of(maker: Any) -> str | None:
     home = _home(maker)
     if home in _files:
         return _files[home]
-    installed = entry_points()
-    for group in (group for group in installed.groups if group.startswith(GROUPS)):
-        for entry in installed.select(group=group):
+    for group in (group for group in installed().groups if group.startswith(GROUPS)):
+        for entry in installed().select(group=group):
             if entry.module.split(".")[0] == home:
                 return _of_installed(entry, maker.__module__)
     return _loading[-1]() if _loading else None
+
+
+def installed() -> EntryPoints:
+    """The entry points of all that is installed."""
+    return _installed_on(tuple(sys.path))
+
+
+@cache
+def _installed_on(path: tuple[str, ...]) -> EntryPoints:
+    """Read once a path: they stand in a file of every distribution, and every registry and report asks."""
+    return entry_points()
 
 
 @contextmanager

@@ -202,5 +202,5 @@ def test_installed_class_that_is_not_registered_is_named(install):
 
 def test_discovery_is_made_once(monkeypatch):
     available()
-    monkeypatch.setattr("methods.core.plugins.entry_points", None)
+    monkeypatch.setattr("methods.core.plugins.installed", None)
     available()
