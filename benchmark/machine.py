@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.context import BaseContext, ForkServerContext
 from pathlib import Path
@@ -112,6 +113,7 @@ def _commit() -> dict[str, Any]:
     return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)

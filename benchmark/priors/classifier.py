@@ -12,7 +12,7 @@ from benchmark.priors.sampling import classes_asked, images_of
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.priors.training import Codes
 from benchmark.schedules import rate_factor
-from benchmark.seeds import derive_seed
+from benchmark.seeds import derive_seed, seed_torch
 from benchmark.training.batches import Batches
 
 WIDTHS = (16, 32, 64)
@@ -63,7 +63,7 @@ def train(
     """One trained on uint8 ``images [N, C, H, W]`` of ``labels [N]``: AdamW, a short warm-up, a cosine to zero."""
     steps, images, labels = settings["steps"], images.to(device), labels.to(device)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         network = SmallClassifier(images.shape[1], classes).to(device).train()
         optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         shape = {"steps": steps, "warmup_steps": steps // 10, "schedule": "cosine", "final_share": 0.0}

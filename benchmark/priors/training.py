@@ -12,7 +12,7 @@ from benchmark.priors import create
 from benchmark.priors.base import Prior
 from benchmark.priors.tokenizer import Tokenizer
 from benchmark.schedules import rate_factor
-from benchmark.seeds import derive_seed
+from benchmark.seeds import derive_seed, seed_torch
 from benchmark.training.batches import Batches
 from benchmark.training.loop import Loop, Row
 from benchmark.training.probe import probe_items
@@ -94,7 +94,7 @@ class PriorTrainer(Loop):
     ) -> None:
         super().__init__(config, config["training"], device, timeout)
         self.codes = codes
-        torch.manual_seed(derive_seed("prior", config["prior"]["name"], config["seed"]))
+        seed_torch(derive_seed("prior", config["prior"]["name"], config["seed"]))
         self.dropped = float(config["guidance"]["dropped"]) if "guidance" in config else 0.0
         guided, classes = self.dropped > 0, config["classes"]
         self.prior = create(config["prior"], digits, positions, classes, guided=guided).to(device)
@@ -108,7 +108,7 @@ class PriorTrainer(Loop):
 
     def seed(self) -> None:
         """Start the random numbers of the training."""
-        torch.manual_seed(derive_seed("prior training", self.config["seed"]))
+        seed_torch(derive_seed("prior training", self.config["seed"]))
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Train on the batch of ``step``, which counts from 0; the loss is in nats a position."""

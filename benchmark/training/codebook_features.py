@@ -25,7 +25,7 @@ from benchmark.machine import find_device
 from benchmark.metrics.parts.features import EfficientNetLite0
 from benchmark.metrics.parts.pixels import to_colour
 from benchmark.records.files import replacing, writing
-from benchmark.seeds import derive_seed
+from benchmark.seeds import derive_seed, seed_torch
 from methods.core.usage import UsageError
 from methods.parts.kmeans import kmeans
 from methods.parts.nearest import nearest_codes
@@ -62,7 +62,7 @@ def make_features(dataset: Dataset, codebook_size: int, device: torch.device) ->
         raise UsageError(
             f"the training images have {len(rows):,} different patches, too few for {codebook_size:,} features"
         )
-    torch.manual_seed(derive_seed("codebook_features", codebook_size))
+    seed_torch(derive_seed("codebook_features", codebook_size))
     centres = cluster(rows, codebook_size)
     centres -= centres.mean(0)
     return centres / centres.square().sum(1).mean().sqrt()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benchmark.data import Dataset
 from benchmark.models import Autoencoder, Stack, models
 from benchmark.objectives import Objective, objectives
-from benchmark.seeds import derive_seed
+from benchmark.seeds import derive_seed, seed_torch
 from benchmark.training.layers import layered, tell
 from methods import Quantized, Quantizer, create
 from methods.core.usage import UsageError
@@ -98,12 +98,12 @@ def build_system(config: dict[str, Any], dataset: Dataset, device: torch.device)
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    torch.manual_seed(derive_seed("model", config["seed"]))
+    seed_torch(derive_seed("model", config["seed"]))
     model = models.create(config["model"]["name"], _options(config["model"]), item_shape=dataset.item_shape)
     training = config["training"]
 
     def quantizer_of(layer: int) -> Quantizer:
-        torch.manual_seed(derive_seed("quantizer", config["method"], config["seed"], *([layer] if layer else [])))
+        seed_torch(derive_seed("quantizer", config["method"], config["seed"], *([layer] if layer else [])))
         return create(config["method"], config["codebook_size"] or 1, model.latent_dim, **config["params"])
 
     if training.get("layerwise"):
@@ -120,7 +120,7 @@ def build_system(config: dict[str, Any], dataset: Dataset, device: torch.device)
 def build_objective(config: dict[str, Any], dataset: Dataset, device: torch.device) -> Objective:
     """The objective of a run; what it learns itself starts from the same weights for every arm."""
     chosen = config["objective"]
-    torch.manual_seed(derive_seed("objective", config["seed"]))
+    seed_torch(derive_seed("objective", config["seed"]))
     supplied = {
         "variance": dataset.variance,
         "sample_rate": dataset.sample_rate,

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.data import Dataset
 from benchmark.processes import average_terms, one_says, weight
 from benchmark.records.settings import Training
-from benchmark.seeds import derive_seed
+from benchmark.seeds import derive_seed, seed_torch
 from benchmark.training.averaging import averaged
 from benchmark.training.batches import Batches, DeviceSplit
 from benchmark.training.codebook_features import cached_features
@@ -85,7 +85,7 @@ class Trainer(Loop):
     def seed(self) -> None:
         """Start the random numbers of the training: a process's own, but for the first those of a run of one."""
         own = (rank(),) if rank() else ()
-        torch.manual_seed(derive_seed("training", self.config["method"], self.config["seed"], *own))
+        seed_torch(derive_seed("training", self.config["method"], self.config["seed"], *own))
 
     def _start(self) -> None:
         if not self.continuous_steps:
