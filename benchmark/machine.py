@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 _PACKAGES = ("torch", "torchvision", "torchmetrics", "lpips", "faiss-cpu", "numba", "numpy", "scipy")
+_COMMIT, _NONE_YET = "# branch.oid ", "(initial)"
 
 
 def available_cores() -> int:
@@ -100,17 +101,17 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 
 def _commit() -> dict[str, Any]:
+    options = ("--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+    command = ["git", "status", *options, "--", ".", ":!results"]
     root = Path(__file__).parent.parent
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True)
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    status = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+    lines = done.stdout.splitlines()
+    commits = [line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)]
+    dirty = any(not line.startswith("#") for line in lines)
+    return {"commit": commits[0] if commits != [_NONE_YET] else None, "dirty": dirty}
 
 
 @cache
