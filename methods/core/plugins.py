@@ -118,7 +118,7 @@ def load_installed(group: str) -> dict[str, Any]:
         UsageError: one fails to import.
     """
     found = {}
-    for entry in installed().select(group=group):
+    for entry in installed().get(group, ()):
         plugin = f"the installed plug-in `{entry.name}` ({entry.value}) of {group}"
         try:
             with loading_installed(entry):

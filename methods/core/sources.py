@@ -34,22 +34,23 @@ def source_of(maker: Any) -> str | None:
     home = _home(maker)
     if home in _files:
         return _files[home]
-    for group in (group for group in installed().groups if group.startswith(GROUPS)):
-        for entry in installed().select(group=group):
+    for entries in installed().values():
+        for entry in entries:
             if entry.module.split(".")[0] == home:
                 return _of_installed(entry, maker.__module__)
     return _loading[-1]() if _loading else None
 
 
-def installed() -> EntryPoints:
-    """The entry points of all that is installed."""
+def installed() -> dict[str, EntryPoints]:
+    """The entry points of installed plug-ins by their group."""
     return _installed_on(tuple(sys.path))
 
 
 @cache
-def _installed_on(path: tuple[str, ...]) -> EntryPoints:
+def _installed_on(path: tuple[str, ...]) -> dict[str, EntryPoints]:
     """Read once a path: they stand in a file of every distribution, and every registry and report asks."""
-    return entry_points()
+    found = entry_points()
+    return {group: found.select(group=group) for group in found.groups if group.startswith(GROUPS)}
 
 
 @contextmanager
