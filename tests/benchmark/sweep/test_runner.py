@@ -37,6 +37,11 @@ class Interrupts(VQVAE):
     def forward(self, latents):
         raise KeyboardInterrupt("by itself")
 
+@register("leaves")
+class Leaves(VQVAE):
+    def forward(self, latents):
+        raise SystemExit(130)
+
 @register("needs_memory")
 class NeedsMemory(VQVAE):
     def forward(self, latents):
@@ -123,7 +128,7 @@ def test_an_exception_and_a_divergence_are_records(
     plugin = tmp_path / "plugin.py"
     plugin.write_text(PLUGIN)
     load_plugin(plugin)
-    bad = ["raises", "full_elsewhere", "interrupts", "needs_memory", "diverges"]
+    bad = ["raises", "full_elsewhere", "interrupts", "leaves", "needs_memory", "diverges"]
     plan = plan_suite(write_suite({**tiny, "methods": [*bad, "vq_vae"]}))
     store = Store(tmp_path / "results")
     outcome = run(plan, store, plugins=(str(plugin),))
@@ -135,11 +140,12 @@ def test_an_exception_and_a_divergence_are_records(
     assert full["reason"] == r"OSError: [Errno 28] No space left on device: '/elsewhere/\ud800'"
     assert full["traceback"].encode("utf-8")
     assert by_method["interrupts"]["reason"] == "KeyboardInterrupt: by itself"
+    assert by_method["leaves"]["reason"] == "SystemExit: 130"
     assert by_method["needs_memory"]["status"] == "out_of_memory"
     assert by_method["diverges"]["status"] == "diverged"
     assert by_method["diverges"]["reason"] == "the loss was not finite at step 4"
     assert by_method["vq_vae"]["status"] == "ok"
-    assert len(outcome.failed) == 5
+    assert len(outcome.failed) == 6
     assert sorted(run(plan, store, plugins=(str(plugin),)).skipped) == sorted(outcome.ended)
     retried = run(plan, store, plugins=(str(plugin),), retry=("failed",))
     assert len(retried.skipped) == 3
