@@ -18,6 +18,7 @@ from benchmark.records.record import BadRecordError
 from benchmark.records.run import tokenizer_of
 from benchmark.records.store import read_whole
 from benchmark.report.columns import PRICE
+from benchmark.report.histories import read_alike
 from benchmark.report.one_test_set import of_one_test_set
 from benchmark.report.places import Axis, Place, axes_of, place_of, places_of
 from benchmark.report.progress import ABOVE_BEST, GAIN, progress
@@ -258,8 +259,10 @@ def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _read_histories(folder: Path, records: list[dict[str, Any]]) -> dict[str, pd.DataFrame | None]:
     """The curves of the runs that have some; None, and a warning, where they can't be read."""
-    paths = {record["key"]: _file(folder, record, "history.csv") for record in records}
-    return {key: _read_history(path) for key, path in paths.items() if path is not None}
+    found = ((record["key"], _file(folder, record, "history.csv")) for record in records)
+    paths = {key: path for key, path in found if path is not None}
+    alike = read_alike(paths.values())
+    return {key: _read_history(path, alike) for key, path in paths.items()}
 
 
 def _file(folder: Path, record: dict[str, Any], name: str) -> Path | None:
@@ -268,9 +271,9 @@ def _file(folder: Path, record: dict[str, Any], name: str) -> Path | None:
     return path if (path.exists() if record["schema"] == 1 else name in record.get("files", {})) else None
 
 
-def _read_history(path: Path) -> pd.DataFrame | None:
+def _read_history(path: Path, alike: dict[Path, pd.DataFrame]) -> pd.DataFrame | None:
     try:
-        history = pd.read_csv(path, dtype=float)
+        history = alike[path] if path in alike else pd.read_csv(path, dtype=float)
         return history if "step" in history else unusable(path, "no column `step`")
     except (OSError, ValueError) as error:
         return unusable(path, error)

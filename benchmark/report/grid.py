@@ -53,8 +53,10 @@ class Grid:
         several = [axis for axis in self.axes if len(axis.values) > 1]
         self.x = min(several, key=lambda axis: (self.axes.index(axis) > 0, not axis.numeric), default=self.axes[0])
         self.most_seeds = max((len(cells) for cells in self._ok.values()), default=0)
+        self._values: dict[tuple[str, Place, str], pd.Series] = {}
         self._intervals: dict[tuple[str, Place, str], Interval | None] = {}
         self._comparisons: dict[tuple[str, tuple[Place, ...]], Comparison | None] = {}
+        self._pivots: dict[tuple[str, tuple[Place, ...]], pd.DataFrame] = {}
 
     def coordinate(self, place: Place) -> Any:
         """Where a place stands along ``x``."""
@@ -118,8 +120,11 @@ class Grid:
 
     def values(self, arm: str, place: Place, metric: str) -> pd.Series:
         """One number a seed, those that were measured."""
-        runs = self.ok(arm, place)
-        return runs[metric].dropna() if metric in runs else pd.Series(dtype=float)
+        at = (arm, place, metric)
+        if at not in self._values:
+            runs = self.ok(arm, place)
+            self._values[at] = runs[metric].dropna() if metric in runs else pd.Series(dtype=float)
+        return self._values[at]
 
     def interval(self, arm: str, place: Place, metric: str) -> Interval | None:
         """Mean over seeds with its interval."""
@@ -191,6 +196,12 @@ class Grid:
 
     def _blocks(self, metric: str, places: list[Place]) -> pd.DataFrame:
         """``metric`` of the remedies: places and seeds down, arms across."""
+        at = (metric, tuple(places))
+        if at not in self._pivots:
+            self._pivots[at] = self._pivot(metric, places)
+        return self._pivots[at]
+
+    def _pivot(self, metric: str, places: list[Place]) -> pd.DataFrame:
         ok = self.results.ok
         ok = ok[ok["arm"].isin(self.remedies) & ok["place"].isin([self._index[place] for place in places])]
         ok = ok.assign(value=ok[metric] if metric in ok else float("nan"))

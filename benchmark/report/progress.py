@@ -39,8 +39,9 @@ def progress(history: pd.DataFrame | None) -> Progress:
     """From a run's history (columns ``step`` and ``validation_error``); both are None where it has none."""
     if history is None or "validation_error" not in history:
         return Progress(None, None)
-    points = history[["step", "validation_error"]].replace([math.inf, -math.inf], math.nan).dropna()
-    steps, errors = points["step"].to_numpy(dtype=float), points["validation_error"].to_numpy(dtype=float)
+    steps, errors = history["step"].to_numpy(dtype=float), history["validation_error"].to_numpy(dtype=float)
+    measured = np.isfinite(steps) & np.isfinite(errors)
+    steps, errors = steps[measured], errors[measured]
     return Progress(gain_db_per_doubling(steps, errors), above_best_db(errors))
 
 

@@ -25,6 +25,7 @@ from benchmark.report.style import Style
 
 _NUMBERS = ("codebook_size", "rung", "steps", "seed", "learning_rate", "validation_error", "chosen")
 _COLUMNS = (*_NUMBERS, "arm", "parameter", "value")
+_CURVE = ("codebook_size", "rung", "value")
 _PANELS_A_ROW = 7
 _ABOVE = 6.0
 """Decibels shown above the worst choice: beyond them all that matters is that an error is large."""
@@ -103,12 +104,13 @@ def _read(path: Path) -> pd.DataFrame | None:
 def _panel(axis: Axes, arm: str, trials: pd.DataFrame, lines: Looks, markers: Looks) -> None:
     values = sorted(trials["value"].unique(), key=_order)
     colours = {value: _colour(number, len(values)) for number, value in enumerate(values)}
-    for (size, rung, value), points in trials.groupby(["codebook_size", "rung", "value"], sort=True):
-        curve = points.groupby("learning_rate")["decibels"].mean()
+    means = trials.groupby([*_CURVE, "learning_rate"], sort=True)["decibels"].mean().reset_index()
+    for (size, rung, value), rows in itertools.groupby(means.itertuples(index=False, name=None), lambda row: row[:3]):
+        rates, decibels = zip(*(row[3:] for row in rows), strict=True)
         first = rung == next(iter(markers))
         look = _FIRST | {"linestyle": lines[size]} if first else _LONGER
         hollow = {} if size == next(iter(lines)) else _HOLLOW
-        axis.plot(curve.index, curve, color=colours[value], marker=markers[rung], **look, **hollow)
+        axis.plot(rates, decibels, color=colours[value], marker=markers[rung], **look, **hollow)
     chosen = trials[trials["chosen"] == 1]
     for _, points in chosen.groupby("codebook_size"):
         last = points[points["rung"] == points["rung"].max()]
