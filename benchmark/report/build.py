@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmark.records.files import write_atomic
@@ -34,6 +35,7 @@ from benchmark.report.published import check_published
 from benchmark.report.quantities import named
 from benchmark.report.selection import selected
 from benchmark.report.still_axes import hold_still
+from benchmark.report.still_text import shared_layouts
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size, paper_table
@@ -52,17 +54,33 @@ def build(results: Results) -> list[Path]:
     Raises:
         UsageError: the plan declares a table or plot that there is not, or nothing can be written.
     """
-    folder = results.folder
+    (tables, plots), grids = declared(results), Grids(results)
+    written = [_write(results.folder / "summary.csv", summary_csv(results))]
+    return written + build_tables(tables, grids) + build_plots(plots, tables, grids)
+
+
+def declared(results: Results) -> tuple[list[TableDeclaration], list[PlotDeclaration]]:
+    """The tables and plots that the plan declares, or all there are.
+
+    Raises:
+        UsageError: one of them is not there.
+    """
     tables = tables_of(results.plan["tables"], TABLES)
     plots = plots_of(results.plan["plots"], PLOTS.all(), tables)
-    grids = Grids(results)
-    written = [_write(folder / "summary.csv", summary_csv(results))]
-    for declaration in tables or TABLES:
-        table = table_of(declaration, grids)
-        written += write_table(table, folder / "tables") if table else []
-    for shown in plots or PLOTS.all():
-        written += write_plot(shown, grids, tables, folder / "plots")
-    return written
+    return list(tables or TABLES), list(plots or PLOTS.all())
+
+
+def build_tables(tables: Sequence[TableDeclaration], grids: "Grids") -> list[Path]:
+    """Write those of ``tables`` that apply, as `build` does."""
+    folder = grids.results.folder / "tables"
+    made = (table_of(declaration, grids) for declaration in tables)
+    return [path for table in made if table for path in write_table(table, folder)]
+
+
+def build_plots(plots: Sequence[PlotDeclaration], tables: Sequence[TableDeclaration], grids: "Grids") -> list[Path]:
+    """Draw those of ``plots`` that apply, of which some may be of ``tables``, as `build` does."""
+    folder = grids.results.folder / "plots"
+    return [path for shown in plots for path in write_plot(shown, grids, tables, folder)]
 
 
 class Grids:
@@ -158,7 +176,7 @@ def write_plot(
     grid = grids.shown_by(_with_arms(declaration, tables))
     if not grid.places:
         return []
-    with matplotlib.rc_context(RC), shared_subsets(), page(style):
+    with matplotlib.rc_context(RC), shared_subsets(), shared_layouts(), page(style):
         figure = _plot(declaration, tables).draw(grid, arm_styles(grid.results.plan["arms"], grid.size_free))
         if figure is None:
             return []
@@ -198,6 +216,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
     hold_still(figure)
+    FigureCanvasAgg(figure)  # whose one renderer measures texts for the layout and draws them
     # Lay out once: both formats look the same, in half the time. None and not "none", which draws each once more to
     # place what is placed already.
     if layout := figure.get_layout_engine():

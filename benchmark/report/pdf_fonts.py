@@ -16,6 +16,7 @@ _SIGNS = (
     *range(0xA0, 0x180),  # Latin-1 and Latin Extended-A
     *range(0x391, 0x3CA),  # Greek
     *map(ord, "–—‘’“”†‡•…‰′″₀₁₂₃₄₅₆₇₈₉⁰⁴⁵⁶⁷⁸⁹⁻⁺ℓ←↑→↓↔∂∏∑−√∞≈≠≤≥"),
+    *range(0xFB00, 0xFB05),  # ligatures, into which Matplotlib shapes "fi" and the like
 )
 """What plots are written with. The same for all, so that a file does not depend on those before it."""
 
@@ -33,7 +34,7 @@ def shared_subsets() -> Iterator[None]:
         return
 
     def subset(font: Any, glyphs: Collection[int]) -> AbstractContextManager[Any]:
-        data, places = _subset(font, cut_anew)
+        data, places = _subset(font)
         if not places.keys() >= set(glyphs):
             return cut_anew(font, glyphs)
         from fontTools.ttLib import TTFont
@@ -50,8 +51,19 @@ def shared_subsets() -> Iterator[None]:
 
 
 @cache
-def _subset(font: Any, cut: Cut) -> tuple[bytes, dict[int, int]]:
-    """A font file with the signs, and where their glyphs are in it."""
+def _subset(font: Any) -> tuple[bytes, dict[int, int]]:
+    """A font file with the signs, and where their glyphs are in it.
+
+    Without what shapes and places glyphs, which Matplotlib has done and a PDF doesn't do: to follow it takes most of
+    the time of a cut.
+    """
+    from fontTools import subset
+
+    options = subset.Options(glyph_names=True, recommended_glyphs=True, font_number=font.face_index)
+    options.drop_tables += ["GDEF", "GPOS", "GSUB", "kern", "MATH", "FFTM", "PfEd", "meta"]
     whole = FT2Font(font)
-    with cut(font, {whole.get_char_index(sign) for sign in _SIGNS}) as found:
-        return backend.font_as_file(found.font).getvalue(), dict(found.glyph_index_map)
+    with subset.load_font(font, options) as found:
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(gids={whole.get_char_index(sign) for sign in _SIGNS})
+        subsetter.subset(found)
+        return backend.font_as_file(found).getvalue(), dict(subsetter.glyph_index_map)

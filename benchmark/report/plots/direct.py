@@ -1,12 +1,13 @@
 """Names of arms: in a legend of a few; of more, beside what they name, and in the legend the families' colours."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import ConnectionStyle, Patch
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from benchmark.report.families import COLOURS, place_of
@@ -28,6 +29,19 @@ _LAST = 0.98
 """What ends further right than this share of a panel is named in the margin."""
 _BESIDE = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 """Where a name is tried beside its point."""
+
+
+class _Tie(ConnectionStyle.Arc3):
+    """The line from a name to what it names, straight as Matplotlib draws it: the same to the last byte.
+
+    It begins where it leaves the box around the name, which Matplotlib finds in a dozen steps; asking a box that is
+    transformed once whether a point is within takes a fifth of the time, which was a third of a plot's.
+    """
+
+    def _in_patch(self, patch: Patch) -> Callable[[Point], bool]:
+        outline: Any = patch.get_transform().transform_path(patch.get_path())
+        radius = patch._process_radius(None)  # type: ignore[attr-defined]
+        return lambda point: bool(outline.contains_point(point, radius=radius))
 
 
 def tall_enough(height: float, styles: Mapping[str, Style]) -> float:
@@ -143,6 +157,7 @@ def _name_in_margin(axes: Axes, points: Mapping[str, Point], styles: Mapping[str
     heights = spread([y for _, (_, y) in ordered], least) if ordered else np.empty(0)
     for (name, at), height in zip(ordered, heights, strict=True):
         tie: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.7, "relpos": (0, 0.5)}
+        tie["connectionstyle"] = _Tie()
         axes.annotate(
             name,
             xy=at,

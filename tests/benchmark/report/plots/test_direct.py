@@ -1,12 +1,15 @@
 """Many arms: each has its name beside its curve, and they stand by family."""
 
+import io
 import itertools
 from collections.abc import Callable
 
 import pytest
+from matplotlib.patches import ConnectionStyle
 from matplotlib.text import Text
 from reported import assert_apart, draw_results, legend_of, read_once
 
+from benchmark.report.plots import direct
 from benchmark.report.plots.direct import spread
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
@@ -44,3 +47,17 @@ def test_names_keep_their_distance_and_stay_near():
     assert spread([0.5, 0.5, 0.5], 0.2).tolist() == pytest.approx([0.3, 0.5, 0.7])
     assert spread([1.0, 1.0], 0.3).tolist() == pytest.approx([0.7, 1.0])
     assert spread([0.0] * 5, 0.25).tolist() == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0])
+
+
+def test_ties_are_those_of_matplotlib_to_the_last_byte(shared_synthetic: Make, monkeypatch: pytest.MonkeyPatch):
+    results = read_once(shared_synthetic(CROWD, sizes=(256, 1024), seeds=1).folder)
+
+    def picture() -> bytes:
+        figure, content = draw_results(results, "rank_frequency"), io.BytesIO()
+        assert figure is not None
+        figure.savefig(content, format="png")
+        return content.getvalue()
+
+    ours = picture()
+    monkeypatch.setattr(direct, "_Tie", ConnectionStyle.Arc3)
+    assert picture() == ours
