@@ -14,6 +14,7 @@ from benchmark.machine import find_device, provenance
 from benchmark.perf.groups import GROUPS
 from benchmark.perf.measurements import Measurement, as_frame, measure_shape
 from benchmark.perf.plot import write_plots
+from benchmark.perf.report import QUICK_SEEDS, SEEDS, measure_report
 from benchmark.perf.steps import PACKAGE
 from benchmark.perf.tables import write_tables
 from benchmark.perf.timing import FULL, QUICK
@@ -50,11 +51,13 @@ def _measure(options: argparse.Namespace) -> None:
         for shape in group.quick_shapes if options.quick else group.shapes:
             print(f"{group.kind} {group.name}: N = {shape.rows:,}, K = {shape.size:,}, D = {shape.dim}", flush=True)
             measurements += measure_shape(group, shape, device, rounds, print)
+    print("report", flush=True)
+    report = measure_report(QUICK_SEEDS if options.quick else SEEDS)
     folder = options.output / device.type
     folder.mkdir(parents=True, exist_ok=True)
     frame = as_frame(measurements)
     (folder / "provenance.json").write_text(json.dumps({**where, "quick": options.quick}, indent=1) + "\n")
-    write_tables(frame, groups, where, folder)
+    write_tables(frame, groups, report, where, folder)
     write_plots(frame, folder)
     print(f"{folder / 'perf.md'}")
 

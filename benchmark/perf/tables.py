@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchmark.perf.cases import OURS, TRAINING_SHAPES, Group
 from benchmark.perf.growth import growth
+from benchmark.perf.report import Report
 from benchmark.perf.trained import config_of
 from benchmark.perf.training import BARE, HISTORY_POINT, TRAINING
 from benchmark.report.escape import escape_csv
@@ -35,7 +36,9 @@ _MEMORY = {
 """By whether it was on a GPU."""
 
 
-def write_tables(frame: pd.DataFrame, groups: list[Group], provenance: dict[str, Any], folder: Path) -> None:
+def write_tables(
+    frame: pd.DataFrame, groups: list[Group], report: Report, provenance: dict[str, Any], folder: Path
+) -> None:
     """``measurements.csv``, ``growth.csv`` and ``perf.md`` in ``folder``."""
     exponents = growth(frame)
     escape_csv(frame).to_csv(folder / "measurements.csv", index=False, float_format="%.6g")
@@ -49,7 +52,7 @@ def write_tables(frame: pd.DataFrame, groups: list[Group], provenance: dict[str,
         parts += [f"## {heading}", _TRAINED if kind == "trained" else ""]
         parts += [_times(part, chosen), _memory(part, chosen), _omissions(part)]
         parts += [_overhead(part[part["group"] == TRAINING.name])] if kind == "training" else []
-    parts += ["## Growth", _growth(exponents, groups)]
+    parts += ["## Growth", _growth(exponents, groups), "## Report", _report(report)]
     (folder / "perf.md").write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -118,6 +121,13 @@ def _growth(exponents: pd.DataFrame, groups: list[Group]) -> str:
         row = {"operation": titles[str(group)], "in": f"{axis} from {start:,} to {end:,}", "at": at}
         rows.append(row | {name: _number(found.get(name), f"{axis}^{{:.2f}}") for name in contenders})
     return _markdown(rows)
+
+
+def _report(report: Report) -> str:
+    """Of all threads together and without imports, so that another process beside it does not count."""
+    seconds = {"reading": report.reading, "tables": report.tables, "plots": report.plots}
+    row = {f"{part}, s of CPU": f"{time:.2f}" for part, time in seconds.items()}
+    return _markdown([{"records": f"{report.records:,}", **row}])
 
 
 def _peers(groups: list[Group]) -> list[str]:

@@ -9,6 +9,7 @@ from benchmark.perf import __main__ as program
 from benchmark.perf import measurements, timing, trained
 from benchmark.perf.cases import Shape
 from benchmark.perf.memory import Peak
+from benchmark.perf.report import Report
 from benchmark.perf.timing import Effort
 
 
@@ -22,6 +23,7 @@ def small(monkeypatch, short_trainings):
     groups["search"] = replace(groups["search"], contenders=(*search[:4], greedy, *search[5:]))
     monkeypatch.setattr(program, "GROUPS", groups)
     monkeypatch.setattr(program, "images", trained.images)
+    monkeypatch.setattr(program, "measure_report", lambda seeds: Report(1000 * seeds, 0.25, 0.5, 4.0))
     monkeypatch.setattr(program, "QUICK", Effort(0.0, fewest=2, most=2))
     monkeypatch.setattr(timing, "_SHORTEST", 0.0)
     monkeypatch.setattr(measurements, "peak_memory", lambda group, name, shape, device: Peak(500.0, 7.0))
@@ -43,11 +45,13 @@ def test_writes_tables_plots_and_provenance(small, tmp_path, capsys):
         "Quantizer step",
         "Whole training step",
         "Growth",
+        "Report",
     ):
         assert f"## {title}" in page
     assert "formula, argmin left out: would need 16 GB (search: N = 98, K = 16, D = 4)" in page
     assert "matrix product alone, TF32 left out: needs a GPU\n" in page
     assert "7 (500)" in page
+    assert page.splitlines()[-1].replace(" ", "") == "|3,000|0.25|0.50|4.00|"
     assert "for a history of 25 points" in page
     assert f"{torch.get_num_threads()} threads" in page
     assert json.loads((folder / "provenance.json").read_text())["quick"] is True
@@ -64,7 +68,7 @@ def test_what_is_aimed_at_is_measured_in_fifteen_rounds(monkeypatch, tmp_path):
         return []
 
     monkeypatch.setattr(program, "measure_shape", measure)
-    for name in ("images", "write_tables", "write_plots"):
+    for name in ("images", "measure_report", "write_tables", "write_plots"):
         monkeypatch.setattr(program, name, lambda *given: None)
     assert program.main(["--device", "cpu", "--output", str(tmp_path)]) == 0
     assert fewest == {"search": 3, "trained": 15, "step": 3, "training": 15}
