@@ -80,7 +80,8 @@ def build_tables(tables: Sequence[TableDeclaration], grids: "Grids") -> list[Pat
 def build_plots(plots: Sequence[PlotDeclaration], tables: Sequence[TableDeclaration], grids: "Grids") -> list[Path]:
     """Draw those of ``plots`` that apply, of which some may be of ``tables``, as `build` does."""
     folder = grids.results.folder / "plots"
-    return [path for shown in plots for path in write_plot(shown, grids, tables, folder)]
+    with shared_layouts():
+        return [path for shown in plots for path in write_plot(shown, grids, tables, folder)]
 
 
 class Grids:
@@ -176,7 +177,7 @@ def write_plot(
     grid = grids.shown_by(_with_arms(declaration, tables))
     if not grid.places:
         return []
-    with matplotlib.rc_context(RC), shared_subsets(), shared_layouts(), page(style):
+    with matplotlib.rc_context(RC), shared_subsets(), page(style):
         figure = _plot(declaration, tables).draw(grid, arm_styles(grid.results.plan["arms"], grid.size_free))
         if figure is None:
             return []
