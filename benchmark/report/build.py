@@ -35,7 +35,6 @@ from benchmark.report.published import check_published
 from benchmark.report.quantities import named
 from benchmark.report.selection import selected
 from benchmark.report.still_axes import hold_still
-from benchmark.report.still_text import shared_layouts
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size, paper_table
@@ -80,8 +79,7 @@ def build_tables(tables: Sequence[TableDeclaration], grids: "Grids") -> list[Pat
 def build_plots(plots: Sequence[PlotDeclaration], tables: Sequence[TableDeclaration], grids: "Grids") -> list[Path]:
     """Draw those of ``plots`` that apply, of which some may be of ``tables``, as `build` does."""
     folder = grids.results.folder / "plots"
-    with shared_layouts():
-        return [path for shown in plots for path in write_plot(shown, grids, tables, folder)]
+    return [path for shown in plots for path in write_plot(shown, grids, tables, folder)]
 
 
 class Grids:

@@ -23,7 +23,6 @@ from benchmark.report.declarations import (
 )
 from benchmark.report.frame import read
 from benchmark.report.plots import PLOTS
-from benchmark.report.still_text import shared_layouts
 from benchmark.report.tables import TABLES
 from benchmark.report.write import tell
 from methods.core.usage import UsageError, did_you_mean
@@ -89,10 +88,9 @@ class _Paper:
         for suites, declaration in tables:
             table = table_of(declaration, *map(self._grids, suites))
             written += write_table(table, folder / "tables") if table else self._nothing(declaration)
-        with shared_layouts():
-            for suite, plot in plots:
-                made = write_plot(plot, self._grids(suite), [table for _, table in tables], folder / "plots")
-                written += made or self._nothing(plot)
+        for suite, plot in plots:
+            made = write_plot(plot, self._grids(suite), [table for _, table in tables], folder / "plots")
+            written += made or self._nothing(plot)
         return written
 
     def _tables(self) -> list[tuple[list[str], TableDeclaration]]:
