@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
-from findings import REFERENCE, over, printed, runs, table, with_interval
+from findings import REFERENCE, ROOT, over, printed, runs, table, with_interval
 
 
 def test_every_cell_of_the_clustering_table():
@@ -149,3 +149,27 @@ def test_the_table_of_priors():
     assert printed("right on #, # and # % of the real test images (`vq_vae`, `simvq`, `fsq`); trained on as many") == [
         round(100 * right[arm]) for arm in ("vq_vae", "simvq", "fsq")
     ]
+
+
+def test_ours_beside_the_other_library():
+    means = runs("libraries").groupby("arm")[["usage", "perplexity", "psnr"]].mean()
+    pairs = dict(
+        zip(("simvq", "rotation", "ema"), table("docs/libraries.md", "## Do they agree").values(), strict=True)
+    )
+    for name, cells in pairs.items():
+        for arm, cell in zip((f"{name}_ours", f"{name}_theirs"), cells, strict=True):
+            mean = means.loc[arm]
+            assert cell == f"{100 * mean.usage:.1f} / {mean.perplexity:.1f} / {mean.psnr:.2f}", arm
+            assert len(runs("libraries").query("arm == @arm")) == 3
+    text = " ".join((ROOT / "docs" / "libraries.md").read_text(encoding="utf-8").split())
+    apart = [abs(means.psnr[f"{name}_ours"] - means.psnr[f"{name}_theirs"]) for name in pairs]
+    seeds = (
+        runs("libraries")
+        .groupby("arm")
+        .psnr.agg(["min", "max"])
+        .loc[[*(f"{n}_ours" for n in pairs), *(f"{n}_theirs" for n in pairs)]]
+    )
+    widest = (seeds["max"] - seeds["min"]).max()
+    first, second, third = (f"{difference:.2f}" for difference in apart)
+    assert f"are {first}, {second} and {third} dB apart, and seeds of one arm up to {widest:.2f}." in text
+    assert printed("vector-quantize-pytorch end within # dB of those here") == [round(max(apart), 2)]
