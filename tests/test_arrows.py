@@ -36,7 +36,7 @@ ARROWS = {
     "benchmark.priors benchmark.worker benchmark.suite",
     "benchmark.elsewhere": f"{SHARED} benchmark.records benchmark.data benchmark.metrics",
     "benchmark.sensitivity": f"{SHARED} benchmark.data benchmark.metrics benchmark.report",
-    "benchmark.perf": f"{SHARED} benchmark.data benchmark.training benchmark.suite benchmark.report",
+    "benchmark.perf": f"{SHARED} benchmark.records benchmark.data benchmark.training benchmark.suite benchmark.report",
 }
 EXCEPTIONS = {
     # Latents as a data set are those of an autoencoder that is trained for them.
