@@ -154,7 +154,11 @@ def test_the_table_of_priors():
 def test_ours_beside_the_other_library():
     means = runs("libraries").groupby("arm")[["usage", "perplexity", "psnr"]].mean()
     pairs = dict(
-        zip(("simvq", "rotation", "ema"), table("docs/libraries.md", "## Do they agree").values(), strict=True)
+        zip(
+            ("simvq", "rotation", "ema", "residual_simvq"),
+            table("docs/libraries.md", "## Do they agree").values(),
+            strict=True,
+        )
     )
     for name, cells in pairs.items():
         for arm, cell in zip((f"{name}_ours", f"{name}_theirs"), cells, strict=True):
@@ -162,7 +166,12 @@ def test_ours_beside_the_other_library():
             assert cell == f"{100 * mean.usage:.1f} / {mean.perplexity:.1f} / {mean.psnr:.2f}", arm
             assert len(runs("libraries").query("arm == @arm")) == 3
     text = " ".join((ROOT / "docs" / "libraries.md").read_text(encoding="utf-8").split())
-    apart = [abs(means.psnr[f"{name}_ours"] - means.psnr[f"{name}_theirs"]) for name in pairs]
+    *apart, levels = (abs(means.psnr[f"{name}_ours"] - means.psnr[f"{name}_theirs"]) for name in pairs)
+    assert f"Four levels of SimVQ are better theirs, by {levels:.2f} dB" in text
+    rotated = means.loc["simvq_theirs_as_it_comes"]
+    below = means.psnr.simvq_theirs - rotated.psnr
+    assert f"uses {100 * rotated.usage:.1f} % and is {below:.2f} dB below itself without." in text
+    pairs.popitem()
     seeds = (
         runs("libraries")
         .groupby("arm")
