@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from benchmark.values import BadValueError, Key, Values
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, put_before
 
 
 def must_be(error: ErrorDetails) -> str:
@@ -51,7 +51,8 @@ class Document:
         try:
             yield
         except UsageError as error:
-            raise type(error)(f"{self.where(key)}: {error}") from error
+            put_before(error, self.where(key))
+            raise
 
     def listed(self, *key: str) -> list[Any]:
         """The list that stands at ``key``, empty where there is none."""

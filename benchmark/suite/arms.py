@@ -110,4 +110,4 @@ def _check_sizes(method: type[Quantizer], grid: list[int], dim: int, params: dic
             continue
         build_once(method, size, dim, params)
         return
-    raise NoSizeError(str(reason))
+    raise NoSizeError(str(reason)) from reason

@@ -25,7 +25,7 @@ from benchmark.suite.schema import Arm, Component
 from benchmark.suite.starting import start_of
 from methods.core.registry import get
 from methods.core.registry import sources as method_sources
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, put_before
 
 
 class Suite:
@@ -239,9 +239,9 @@ def _of_arm(name: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        if f"`{name}`" in str(error):
-            raise
-        raise type(error)(f"arm `{name}`: {error}") from error
+        if f"`{name}`" not in str(error):
+            put_before(error, f"arm `{name}`")
+        raise
 
 
 def suite_name(path: Path, overrides: dict[str, Any]) -> str:

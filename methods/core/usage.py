@@ -17,6 +17,11 @@ class UsageError(ValueError):
     """Something a person can put right; its message is one sentence that says what and how."""
 
 
+def put_before(error: UsageError, what: str) -> None:
+    """Begin its message with ``what`` it is about; the error keeps its kind and whatever else it says."""
+    error.args = (f"{what}: {error}",)
+
+
 def message_of(error: BaseException) -> str:
     """What any exception says, the beginning of a long message; empty for one that fails to say it."""
     try:
