@@ -1,5 +1,6 @@
 """Time and memory against codebook size, one line a contender."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmark.perf.cases import OURS
+from benchmark.perf.cases import OURS, Group
 from benchmark.perf.search import ALL_PAIRS, IN_TILES, TRAINED
 from benchmark.perf.steps import STEPS
 from benchmark.report.places import CODEBOOK_SIZE, Axis
@@ -59,26 +60,24 @@ def search_figure(frame: pd.DataFrame) -> Figure:
 
 def trained_figure(frame: pd.DataFrame) -> Figure:
     """Time of the search in trained codebooks against K."""
-    titles = {group.name: group.title for group in TRAINED}
-    return _by_group(frame[frame["group"].isin(titles)], titles, "Seconds a search")
+    return _by_group(frame, TRAINED, "Seconds a search")
 
 
 def steps_figure(frame: pd.DataFrame) -> Figure:
     """Time of each method's quantizer step against K, and of its searches alone."""
-    titles = {group.name: group.title for group in STEPS}
-    return _by_group(_with_searches(frame[frame["group"].isin(titles)]), titles, "Seconds a step")
+    return _by_group(_with_searches(frame), STEPS, "Seconds a step")
 
 
-def _by_group(part: pd.DataFrame, titles: dict[str, str], label: str) -> Figure:
+def _by_group(frame: pd.DataFrame, groups: Sequence[Group], label: str) -> Figure:
+    part = frame[frame["group"].isin([group.name for group in groups])]
     part = part[part["rows"] == part["rows"].max()]
-    groups = list(part["group"].unique())
     rows, columns = wrapped(len(groups), 3)
     with matplotlib.rc_context(RC):
         figure, axes = panels(rows, columns, width=3.0, height=2.4, sharey=True)
         for index, group in enumerate(groups):
             panel = axes[index // columns][index % columns]
-            _lines(panel, part[part["group"] == group], "seconds")
-            panel.set_title(titles[group])
+            _lines(panel, part[part["group"] == group.name], "seconds")
+            panel.set_title(group.title)
         for unused in axes[-1][len(groups) - (rows - 1) * columns :]:
             unused.remove()
         for row in axes:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.perf.cases import OURS, QUICK_STEP_SHAPES, SIMVQ_SHAPES, STEP_SHAPES, Contender, Group, Prepared, Shape
 from benchmark.perf.peers import formula_simvq, formula_vq_vae, package_ema, package_missing, package_simvq
+from benchmark.seeds import seed_torch
 from methods import Quantizer, create
 
 PACKAGE = "vector-quantize-pytorch"
@@ -35,7 +36,7 @@ def step_of(make: Callable[[int, int], nn.Module]) -> Callable[[Shape, torch.dev
     """Forward and backward pass of ``make(K, D)`` on latents from N(0, 1)."""
 
     def prepare(shape: Shape, device: torch.device) -> Prepared:
-        torch.manual_seed(0)
+        seed_torch(0)
         latents = torch.randn(1, shape.rows, shape.dim).to(device).requires_grad_()
         module = make(shape.size, shape.dim).to(device).train()
         leaves = [latents, *[parameter for parameter in module.parameters() if parameter.requires_grad]]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmark.records.files import checksum
+from benchmark.seeds import seed_torch
 from methods.core.usage import UsageError
 
 WEIGHTS = Path(__file__).with_name("fashion_classifier.npz")
@@ -103,7 +104,7 @@ def train(images: Tensor, classes: Tensor, epochs: int) -> Network:
     AdamW, one cycle with a short warm-up and a cosine to zero; half of the images are mirrored. Deterministic on one
     thread of one kind of CPU. Seeds PyTorch.
     """
-    torch.manual_seed(0)
+    seed_torch(0)
     network = Network(norms=True).train()
     steps = epochs * (len(images) // BATCH_SIZE)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)

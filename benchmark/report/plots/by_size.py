@@ -80,16 +80,19 @@ def lines(
     axes = [axis for row in rows for axis in row]
     ends: dict[Axes, dict[str, Point]] = {}
     bounded = False
+    coded, yardsticks = _curved(grid)
     # At all places, so that the panels of a quantity have one kind of scale.
-    means = {column.name: _means(grid, column, _coded(grid), grid.places) for column in columns}
+    means = {column.name: _means(grid, column, coded, grid.places) for column in columns}
     for number, (line, places) in enumerate(along):
         for axis, column in zip(axes[number * len(columns) :], columns, strict=False):
-            ends[axis] = _curves(axis, column, grid, places, styles, _coded(grid))
+            ends[axis] = _curves(axis, column, grid, places, styles, coded)
             _scale(axis, column, means[column.name])
             bounded |= _ceiling(axis, column, grid, places)
             overlay(axis, column, places)
             grid_axis(axis, grid.x)
-            near, beyond = _yardsticks(grid, column, places, means[column.name])
+            beside = {arm: _means(grid, column, [arm], places) for arm in yardsticks}
+            beyond = {arm: own for arm, own in beside.items() if any(is_far(mean, means[column.name]) for mean in own)}
+            near = [arm for arm in yardsticks if arm not in beyond]
             ends[axis] |= _curves(axis, column, grid, places, styles, near)
             drawn = draw_rules(axis, _across(grid, column, places), means[column.name], column, styles, beyond)
             ends[axis] |= {arm: (axis.get_xlim()[1], mean) for arm, mean in drawn.items()}
@@ -121,36 +124,16 @@ def _rules(grid: Grid) -> list[str]:
     return grid.size_free if grid.x.name == CODEBOOK_SIZE else []
 
 
-def _curved(grid: Grid) -> list[str]:
-    """The others, drawn as curves."""
-    rules = _rules(grid)
-    return [arm for arm in grid.arms if arm not in rules]
-
-
-def _coded(grid: Grid) -> list[str]:
-    """Of those drawn as curves the ones that a panel is as high as, all where there are only yardsticks."""
-    curved = _curved(grid)
-    return [arm for arm in curved if arm in grid.coded] or curved
+def _curved(grid: Grid) -> tuple[list[str], list[str]]:
+    """The others, drawn as curves: those that a panel is as high as (all, if all are yardsticks), and yardsticks."""
+    curved = [arm for arm in grid.arms if arm not in _rules(grid)]
+    coded = [arm for arm in curved if arm in grid.coded] or curved
+    return coded, [arm for arm in curved if arm not in coded]
 
 
 def _across(grid: Grid, column: Column, places: list[Place]) -> list[tuple[str, float]]:
     """The arms drawn as a line across, with their mean where it was measured first."""
     return [(arm, mean) for arm in _rules(grid) for mean in _means(grid, column, [arm], places)[:1]]
-
-
-def _yardsticks(
-    grid: Grid, column: Column, places: list[Place], coded: Sequence[float]
-) -> tuple[list[str], dict[str, list[float]]]:
-    """The other arms that have curves: those that leave the ones at ``coded`` readable, and the curves of the rest."""
-    near, beyond = [], {}
-    for arm in _curved(grid):
-        if arm not in _coded(grid):
-            means = _means(grid, column, [arm], places)
-            if any(is_far(mean, coded) for mean in means):
-                beyond[arm] = means
-            else:
-                near.append(arm)
-    return near, beyond
 
 
 def _curves(
