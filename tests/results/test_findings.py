@@ -155,19 +155,19 @@ def test_ours_beside_the_other_library():
     done = runs("libraries").groupby("arm")
     means, seeds = done[["usage", "perplexity", "psnr"]].mean(), done.psnr.agg(["size", "min", "max"])
     shown = table("docs/libraries.md", "## Do they agree").values()
-    pairs = [(f"{name}_ours", f"{name}_theirs") for name in ("simvq", "rotation", "ema", "residual_simvq")]
+    pairs = [(f"{name}_ours", f"{name}_theirs") for name in ("simvq", "rotation", "ema", "residual", "fsq", "residual_simvq", "lfq")]
     for pair, cells in zip(pairs, shown, strict=True):
         for arm, cell in zip(pair, cells, strict=True):
             mean = means.loc[arm]
             assert cell == f"{100 * mean.usage:.1f} / {mean.perplexity:.1f} / {mean.psnr:.2f}", arm
             assert seeds["size"][arm] == 3
     text = " ".join((ROOT / "docs" / "libraries.md").read_text(encoding="utf-8").split())
-    *apart, levels = (abs(means.psnr[ours] - means.psnr[theirs]) for ours, theirs in pairs)
+    *apart, levels, _ = (abs(means.psnr[ours] - means.psnr[theirs]) for ours, theirs in pairs)
     assert f"Four levels of SimVQ are better theirs, by {levels:.2f} dB" in text
-    alike = seeds.loc[[arm for pair in pairs[:3] for arm in pair]]
-    first, second, third = (f"{difference:.2f}" for difference in apart)
+    alike = seeds.loc[[arm for pair in pairs[:5] for arm in pair]]
+    *first, last = (f"{difference:.2f}" for difference in apart)
     widest = (alike["max"] - alike["min"]).max()
-    assert f"are {first}, {second} and {third} dB apart, and seeds of one arm up to {widest:.2f}." in text
+    assert f"are {', '.join(first)} and {last} dB apart, and seeds of one arm up to {widest:.2f}." in text
     assert printed("vector-quantize-pytorch end within # dB of those here") == [round(max(apart), 2)]
     rotated = means.loc["simvq_theirs_as_it_comes"]
     below = means.psnr.simvq_theirs - rotated.psnr
