@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -83,12 +84,12 @@ def _stop(_signal: int, _frame: object) -> None:
     raise Stopped
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Read a job from standard input and do it."""
     parser = argparse.ArgumentParser(prog="python -m benchmark.worker")
     parser.add_argument("--channel", type=int)
     parser.add_argument("--attached", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.channel is not None:
         open_channel(options.channel)
     for number in (signal.SIGTERM, signal.SIGINT):

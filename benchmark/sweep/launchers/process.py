@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.machine import available_cores
+from benchmark.sweep.launchers.forked import ForkedProcess, forget, fork_server
 from benchmark.worker.channel import Ending, Listener
+from benchmark.worker.forks import EVALUATION, Request
 from benchmark.worker.job import Job
 from benchmark.worker.memory import OutOfMemoryWatch
 from methods.core.usage import UsageError
@@ -23,7 +25,6 @@ _GRACE_SECONDS = 1.0
 """How long what a worker left in its pipes is read after its end; a child of its may hold them open for ever."""
 _LAST_BYTES = 20_000
 _CHUNK = 65_536
-_COMMAND = (sys.executable, "-m", "benchmark.worker")
 
 
 class End(NamedTuple):
@@ -52,59 +53,35 @@ class WorkerProcess:
     def __init__(self, job: Job, *, attached: bool = False) -> None:
         self._listener = Listener()
         self._output = b""
-        root = str(Path(__file__).parents[3])
-        paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": str(job.threads),
-            "MKL_NUM_THREADS": str(job.threads),
-            # Large tensors in large pages, where the system gives them: a codebook of 64 MB then costs 32 page faults.
-            "THP_MEM_ALLOC_ENABLE": os.environ.get("THP_MEM_ALLOC_ENABLE", "1"),
-            "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
-        }
         try:
-            self._channel, told = os.pipe()
-            try:
-                self._process = subprocess.Popen(
-                    [*_COMMAND, "--channel", str(told), *(["--attached"] if attached else [])],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    pass_fds=[told],
-                    start_new_session=True,
-                )
-            except OSError:
-                os.close(self._channel)
-                raise
-            finally:
-                os.close(told)
+            with ExitStack() as ours, ExitStack() as feeding:
+                with ExitStack() as theirs:
+                    given, told = _pipe(theirs, feeding)
+                    self._printed, printing = _pipe(ours, theirs)
+                    self._channel, telling = _pipe(ours, theirs)
+                    self._process = _started(job, ["--attached"] if attached else [], given, printing, telling)
+                with suppress(BrokenPipeError), open(told, "wb", closefd=False) as file:  # or it died at once
+                    file.write(job.to_json().encode() + b"\n")
+                if attached:
+                    ours.push(feeding.pop_all())
+                self._open = ours.pop_all()
         except OSError as error:
             raise UsageError(f"no further process can be started: {error.strerror}; try fewer --jobs") from error
         share = min(job.threads / available_cores(), 1 / job.beside)
         self._watch = OutOfMemoryWatch(self._process.pid, share)
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it died at once; its exit code and errors say why
-            self._process.stdin.write(job.to_json().encode() + b"\n")
-            self._process.stdin.flush()
-        if not attached:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
 
     def progress(self) -> Iterator[dict[str, Any]]:
         """``step``, ``loss`` and ``usage`` as they come, until the process is gone."""
-        assert self._process.stdout is not None
-        output = self._process.stdout.fileno()
         gone_at: float | None = None
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ)
-            selector.register(output, selectors.EVENT_READ)
+            selector.register(self._printed, selectors.EVENT_READ)
             while gone_at is None or (selector.get_map() and time.monotonic() < gone_at + _GRACE_SECONDS):
                 for key, _ in selector.select(_LOOK_SECONDS):
                     data = os.read(key.fd, _CHUNK)
                     if not data:
                         selector.unregister(key.fd)
-                    elif key.fd == output:
+                    elif key.fd == self._printed:
                         self._output = (self._output + data)[-_LAST_BYTES:]
                     else:
                         yield from self._listener.hear(data)
@@ -120,11 +97,7 @@ class WorkerProcess:
         """How it ended; after `progress`."""
         code = self._process.wait()
         out_of_memory = self._watch.blames(code)
-        os.close(self._channel)
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with suppress(BrokenPipeError):
-                pipe.close()
+        self._open.close()
         said = self._listener
         message = said.message if said.ending is not None else self._output.decode(errors="replace")
         return End(code, message, out_of_memory, said.ending)
@@ -149,3 +122,48 @@ class WorkerProcess:
     def pid(self) -> int:
         """Of the worker."""
         return self._process.pid
+
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """A pipe, each end of which is closed with its stack."""
+    read, write = os.pipe()
+    reader.callback(os.close, read)
+    writer.callback(os.close, write)
+    return read, write
+
+
+def _started(
+    job: Job, arguments: list[str], given: int, output: int, channel: int
+) -> "subprocess.Popen[bytes] | ForkedProcess":
+    """A fork of a server on a CPU; a GPU is not used from forks, and a process of its own is what every system has."""
+    environment = environment_of(job.threads)
+    if sys.platform == "linux" and job.device == "cpu":
+        modules = EVALUATION if job.run.config["evaluation"] else ()
+        server = fork_server(environment)
+        try:
+            return server.fork(Request(arguments, environment, os.getcwd(), modules), given, output, channel)
+        except (EOFError, OSError):
+            forget(server)
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmark.worker", "--channel", str(channel), *arguments],
+        stdin=given,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        pass_fds=[channel],
+        start_new_session=True,
+    )
+
+
+def environment_of(threads: int) -> dict[str, str]:
+    """Of a worker with so many threads: that of this process, and where our modules are."""
+    root = str(Path(__file__).parents[3])
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        # Large tensors in large pages, where the system gives them: a codebook of 64 MB then costs 32 page faults.
+        "THP_MEM_ALLOC_ENABLE": os.environ.get("THP_MEM_ALLOC_ENABLE", "1"),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+    }
