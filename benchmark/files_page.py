@@ -65,7 +65,7 @@ def files_page() -> str:
 
 _FAMILIES = {
     "steps_per_second, quantizer_share": "of training; share of a step's time that the quantizer took",
-    "evaluate_seconds, total_seconds": "wall-clock time",
+    "evaluate_seconds, total_seconds": "wall-clock time; in total with the training before a stop",
     "…_level_1, …_level_2": "a metric of codes, of one level of a residual or product quantizer",
     "lpips_alex, lpips_vgg_64px": "learned perceptual distance by network, and the size to which images were enlarged",
     "fd_NETWORK, kid_NETWORK": "Fréchet and kernel distance of a network's features",

@@ -64,7 +64,8 @@ class Loop(ABC):
     """Trains to the last step of ``settings``, from a checkpoint where there is one.
 
     ``config``: of the run. ``optimizer`` and its ``scheduler``: set by a subclass; None where nothing is trained by
-    gradient. ``stop_requested``: set it, and the loop ends between two steps. ``bad_step``: the first
+    gradient. ``stop_requested``: set it, and the loop ends between two steps. ``earlier_seconds``: of the progress what
+    other processes made before a stop. ``bad_step``: the first
     whose loss was not finite, counted from 1, else -1; kept on the device, for to read it at every step would make
     every step wait for a GPU.
     """
@@ -80,6 +81,7 @@ class Loop(ABC):
         self.device = device
         self.timeout = timeout
         self.progress = Progress()
+        self.earlier_seconds = 0.0
         self.bad_step = torch.full((), -1, device=device, dtype=torch.int64)
         self.stop_requested = False
 
@@ -130,6 +132,7 @@ class Loop(ABC):
                 part.load_state_dict(state[name])
         self.bad_step.copy_(state["bad_step"])
         self.progress = Progress(**state["progress"])
+        self.earlier_seconds = self.progress.start_seconds + self.progress.seconds
 
     def fit(self, checkpoint: Path, report: Callable[[int, Row], None]) -> None:
         """Train to the last step, from ``checkpoint`` where there is one.

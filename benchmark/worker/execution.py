@@ -65,7 +65,8 @@ def execute(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
             raise CrowdedError from error
         status, reason = classify(error)
         outcome = {"status": status, "reason": one_line(reason), "traceback": sound(traceback.format_exc())}
-    timings = {**outcome.pop("timings", {}), "total_seconds": time.monotonic() - started}
+    timings = outcome.pop("timings", {})
+    timings["total_seconds"] = timings.get("total_seconds", 0.0) + time.monotonic() - started
     return {**outcome, "timings": timings, "provenance": {**provenance(device), **outcome.get("provenance", {})}}
 
 
@@ -130,6 +131,7 @@ def _trained(job: Job, dataset: Dataset, device: torch.device, folder: Path) -> 
         "train_seconds": progress.seconds,
         "steps_per_second": progress.step / max(progress.seconds, 1e-9),
         "quantizer_share": trainer.stopwatch.share(),
+        "total_seconds": trainer.earlier_seconds,
     }
     return Ready(trainer.trained, trainer.objective, progress.step, timings, progress.origin)
 

@@ -50,6 +50,7 @@ def train_prior(job: Job, folder: Path, device: torch.device) -> dict[str, Any]:
             "steps_per_second": progress.step / max(progress.seconds, 1e-9),
             **measured.timings,
             "evaluate_seconds": time.monotonic() - begun,
+            "total_seconds": trainer.earlier_seconds,
         },
         "memory": peak.read(),
         "provenance": {

@@ -155,7 +155,8 @@ def test_ours_beside_the_other_library():
     done = runs("libraries").groupby("arm")
     means, seeds = done[["usage", "perplexity", "psnr"]].mean(), done.psnr.agg(["size", "min", "max"])
     shown = table("docs/libraries.md", "## Do they agree").values()
-    pairs = [(f"{name}_ours", f"{name}_theirs") for name in ("simvq", "rotation", "ema", "residual", "fsq", "residual_simvq", "lfq")]
+    names = ("simvq", "rotation", "ema", "residual", "fsq", "residual_simvq", "lfq")
+    pairs = [(f"{name}_ours", f"{name}_theirs") for name in names]
     for pair, cells in zip(pairs, shown, strict=True):
         for arm, cell in zip(pair, cells, strict=True):
             mean = means.loc[arm]

@@ -190,8 +190,14 @@ def test_a_worker_stopped_from_outside_is_no_record_and_the_next_call_goes_on(
     key = plan.runs[0].key
     assert not outcome.ended
     assert outcome.lost[key] == "stopped from outside"
-    assert (store.run_folder(key) / "checkpoint.pt").exists()
-    assert run(plan, store, plugins=(str(plugin),)).ended[key]["status"] == "ok"
+    checkpoint = store.run_folder(key) / "checkpoint.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    state["progress"]["seconds"] += 1000
+    torch.save(state, checkpoint)
+    record = run(plan, store, plugins=(str(plugin),)).ended[key]
+    assert record["status"] == "ok"
+    timings = record["timings"]
+    assert timings["total_seconds"] > timings["train_seconds"] + timings["evaluate_seconds"] > 1000
 
 
 def test_one_codeword_and_batches_of_one(tiny: dict[str, object], write_suite: Write, tmp_path: Path, run: Run) -> None:
