@@ -24,6 +24,9 @@ _ALWAYS = ("benchmark.worker.__main__", "torch._dynamo")
 EVALUATION = ("scipy.signal", "torchvision")
 """The slow half of what torchmetrics imports; the rest of it starts threads."""
 
+_WORKERS_OWN = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+"""A signal to all processes of a run or a job is for the workers; what serves them ends when nobody asks any more."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -102,17 +105,14 @@ class Server:
 
 def _received(requests: socket.socket) -> tuple[Request | None, list[int]]:
     """The next request and its descriptors; None where nobody asks any more."""
-    head, descriptors, *_ = socket.recv_fds(requests, _LENGTH, 4)
-    if len(head) < _LENGTH:
+    try:
+        head, descriptors, *_ = socket.recv_fds(requests, _LENGTH, 4)
+        length, body = int.from_bytes(head, "big"), b""
+        while len(body) < length and (piece := requests.recv(length - len(body))):
+            body += piece
+        return Request(**json.loads(body)), descriptors
+    except (OSError, ValueError):  # it closed its end, perhaps within a request
         return None, []
-    left = int.from_bytes(head, "big")
-    body = b""
-    while len(body) < left:
-        piece = requests.recv(left - len(body))
-        if not piece:
-            return None, []
-        body += piece
-    return Request(**json.loads(body)), descriptors
 
 
 def _become(request: Request, descriptors: list[int]) -> list[str]:
@@ -120,7 +120,6 @@ def _become(request: Request, descriptors: list[int]) -> list[str]:
     given, output, channel, told = descriptors
     os.close(told)
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(given, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -130,6 +129,7 @@ def _become(request: Request, descriptors: list[int]) -> list[str]:
     os.environ.update(request.environment)
     os.chdir(request.folder)
     sys.path[0] = request.folder
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WORKERS_OWN)
     return ["--channel", str(channel), *request.arguments]
 
 
@@ -140,12 +140,12 @@ def _tell(descriptor: int, number: int) -> None:
 
 def main() -> int:
     """Serve, and in a child do the worker's job."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WORKERS_OWN)
     for module in _ALWAYS:
         import_module(module)
     arguments = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
     if arguments is None:
-        return 0
+        os._exit(0)  # there is nothing to tidy up, and who waits for it waits no longer than needed
     from benchmark.worker.__main__ import main as work
 
     return work(arguments)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 
 from benchmark.worker.forks import Request
 
-END_SECONDS = 1.0
+END_SECONDS = 5.0
 
 
 class ForkedProcess:

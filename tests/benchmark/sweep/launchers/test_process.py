@@ -93,6 +93,7 @@ def test_workers_are_forks_of_one_server_and_end_as_processes_do(
     assert killed.wait(10)
     assert _end(killed).exit_code == -signal.SIGKILL
     killed.kill()  # which is gone
+    os.kill(pid, signal.SIGTERM)  # as pkill may send it: the server has to tell how workers end
     stopped.ask_to_stop()
     assert _end(stopped) == End(1, "", False, Ending.STOPPED)
 
