@@ -5,17 +5,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import matplotlib.axis
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from benchmark.report.columns import Column
 from benchmark.report.grid import Grid
 from benchmark.report.places import CODEBOOK_SIZE, Axis, Place, text
 from benchmark.report.plots.page import page_width
+from benchmark.report.plots.scales import Even, Thinned, is_wide
 from benchmark.report.style import CEILING, Style
 
 BAND_ALPHA = 0.13
@@ -28,10 +28,6 @@ LETTER = 0.09
 """Inches of a panel that a letter of its title takes, margins counted."""
 LEAST_PANEL = 1.6
 """Inches of a panel that a paper's column must have for each."""
-LOG_SPREAD = 15.0
-"""Largest over smallest value from which an axis is logarithmic."""
-NARROW = 200.0
-"""Largest over smallest value below which a logarithmic axis has ticks within its decades."""
 
 
 class Plot(ABC):
@@ -68,6 +64,8 @@ def panels(rows: int, columns: int, *, width: float, height: float, **sharing: A
     """
     figure = Figure(figsize=(page_width() or columns * width, rows * height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **sharing)
+    for side in (side for panel in axes.flat for side in (panel.xaxis, panel.yaxis)):
+        side.set_major_locator(Even())
     return figure, [list(row) for row in axes]
 
 
@@ -131,13 +129,17 @@ def size_label(size: float) -> str:
 
 
 def grid_axis(axes: Axes, axis: Axis) -> None:
-    """The horizontal axis along an axis of the grid, after the curves: a tick a value, logarithmic where it is wide."""
+    """The horizontal axis along an axis of the grid, after the curves: a tick a value, logarithmic where it is wide.
+
+    Numbers are thinned where they have no room; words are not, since nobody can tell what stands between two.
+    """
     if is_logarithmic(axis):
         axes.set_xscale("log", base=2)
     labels = {position(axis, value): size_label(value) if axis.numeric else text(value) for value in axis.values}
-    axes.xaxis.set_major_locator(FixedLocator(list(labels)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator((Thinned if axis.numeric else FixedLocator)(list(labels)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: labels.get(at, f"{at:g}")))
+    axes.xaxis.set_minor_locator(FixedLocator(list(labels)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(axis.label)
     if not is_logarithmic(axis) and len(labels) > 1:
         room = 0.06 * (max(labels) - min(labels)) if axis.numeric else 0.5
@@ -165,31 +167,6 @@ def dodged(axis: Axis, at: float, share: float) -> float:
     places = sorted(position(axis, value) for value in axis.values)
     gaps = [after - before for before, after in itertools.pairwise(places)]
     return at + share * min([*gaps, (places[-1] - places[0]) / 3] if gaps else [1.0])
-
-
-def is_wide(values: Sequence[float]) -> bool:
-    """Whether values spread so far that a logarithmic axis shows them better.
-
-    Zeros don't count: what has no error at all lies below such an axis, and would press the others together on another.
-    """
-    positive = [value for value in values if value > 0]
-    return len(positive) > 1 and min(values) >= 0 and max(positive) / min(positive) > LOG_SPREAD
-
-
-def scale(axis: matplotlib.axis.Axis, values: Sequence[float]) -> bool:
-    """Make the axis of ``values`` logarithmic, with plain numbers, where they are wide; whether it is."""
-    if not is_wide(values):
-        return False
-    make_logarithmic(axis, narrow=max(values) / min(value for value in values if value > 0) < NARROW)
-    return True
-
-
-def make_logarithmic(axis: matplotlib.axis.Axis, *, narrow: bool = False) -> None:
-    """With plain numbers at the decades, of a ``narrow`` axis also between them."""
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
-    axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,g}"))
-    axis.set_minor_locator(NullLocator())
 
 
 def clipped(column: Column, low: np.ndarray, high: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

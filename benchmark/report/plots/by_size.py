@@ -25,13 +25,14 @@ from benchmark.report.plots.base import (
     panels,
     position,
     run_handle,
-    scale,
     set_title,
     wrapped,
 )
 from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.plots.dots import dots
-from benchmark.report.plots.rules import draw_rules, is_far
+from benchmark.report.plots.far import is_far
+from benchmark.report.plots.rules import draw_rules
+from benchmark.report.plots.scales import scale
 from benchmark.report.quantities import Choice
 from benchmark.report.style import CEILING, Style
 

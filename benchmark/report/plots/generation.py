@@ -2,7 +2,6 @@
 
 import matplotlib.image
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -10,22 +9,19 @@ from matplotlib.lines import Line2D
 from benchmark.report.columns import column
 from benchmark.report.frame import Results, unusable
 from benchmark.report.grid import Grid
-from benchmark.report.places import Place
 from benchmark.report.plots.base import (
-    NARROW,
     PANELS_A_ROW,
     Plot,
     arm_handles,
-    make_logarithmic,
     panels,
     point_handles,
-    scale,
     set_title,
     size_label,
     wrapped,
 )
 from benchmark.report.plots.direct import Point, name_curves, name_points, tall_enough
 from benchmark.report.plots.page import page_width
+from benchmark.report.plots.scales import make_logarithmic, scale
 from benchmark.report.priors import Priors
 from benchmark.report.style import CEILING, Style
 
@@ -164,7 +160,7 @@ class PriorTraining(Plot):
                 end = (float(curve.index[-1]), float(curve.iloc[-1]))
                 axis.plot(*([value] for value in end), linestyle="none", clip_on=False, **styles[arm].point())
                 ends[axis][arm] = end
-            make_logarithmic(axis.xaxis, narrow=_spread(curves) < NARROW)
+            make_logarithmic(axis.xaxis)
             axis.set_xlabel("Step of the prior")
             set_title(axis, grid.title(place))
         for axis in axes[len(places) :]:
@@ -174,11 +170,6 @@ class PriorTraining(Plot):
         arms = [arm for arm in grid.arms if any(arm == found for found, _ in curves)]
         name_curves(figure, ends, arm_handles(arms, styles), styles)
         return figure
-
-
-def _spread(curves: dict[tuple[str, Place], pd.Series]) -> float:
-    """The last step over the first."""
-    return max(float(curve.index[-1]) for curve in curves.values()) / min(float(c.index[0]) for c in curves.values())
 
 
 def _sheets(grid: Grid, file: str) -> list[tuple[str, np.ndarray]]:

@@ -20,7 +20,8 @@ from benchmark.records.plan import RESPONSE
 from benchmark.report.frame import unusable
 from benchmark.report.grid import Grid
 from benchmark.report.places import text
-from benchmark.report.plots.base import Plot, is_wide, legend, make_logarithmic, panels, size_label, wrapped
+from benchmark.report.plots.base import Plot, legend, panels, size_label, wrapped
+from benchmark.report.plots.scales import make_logarithmic
 from benchmark.report.style import Style
 
 _NUMBERS = ("codebook_size", "rung", "steps", "seed", "learning_rate", "validation_error", "chosen")
@@ -146,7 +147,7 @@ def _knob(axis: Axes, trials: pd.DataFrame, values: list[str], colours: dict[str
 def _scale(axis: Axes, trials: pd.DataFrame) -> None:
     """Shared by all panels: decades, and in the vertical what is not much worse than any arm's choice."""
     rates = sorted(trials["learning_rate"].unique())
-    make_logarithmic(axis.xaxis, narrow=not is_wide(rates))
+    make_logarithmic(axis.xaxis)
     axis.xaxis.set_minor_locator(FixedLocator(rates))
     axis.xaxis.set_minor_formatter(NullFormatter())
     chosen = trials[trials["chosen"] == 1]["decibels"]

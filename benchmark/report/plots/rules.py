@@ -3,31 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from benchmark.report.columns import Column
-from benchmark.report.plots.base import is_wide
+from benchmark.report.plots.far import TOLD_SIZE, is_far
 from benchmark.report.style import Style
 
-FAR = 2.0
-"""A line further from the curves than this many times the height that they span would press them together."""
-_SIZE = 7.0
 _LINE = 0.07
 """Share of a panel's height that a line of text takes."""
-
-
-def is_far(value: float, curves: Sequence[float]) -> bool:
-    """Whether a line at ``value`` would press the curves together, on the scale that they have."""
-    if not curves or min(curves) == max(curves):
-        return False
-    low, high = min(curves), max(curves)
-    if is_wide(curves):
-        if value <= 0:
-            return True
-        low, high, value = np.log([min(one for one in curves if one > 0), high, value])
-    reach = FAR * (high - low)
-    return not low - reach <= value <= high + reach
 
 
 def draw_rules(
@@ -70,4 +53,6 @@ def _tell(axis: Axes, lines: Sequence[str], colour: str, *, above: bool) -> None
     ends = [(0.0, 0.0 if above else -room), (0.0, 1.0 + room if above else 1.0)]
     axis.set_ylim(*axis.transData.inverted().transform(axis.transAxes.transform(ends))[:, 1])
     where: dict[str, Any] = {"y": 0.98, "va": "top"} if above else {"y": 0.02, "va": "bottom"}
-    axis.text(x=0.98, s="\n".join(lines), transform=axis.transAxes, ha="right", fontsize=_SIZE, color=colour, **where)
+    axis.text(
+        x=0.98, s="\n".join(lines), transform=axis.transAxes, ha="right", fontsize=TOLD_SIZE, color=colour, **where
+    )

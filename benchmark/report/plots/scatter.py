@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
 
 from benchmark.report.columns import column
 from benchmark.report.grid import Grid
-from benchmark.report.plots.base import LEAST_RUNS, Plot, arm_handles, panels, point_handles, scale, size_label
+from benchmark.report.plots.base import LEAST_RUNS, Plot, arm_handles, panels, point_handles, size_label
 from benchmark.report.plots.direct import Point, name_points, tall_enough
 from benchmark.report.plots.rules import draw_rules
+from benchmark.report.plots.scales import make_logarithmic, scale
 from benchmark.report.rates import ENTROPY
 from benchmark.report.statistics import Interval
 from benchmark.report.style import Style
@@ -48,7 +48,9 @@ class CollapseInDisguise(Plot):
                 zorder=3,
             )
         low = 10 ** np.floor(np.log10(100 * runs["perplexity_ratio"].min()))
-        axis.set(xscale="log", yscale="log", xlim=(low, 140), ylim=(low, 140))
+        make_logarithmic(axis.xaxis)
+        make_logarithmic(axis.yaxis)
+        axis.set(xlim=(low, 140), ylim=(low, 140))
         axis.fill_between([low, 140], [low, 140], 140, color="#eeeeee", lw=0, zorder=0)
         axis.text(
             0.03,
@@ -63,9 +65,6 @@ class CollapseInDisguise(Plot):
             0.97, 0.03, "many codes hit,\nfew used", transform=axis.transAxes, ha="right", fontsize=8, color="#777777"
         )
         axis.set(xlabel="Usage, % of K", ylabel="Perplexity, % of K")
-        percent = FuncFormatter(lambda value, _: f"{value:g}")
-        axis.xaxis.set_major_formatter(percent)
-        axis.yaxis.set_major_formatter(percent)
         sizes = [
             Line2D(
                 [],
@@ -129,7 +128,7 @@ class RateDistortion(Plot):
         unit = "image" if entropy == ENTROPY else "position"
         axis.set(xlabel=f"Entropy of the codes, bits per {unit}", ylabel=column(error).heading)
         if unit == "image":
-            axis.set_xscale("log")
+            make_logarithmic(axis.xaxis)
         if len(grid.sizes) > 1:
             axis.set_title("Along a line the codebook grows", fontsize=8.5)
         elif len(grid.x.values) > 1:

@@ -14,16 +14,15 @@ from benchmark.report.places import Place
 from benchmark.report.plots.base import (
     BAND_ALPHA,
     LEAST_RUNS,
-    NARROW,
     PANELS_A_ROW,
     Plot,
     arm_handles,
-    make_logarithmic,
     panels,
     set_title,
     wrapped,
 )
 from benchmark.report.plots.direct import Point, name_curves, tall_enough
+from benchmark.report.plots.scales import make_logarithmic
 from benchmark.report.statistics import t_interval
 from benchmark.report.style import Style
 
@@ -93,7 +92,7 @@ class ErrorOverTraining(Plot):
         ends: dict[Axes, dict[str, Point]] = {}
         for axis, place in zip(axes, places, strict=False):
             ends[axis] = _panel(axis, curves, grid, place, "validation_error", 1.0, styles)
-            make_logarithmic(axis.xaxis, narrow=_spread(curves) < NARROW)
+            make_logarithmic(axis.xaxis)
             set_title(axis, grid.title(place))
         for axis in axes[len(places) :]:
             axis.remove()
@@ -105,12 +104,6 @@ class ErrorOverTraining(Plot):
         _fit_height(axes[: len(places)], [curve for (arm, _), curve in curves.items() if arm in grid.remedies])
         name_curves(figure, ends, arm_handles(_arms(grid, curves), styles), styles, _others(grid, curves))
         return figure
-
-
-def _spread(curves: Curves) -> float:
-    """The largest step over the smallest."""
-    steps = pd.concat(curves.values())["step"]
-    return float(steps.max() / steps.min())
 
 
 def _fit_height(axes: list[Axes], curves: list[pd.DataFrame]) -> None:

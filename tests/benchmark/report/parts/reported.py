@@ -5,11 +5,14 @@ import re
 from functools import cache
 
 import matplotlib
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
+from benchmark.report.declarations import Style
 from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
 from benchmark.report.plots import PLOTS
+from benchmark.report.plots.page import page, set_figure
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES
@@ -22,10 +25,13 @@ def draw(folder, name: str) -> Figure | None:
     return draw_results(read(folder), name)
 
 
-def draw_results(results: Results, name: str) -> Figure | None:
-    with matplotlib.rc_context(RC):
+def draw_results(results: Results, name: str, style: Style | None = None) -> Figure | None:
+    """The plot ``name``, laid out; ``style``: of the paper that it is for."""
+    style = style or Style()
+    with matplotlib.rc_context(RC), page(style):
         figure = PLOTS.all()[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
         if figure is not None:
+            set_figure(figure, style)
             figure.draw_without_rendering()
     return figure
 
@@ -47,6 +53,17 @@ def assert_apart(figure: Figure | None, within: int = 2) -> None:
     for one, other in itertools.combinations(boxes, 2):
         width, height = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
         assert min(width, height) < within
+    for axis in (side for panel in figure.axes for side in (panel.xaxis, panel.yaxis)):
+        assert_readable(axis)
+
+
+def assert_readable(axis: Axis) -> None:
+    """No two labels of the ticks that are drawn cover each other."""
+    low, high = sorted(axis.get_view_interval())
+    labels = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    boxes = [label.get_window_extent() for label in labels if label.get_visible() and label.get_text()]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other), [label.get_text() for label in labels]
 
 
 def table(folder, name: str = "main") -> Table | None:

@@ -6,12 +6,13 @@ from functools import cache
 
 import pytest
 from matplotlib.figure import Figure
-from reported import ARMS, assert_apart, draw, draw_results, read_once
+from reported import ARMS, assert_apart, assert_readable, draw, draw_results, read_once
 
+from benchmark.report.declarations import Style
 from benchmark.report.frame import Results, read
 from benchmark.report.places import Axis
 from benchmark.report.plots import PLOTS
-from benchmark.report.plots.base import is_logarithmic, is_wide, size_label, wrapped
+from benchmark.report.plots.base import is_logarithmic, size_label, wrapped
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
@@ -24,6 +25,15 @@ OF_PRIORS = ("generated", "generation", "nearest", "prior_training")
 @pytest.mark.parametrize(("sizes", "seeds"), [((256, 1024), 2), ((256,), 1)])
 def test_nothing_overlaps(shared_synthetic: Make, name: str, sizes: tuple[int, ...], seeds: int):
     assert_apart(draw_results(read_once(shared_synthetic(ARMS, sizes=sizes, seeds=seeds).folder), name))
+
+
+@pytest.mark.parametrize("name", ["usage", "distortion", "training", "error_over_training", "rate_distortion"])
+def test_no_label_covers_another_in_a_column_of_a_paper(shared_synthetic: Make, name: str):
+    results = read_once(shared_synthetic(ARMS, sizes=(256, 512, 1024, 2048, 4096, 8192), seeds=1).folder)
+    figure = draw_results(results, name, Style(column="single"))
+    assert figure is not None
+    for axis in (side for panel in figure.axes for side in (panel.xaxis, panel.yaxis)):
+        assert_readable(axis)
 
 
 @pytest.mark.parametrize("name", ["usage", "distortion", "training", "rank_frequency", "disguise", "price"])
@@ -97,13 +107,6 @@ def test_the_response_of_many_arms_has_nothing_overlap(synthetic: Make):
 @pytest.mark.parametrize(("size", "label"), [(256, "256"), (1024, "1,024"), (16384, "16k"), (10000, "10,000")])
 def test_size_labels(size: int, label: str):
     assert size_label(size) == label
-
-
-def test_an_axis_is_logarithmic_where_what_is_not_zero_spreads():
-    assert is_wide([0.0, 0.01, 2.0])
-    assert not is_wide([0.0, 0.01, 0.1])
-    assert not is_wide([-1.0, 0.01, 2.0])
-    assert not is_wide([0.0, 2.0])
 
 
 def test_a_grid_that_starts_at_zero_keeps_its_zero():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from reported import assert_apart, draw
 
-from benchmark.report.plots.rules import is_far
+from benchmark.report.plots.far import is_far
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
