@@ -47,7 +47,7 @@ class Thinned(FixedLocator):
 
     def __call__(self) -> Any:
         """The finest that the view has room for."""
-        return _finest(self.axis, _thinned(self.locs))
+        return _finest(self.axis, _thinned(super().__call__()))
 
 
 class Even(AutoLocator):
@@ -107,7 +107,8 @@ def _stand_apart(axis: Any, ticks: np.ndarray) -> bool:
 def _room(axis: Any) -> float:
     """The length of an axis, in heights of the letters of its labels."""
     box, name = axis.axes.get_window_extent(), axis.axis_name
-    size = axis.get_tick_params().get("labelsize", matplotlib.rcParams[f"{name}tick.labelsize"])
+    usual = matplotlib.rcParams["xtick.labelsize" if name == "x" else "ytick.labelsize"]
+    size = axis.get_tick_params().get("labelsize", usual)
     length = (box.width if name == "x" else box.height) / axis.axes.get_figure(root=True).dpi
     return float(72 * length / FontProperties(size=size).get_size_in_points())
 
