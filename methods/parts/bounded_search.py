@@ -5,10 +5,10 @@ With P orthonormal directions r of D and rho the length of what they leave of a 
     |P(z - e)|^2 + (rho_z - rho_e)^2  <=  |z - e|^2,
 
 as the rests of z and e are vectors of lengths rho_z and rho_e. The bound is itself a squared distance in r + 1
-coordinates, so codewords are ordered there by a k-d tree and cut into blocks; where the box around a block, or the
-bound of one codeword, is farther than some codeword already known, it is not looked at. Bounds of this kind, with one
-fixed direction for P, are those of equal-average nearest neighbour search (Guan and Kamel 1992; with rho, Lee and Chen
-1994).
+coordinates, so codewords are ordered there, by a k-d tree or in strips, and cut into blocks; where the box around a
+block, or the bound of one codeword, is farther than some codeword already known, it is not looked at. Bounds of this
+kind, with one fixed direction for P, are those of equal-average nearest neighbour search (Guan and Kamel 1992; with
+rho, Lee and Chen 1994).
 
 **Rounding.** u = 2^-24. Coordinates are sums of D terms in fp64: rho^2 is off by less than 16 D 2^-53 |x|^2, so rho,
 its root, by less than 4 (D 2^-53)^(1/2) |x|, which is more than all other coordinates are off by. Kept in fp32, they
@@ -85,12 +85,12 @@ class SearchMemory:
         if blocks is not None and (blocks.size, len(blocks.frame.centre)) == codewords.shape:
             if followed and self._followed:
                 return blocks
-            if self._restless % _TRIED_AGAIN == 0 and blocks.follow(codewords):
-                self._restless = 0
+            calm = self._restless % _TRIED_AGAIN == 0 and blocks.follow(codewords)
+            if calm and self._restless == 0:
                 return blocks
-            self._restless += 1
+            self._restless = 0 if calm else self._restless + 1
         rank = max(found.rank, self._rank if self._raised else 0)
-        return Blocks(codewords, found.frame(rank), kernels)
+        return Blocks(codewords, found.frame(rank), kernels, lasting=self._restless == 0)
 
     def back(self, blocks: Blocks, looked_at: int, compared: int) -> None:
         """Keep blocks, unless the search in them says that another order, or more directions, would save more."""

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 
-from methods.parts.kd_order import cells, kd_order
+from methods.parts.orders import cells, kd_order, strip_order
 from methods.parts.threads import share
 
 BLOCK = 64
@@ -34,15 +34,15 @@ class Blocks:
 
     Before a search they must `follow` codewords that have moved. Those that jump, as dead ones do to where latents
     are, would widen every box that took them in: they have blocks of their own behind the others, put in order anew
-    as more come.
+    as more come. An order that does not last (``lasting``) is made with less care.
     """
 
-    def __init__(self, codewords: np.ndarray, frame: Frame, kernels: ModuleType) -> None:
+    def __init__(self, codewords: np.ndarray, frame: Frame, kernels: ModuleType, *, lasting: bool = True) -> None:
         self.frame, self.size, self.kernels = frame, len(codewords), kernels
         coordinates = frame.rank + 1
         self._places, self._lengths = np.empty((self.size, coordinates), np.float32), np.empty(self.size, np.float32)
         self.place(codewords, self._places, self._lengths)
-        order = kd_order(_finite(self._places), BLOCK)
+        order = (kd_order if lasting else strip_order)(self._places, BLOCK)
         width = -(-order.shape[1] // kernels.LANES) * kernels.LANES
         self._settled = -(-len(order) // kernels.SUPER)
         supers = self._settled + -(-cells(self.size // _MANY, width) // kernels.SUPER)
@@ -90,7 +90,7 @@ class Blocks:
 
     def _put_behind(self, jumpers: np.ndarray) -> None:
         own = self.order[self._settled * self.kernels.SUPER :]
-        order = kd_order(_finite(self._places[jumpers]), self.order.shape[1])
+        order = kd_order(self._places[jumpers], self.order.shape[1])
         own[:] = -1
         own[: len(order), : order.shape[1]] = order  # places among the jumpers
         own[own >= 0] = jumpers[own[own >= 0]]
@@ -116,8 +116,3 @@ class Blocks:
     def locate(self, places: np.ndarray, home: np.ndarray) -> None:
         """Fill in the block ``home [N]`` nearest to each of ``places [N, r + 1]``."""
         share(self.kernels.locate, (places, *self.boxes, home), len(places), 128)
-
-
-def _finite(places: np.ndarray) -> np.ndarray:
-    """Coordinates that can be put in an order, whatever they are."""
-    return np.nan_to_num(places).clip(-1e9, 1e9)

@@ -9,7 +9,7 @@ import torch
 from awkward import CODEBOOKS, exact_codes, flat, normal
 
 from methods import create
-from methods.parts import bounded_search, threads
+from methods.parts import bounded_search, codeword_blocks, threads
 from methods.parts.bounded_search import SearchMemory, search_bounded, survey
 from methods.parts.codeword_blocks import Blocks
 from methods.parts.nearest import nearest_codes
@@ -162,6 +162,18 @@ class TestMemory:
         monkeypatch.setattr(Blocks, "follow", lambda *args: followed.append(follow(*args)) or followed[-1])
         self.follow([flat(1500, seed=step) for step in range(12)], SearchMemory())
         assert followed == [False, False]  # the second search and the tenth
+
+    def test_only_an_order_that_lasts_is_made_with_care(self, forced, monkeypatch):
+        monkeypatch.setattr(SearchMemory, "back", keep)
+        made = []
+        for order in (codeword_blocks.kd_order, codeword_blocks.strip_order):
+            monkeypatch.setattr(codeword_blocks, order.__name__, self.noting(order, made))
+        still = flat(1500, seed=99)
+        self.follow([*(flat(1500, seed=step) for step in range(3)), *[still] * 8], SearchMemory())
+        assert made == ["kd_order", *["strip_order"] * 8, "kd_order"]  # after which it is only followed
+
+    def noting(self, order, made):
+        return lambda *args: made.append(order.__name__) or order(*args)
 
     def test_replaced_codewords_another_size_and_another_dimension(self, forced):
         memory = SearchMemory()
