@@ -98,6 +98,14 @@ def merge(options: argparse.Namespace) -> int:
             print(one_line(f"refused: {sentence}"), file=sys.stderr)
         refused += len(merged.refused)
         print(one_line(f"{merged.suite}: {merged.sentence}"))
+        if not merged.planned and (merged.taken or merged.unfinished):
+            print(
+                one_line(
+                    f"{merged.suite}: no plan.json came along, from which tables are made; it is written by: "
+                    f"python -m benchmark run {merged.suite.partition('@')[0]} --results {options.results}"
+                    + (", with the same --set" if "@" in merged.suite else "")
+                )
+            )
     return int(bool(refused))
 
 

@@ -22,10 +22,24 @@ Source = str | Path | NDArray[Any] | Tensor
 
 @dataclass(frozen=True)
 class Given:
-    """An array ``values`` and the SHA-256 of where it comes from: of the file, or of its own bytes."""
+    """An array ``values`` and the SHA-256 of where it comes from: of the file, or of its own bytes.
 
+    ``name``: as messages call it, with the file.
+    """
+
+    name: str
     values: Tensor
     sha256: str
+
+    @property
+    def shape(self) -> str:
+        """Kind and shape of what was found."""
+        return f"{kind_of(self.values)} of shape {list(self.values.shape)}"
+
+
+def kind_of(values: Tensor) -> str:
+    """The type of its numbers, as NumPy and PyTorch both call it."""
+    return str(values.dtype).removeprefix("torch.")
 
 
 def read_array(what: str, source: Source) -> Given:
@@ -35,19 +49,22 @@ def read_array(what: str, source: Source) -> Given:
         UsageError: no file that can be read, more or less than one array in it, objects instead of numbers, no
             numbers at all, or some that are not finite.
     """
+    name = what
     if isinstance(source, str | Path):
-        values, sha256 = _read(what, Path(source).expanduser()), checksum(Path(source).expanduser())
+        path = Path(source).expanduser()
+        name = f"{what} ({path})"
+        values, sha256 = _tensor(name, _read(what, path)), checksum(path)
     else:
         values = _tensor(what, source)
         sha256 = hashlib.sha256(values.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
     if not values.numel():
-        raise UsageError(f"{what} are empty, of shape {list(values.shape)}")
+        raise UsageError(f"{name} are empty, of shape {list(values.shape)}: there is nothing to measure")
     if values.is_floating_point() and not bool(values.isfinite().all()):
-        raise UsageError(f"{what} hold values that are not finite")
-    return Given(values, sha256)
+        raise UsageError(f"{name} hold values that are not finite")
+    return Given(name, values, sha256)
 
 
-def _read(what: str, path: Path) -> Tensor:
+def _read(what: str, path: Path) -> NDArray[Any] | Tensor:
     readers = {".npy": _read_npy, ".npz": _read_npz, ".pt": _read_pt, ".pth": _read_pt}
     if path.suffix not in readers:
         raise UsageError(f"{what} must be a file .npy, .npz or .pt, not {path}")
@@ -64,7 +81,7 @@ def _read(what: str, path: Path) -> Tensor:
         raise UsageError(f"{what}: {path} {wrong}") from error
     if not isinstance(found, np.ndarray | Tensor):
         raise UsageError(f"{what}: {path} holds {_described(found)}, not one array")
-    return _tensor(what, found)
+    return found
 
 
 def _read_npy(file: BufferedReader) -> Any:
@@ -87,7 +104,7 @@ def _described(found: object) -> str:
 
 
 def _kind(values: Tensor) -> str:
-    return "one without values (on the meta device)" if values.is_meta else f"{values.layout} of {values.dtype}"
+    return "one without values (on the meta device)" if values.is_meta else f"{values.layout} of {kind_of(values)}"
 
 
 def _tensor(what: str, values: NDArray[Any] | Tensor) -> Tensor:

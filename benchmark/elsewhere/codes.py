@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.elsewhere.arrays import Source, read_array
+from benchmark.elsewhere.arrays import Given, Source, kind_of, read_array
 from benchmark.machine import main_memory
 from benchmark.metrics.base import Value
 from benchmark.metrics.codes import CodeStatistics, QuantizationError, effective_ranks
@@ -37,19 +37,12 @@ def measure_codes(
     Raises:
         UsageError: codes that are no whole numbers from -1 to K - 1, or shapes that do not go together.
     """
-    sources: dict[str, str] = {}
-
-    def given(what: str, source: Source | None) -> Tensor | None:
-        if source is None:
-            return None
-        found = read_array(what, source)
-        sources[what] = found.sha256
-        return found.values
-
-    rows, words, vectors = given("codes", codes), given("codewords", codewords), given("latents", latents)
-    levels = None if words is None else _codewords(words)
+    given = {"codes": codes, "codewords": codewords, "latents": latents}
+    found = {what: read_array(what, source) for what, source in given.items() if source is not None}
+    rows = found.get("codes")
+    levels = _codewords(found["codewords"]) if "codewords" in found else None
+    flat = _latents(found["latents"], levels) if "latents" in found else None
     sizes = _sizes(sizes, levels)
-    flat = None if vectors is None else _latents(vectors, levels)
     if rows is not None:
         indices = _indices(rows, sizes)
     elif flat is not None and levels is not None:
@@ -67,7 +60,7 @@ def measure_codes(
         **(effective_ranks(levels, counts) if levels else {}),
         **_error(indices, levels, flat),
     }
-    return OfCodes(metrics, counts, sizes, sources)
+    return OfCodes(metrics, counts, sizes, {what: one.sha256 for what, one in found.items()})
 
 
 def _sizes(sizes: Sequence[int], levels: list[Tensor] | None) -> list[int]:
@@ -84,39 +77,44 @@ def _sizes(sizes: Sequence[int], levels: list[Tensor] | None) -> list[int]:
     return found
 
 
-def _codewords(values: Tensor) -> list[Tensor]:
+def _codewords(given: Given) -> list[Tensor]:
+    values = given.values
     if values.dim() not in (2, 3) or not values.is_floating_point():
-        raise UsageError(
-            f"codewords must be floats of shape [K, D], or [levels, K, D], not {values.dtype} of {list(values.shape)}"
-        )
+        raise UsageError(f"{given.name} must be floats of shape [K, D], or [levels, K, D], not {given.shape}")
     return list(values.float().reshape(-1, *values.shape[-2:]))
 
 
-def _latents(values: Tensor, levels: list[Tensor] | None) -> Tensor:
+def _latents(given: Given, levels: list[Tensor] | None) -> Tensor:
     if levels is None:
         raise UsageError("latents alone say nothing of a quantizer: give the codewords too")
-    width = levels[0].shape[1]
+    values, width = given.values, levels[0].shape[1]
     if values.dim() < 2 or not values.is_floating_point() or values.shape[-1] != width:
-        found = f"{values.dtype} of {list(values.shape)}"
-        raise UsageError(f"latents must be floats of shape [..., {width}], as wide as the codewords, not {found}")
+        raise UsageError(
+            f"{given.name} must be floats of shape [..., {width}], as wide as the codewords, not {given.shape}"
+        )
     return values.float().reshape(-1, width)
 
 
-def _indices(values: Tensor, sizes: list[int]) -> Tensor:
+def _indices(given: Given, sizes: list[int]) -> Tensor:
     """Codes int64 ``[N, levels]``."""
+    values = given.values
     if values.is_floating_point() or values.dtype == torch.bool:
-        raise UsageError(f"codes must be whole numbers, not {values.dtype}")
+        raise UsageError(f"{given.name} must be whole numbers, not {kind_of(values)}")
     if len(sizes) > 1 and (values.dim() < 2 or values.shape[-1] != len(sizes)):
-        raise UsageError(f"codes of {len(sizes)} levels have them in their last axis, not shape {list(values.shape)}")
+        raise UsageError(
+            f"{given.name}: of {len(sizes)} levels they stand in the last axis, not in shape {list(values.shape)}"
+        )
     indices = values.long().reshape(-1, len(sizes))
     for level, (column, size) in enumerate(zip(indices.unbind(1), sizes, strict=True), 1):
         low, high = int(column.min()), int(column.max())
         where = f" of level {level}" if len(sizes) > 1 else ""
         if low < -1 or high >= size:
             wrong = low if low < -1 else high
-            raise UsageError(f"codes{where} lie from 0 to {size - 1:,} (-1 where one is dropped), not at {wrong:,}")
+            raise UsageError(
+                f"{given.name}{where} lie from 0 to {size - 1:,} (-1 where one is dropped), not at {wrong:,}"
+            )
         if high < 0:
-            raise UsageError(f"codes{where} are all -1, which stands for a dropped one: none is left to count")
+            raise UsageError(f"{given.name}{where} are all -1, which stands for a dropped one: none is left to count")
     return indices
 
 

@@ -16,7 +16,7 @@ from benchmark.data.image_folder import unpack
 from benchmark.data.parts.audio_files import SUFFIXES as SOUNDS
 from benchmark.data.parts.audio_files import UnusableError, load, rate_of
 from benchmark.data.parts.files import Files, list_files, shown
-from benchmark.elsewhere.arrays import Source, read_array
+from benchmark.elsewhere.arrays import Given, Source, kind_of, read_array
 from methods.core.usage import UsageError, check_count
 
 BATCH = 128  # images at a time
@@ -65,15 +65,19 @@ def _folder(source: Source) -> Path | None:
 
 def _of_folders(originals: Path, reconstructions: Path, sample_rate: int | None) -> Pairs:
     roots = (originals, reconstructions)
-    for suffixes, make in ((IMAGES, _images), (SOUNDS, _sounds)):
-        listed = [list_files(root, suffixes) for root in roots]
-        if any(files.states for files in listed):
-            sources = {name: files.content for name, files in zip(_NAMES, listed, strict=True)}
-            names = [_by_stem(files) for files in listed]
-            _check_partners(names, roots)
-            files = [(roots[0] / names[0][stem], roots[1] / names[1][stem]) for stem in sorted(names[0])]
-            return make(files, sources, sample_rate)
-    raise UsageError(f"there are no images and no sounds in {originals} or {reconstructions}")
+    images, sounds = ([list_files(root, suffixes) for root in roots] for suffixes in (IMAGES, SOUNDS))
+    image, sound = ([name for files in kind for name in files.states][:1] for kind in (images, sounds))
+    if not image and not sound:
+        raise UsageError(f"there are no images and no sounds in {originals} or {reconstructions}")
+    if image and sound:
+        both = f"{shown(image[0])} and {shown(sound[0])}"
+        raise UsageError(f"{originals} and {reconstructions} hold images and sounds, {both}: measure them apart")
+    listed, make = (images, _images) if image else (sounds, _sounds)
+    sources = {name: files.content for name, files in zip(_NAMES, listed, strict=True)}
+    names = [_by_stem(files) for files in listed]
+    _check_partners(names, roots)
+    files = [(roots[0] / names[0][stem], roots[1] / names[1][stem]) for stem in sorted(names[0])]
+    return make(files, sources, sample_rate)
 
 
 def _by_stem(files: Files) -> dict[str, str]:
@@ -182,7 +186,7 @@ def _of_arrays(
     given = [read_array(name, source) for name, source in zip(_NAMES, (originals, reconstructions), strict=True)]
     sources = {name: one.sha256 for name, one in zip(_NAMES, given, strict=True)}
     prepare = _channels_first if sample_rate is None else _waveforms
-    first, second = (prepare(name, one.values) for name, one in zip(_NAMES, given, strict=True))
+    first, second = (prepare(one) for one in given)
     if first.shape != second.shape:
         raise UsageError(f"originals are of shape {list(first.shape)}, reconstructions of {list(second.shape)}")
     scale = _scale(value_range, (first, second), sounds=sample_rate is not None)
@@ -207,8 +211,9 @@ def _check_range(originals: Tensor, ends: tuple[float, float] | None) -> None:
         )
 
 
-def _channels_first(name: str, values: Tensor) -> Tensor:
+def _channels_first(given: Given) -> Tensor:
     """Images ``[N, C, H, W]`` of ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``."""
+    values = given.values
     if values.dim() == 3:
         return values[:, None]
     if values.dim() == 4 and values.shape[1] in (1, 3):
@@ -216,16 +221,15 @@ def _channels_first(name: str, values: Tensor) -> Tensor:
     if values.dim() == 4 and values.shape[3] in (1, 3):
         return values.permute(0, 3, 1, 2)
     wanted = "[N, H, W], [N, C, H, W] or [N, H, W, C] with 1 or 3 channels"
-    raise UsageError(
-        f"{name} must be images {wanted}, not of shape {list(values.shape)}; of sounds give the sample rate"
-    )
+    raise UsageError(f"{given.name} must be images {wanted}, not {given.shape}; of sounds give the sample rate")
 
 
-def _waveforms(name: str, values: Tensor) -> Tensor:
+def _waveforms(given: Given) -> Tensor:
     """Sounds ``[N, 1, T]`` of ``[N, T]`` or ``[N, 1, T]``."""
+    values = given.values
     if not values.is_floating_point() or values.dim() not in (2, 3) or (values.dim() == 3 and values.shape[1] != 1):
-        found = f"{values.dtype} of {list(values.shape)}"
-        raise UsageError(f"{name} must be waveforms in [-1, 1], floats of shape [N, T] or [N, 1, T], not {found}")
+        wanted = "waveforms in [-1, 1], floats of shape [N, T] or [N, 1, T]"
+        raise UsageError(f"{given.name} must be {wanted}, not {given.shape}")
     return values.reshape(len(values), 1, -1)
 
 
@@ -234,11 +238,11 @@ def _scale(
 ) -> Callable[[Tensor], Tensor]:
     if sounds:
         return lambda values: values.float()
-    types = {values.dtype for values in both}
-    if types == {torch.uint8}:
+    types = {kind_of(values) for values in both}
+    if types == {"uint8"}:
         return Dataset.to_input
-    if torch.uint8 in types or not all(values.is_floating_point() for values in both):
-        named = " and ".join(sorted(map(str, types)))
+    if "uint8" in types or not all(values.is_floating_point() for values in both):
+        named = " and ".join(sorted(types))
         raise UsageError(f"images must be uint8 (0 to 255) or floats, originals and reconstructions alike, not {named}")
     if value_range is None:
         raise UsageError("images of floats need the range of their values: 0,1 or -1,1")

@@ -3,6 +3,7 @@
 import re
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ Files = dict[str, str | None]
 class Merged:
     """Runs of one suite by what was done with them, by key; ``refused``: a sentence each.
 
-    ``kept``: unfinished ones that were left where they are, since something of them is here.
+    ``kept``: unfinished ones that were left where they are, since something of them is here. ``planned``: whether there
+    is a plan here now, from which tables are made.
     """
 
     suite: str
@@ -37,6 +39,7 @@ class Merged:
     equal: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    planned: bool = True
 
     @property
     def sentence(self) -> str:
@@ -88,7 +91,7 @@ def _merge_suite(source: Path, results: Path, version_of: Version) -> Merged:
     elif source.is_symlink() or (source / "runs").is_symlink():
         merged.refused.append(f"{source} is a link, or its runs are")
     else:
-        store = Store(results / source.name)
+        store = Store(results / source.name)  # where nothing was taken over, nothing is left of it
         for folder in sorted((source / "runs").iterdir()):
             try:
                 _merge_run(folder, store, version_of, merged)
@@ -98,6 +101,10 @@ def _merge_suite(source: Path, results: Path, version_of: Version) -> Merged:
                 merged.refused.append(f"{folder} can't be read: {error.strerror}")
         if not (store.folder / PLAN).exists():
             _take_plan(source, store.folder)
+        merged.planned = (store.folder / PLAN).exists()
+        for own in (store.folder / "runs", store.folder):
+            with suppress(OSError):  # what was there, or is now
+                own.rmdir()
     return merged
 
 

@@ -60,6 +60,7 @@ def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str
     for name, only in (("address", ("ray",)), ("gpus", ("ray", "slurm")), ("slurm", ("slurm",))):
         if getattr(options, name) not in (None, {}) and options.launcher not in only:
             raise UsageError(f"--{name} is for --launcher {' and '.join(only)}")
+    _check_cpus(options.cpus, options.launcher)
     gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
     if options.launcher == "slurm":
         from benchmark.sweep.launchers.slurm import SlurmLauncher
@@ -74,6 +75,15 @@ def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str
     _check_devices(processes, device)
     jobs, threads = jobs_and_threads(plan, store, device, options.jobs)
     return LocalLauncher(jobs), int(options.cpus) if options.cpus else threads, jobs
+
+
+def _check_cpus(cpus: float | None, launcher: str) -> None:
+    if cpus is None or launcher == "ray":
+        return
+    if cpus != int(cpus):
+        raise UsageError(f"--cpus takes a whole number, but for --launcher ray, not {cpus:g}")
+    if launcher == "local" and cpus > (cores := available_cores()):
+        raise UsageError(f"--cpus {cpus:g} is more than there are here: {cores} CPU{'s' if cores > 1 else ''}")
 
 
 def jobs_and_threads(plan: Plan, store: Store | None, device: str, jobs: int | None = None) -> tuple[int, int]:

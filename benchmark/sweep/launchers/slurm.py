@@ -70,9 +70,9 @@ class SlurmLauncher:
     def __init__(
         self, options: Mapping[str, Any], slots: int | None, cpus: float | None, gpus: float, cluster: str = "slurm"
     ) -> None:
+        self.together, given = _checked(options)
         self._submitit = _import_submitit()
         self._cluster = cluster
-        self.together, given = _checked(options)
         self.threads = max(1, int(cpus or 1))
         self._settings = {
             "timeout_min": _USUAL_SECONDS // 60,

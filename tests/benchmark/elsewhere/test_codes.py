@@ -77,22 +77,22 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "there is nothing to measure: give codes, latents with codewords, or originals and reconstructions",
     ),
     "no size": ({"codes": CODES}, "the codebook size is missing: without it nobody knows"),
-    "floats": ({"codes": CODES / 2, "codebook_size": 4}, "codes must be whole numbers, not torch.float64"),
-    "booleans": ({"codes": CODES > 1, "codebook_size": 4}, "codes must be whole numbers, not torch.bool"),
+    "floats": ({"codes": CODES / 2, "codebook_size": 4}, "codes must be whole numbers, not float64"),
+    "booleans": ({"codes": CODES > 1, "codebook_size": 4}, "codes must be whole numbers, not bool"),
     "objects": ({"codes": np.array([None]), "codebook_size": 4}, "codes must be numbers, not of type object"),
     "too high": ({"codes": CODES, "codebook_size": 3}, "codes lie from 0 to 2 .* not at 3"),
     "too low": ({"codes": CODES - 2, "codebook_size": 4}, "codes lie from 0 to 3 .* not at -2"),
     "beyond 64 bits": ({"codes": np.array([2**64 - 1], np.uint64), "codebook_size": 4}, "numbers beyond 64 bits"),
-    "empty": ({"codes": CODES[:0], "codebook_size": 4}, r"codes are empty, of shape \[0, 3\]"),
+    "empty": ({"codes": CODES[:0], "codebook_size": 4}, r"codes are empty, of shape \[0, 3\]: there is nothing to"),
     "levels": (
         {"codes": CODES, "codebook_size": [4, 4]},
-        r"codes of 2 levels have them in their last axis, not shape \[2, 3",
+        r"codes: of 2 levels they stand in the last axis, not in shape \[2, 3",
     ),
     "size": ({"codes": CODES, "codebook_size": 0}, "the codebook size must be a whole number of at least 1, not 0"),
     "beyond memory": ({"codes": CODES, "codebook_size": 10**20}, "takes more memory than this machine has"),
     "all dropped": ({"codes": CODES * 0 - 1, "codebook_size": 4}, "codes are all -1, which stands for a dropped one"),
     "complex": ({"codes": torch.zeros(3, dtype=torch.complex64), "codebook_size": 4}, "a plain tensor of numbers"),
-    "sparse": ({"codes": torch.eye(3).long().to_sparse(), "codebook_size": 4}, "not torch.sparse_coo of torch.int64"),
+    "sparse": ({"codes": torch.eye(3).long().to_sparse(), "codebook_size": 4}, "not torch.sparse_coo of int64"),
     "meta": ({"codes": torch.zeros(3, device="meta"), "codebook_size": 4}, "without values"),
     "other size": (
         {"codes": CODES, "codebook_size": 4, "codewords": np.zeros((5, 2), np.float32)},
@@ -102,7 +102,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"codes": CODES, "codewords": np.zeros(4, np.float32)},
         r"codewords must be floats of shape \[K, D\]",
     ),
-    "latents alone": ({"latents": np.zeros((4, 2), np.float32), "codebook_size": 4}, "give the codewords too"),
+    "latents alone": ({"latents": np.zeros((4, 2), np.float32)}, "give the codewords too"),
     "widths": (
         {"latents": np.zeros((4, 3), np.float32), "codewords": np.zeros((4, 2), np.float32)},
         "as wide as the codewords",
@@ -138,6 +138,8 @@ def test_files_are_read_without_executing_anything(tmp_path: Path) -> None:
     (tmp_path / "rubbish.npy").write_bytes(b"no array")
     np.save(tmp_path / "whole.npy", CODES)
     (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:-1])
+    with pytest.raises(UsageError, match=r"^codes \(.*whole.npy\) lie from 0 to 2 .* not at 3"):
+        measure(tmp_path / "whole.npy", 3)
     with pytest.raises(UsageError, match=r"codes: .*cut.npy is cut short"):
         measure(tmp_path / "cut.npy", 4)
     os.mkfifo(tmp_path / "pipe.npy")

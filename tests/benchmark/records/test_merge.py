@@ -288,11 +288,23 @@ def test_the_command_counts_names_and_ends_with_1_where_something_was_refused(
 ) -> None:
     _write(there, _run())
     _digit(_write(there, _run(1)))
-    for expected in ("1 finished runs taken over, 1 refused", "0 finished runs taken over, 1 here already, 1 refused"):
+    lacks = "tiny: no plan.json came along, from which tables are made; it is written by: python -m benchmark run tiny"
+    for expected, more in (
+        ("1 finished runs taken over, 1 refused", f"{lacks} --results {here}\n"),
+        ("0 finished runs taken over, 1 here already, 1 refused", ""),
+    ):
         with pytest.raises(SystemExit) as end:
             main(["merge", str(there), "--results", str(here)])
         assert end.value.code == 1
         told = capsys.readouterr()
-        assert told.out == f"tiny: {expected}\n"
+        assert told.out == f"tiny: {expected}\n{more}"
         assert told.err.startswith("refused: ")
         assert len(told.err.splitlines()) == 1
+
+
+def test_nothing_is_left_where_all_was_refused(there: Path, here: Path) -> None:
+    _digit(_write(there, _run()))
+    merged = _merge(there, here)
+    assert len(merged.refused) == 1
+    assert not merged.planned
+    assert not (here / "tiny").exists()

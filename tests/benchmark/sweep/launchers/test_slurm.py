@@ -60,7 +60,6 @@ PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 
 
 def test_an_option_that_there_is_not_is_one_sentence() -> None:
-    pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
     from benchmark.sweep.launchers.slurm import SlurmLauncher
 
     for options, told in (
@@ -88,6 +87,8 @@ def test_options_of_a_launcher_are_for_that_one(
     for arguments, told in (
         (["--slurm", "partition=gpu"], "error: --slurm is for --launcher slurm"),
         (["--gpus", "1"], "error: --gpus is for --launcher ray and slurm"),
+        (["--cpus", "1e5"], "error: --cpus 100000 is more than there are here: "),
+        (["--cpus", "0.5"], "error: --cpus takes a whole number, but for --launcher ray, not 0.5"),
     ):
         with pytest.raises(SystemExit) as ended:
             main(["run", write_suite(tiny), "--results", str(tmp_path / "results"), *arguments])
