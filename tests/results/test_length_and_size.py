@@ -92,7 +92,7 @@ class TestTrainingLength:
 class TestCodebookScaling:
     """The first table, and what is said of it."""
 
-    SIZES = (256, 1024, 4096)
+    SIZES = (256, 1024, 4096, 16384)
 
     @pytest.fixture
     def means(self) -> pd.DataFrame:
@@ -123,7 +123,7 @@ class TestCodebookScaling:
 
     def test_the_order_turns_with_the_size(self, means, psnr):
         others = psnr.drop(columns="codebook_reset").max(axis=1)
-        assert (psnr.codebook_reset > others)[[1024, 4096]].all()
+        assert (psnr.codebook_reset > others)[[1024, 4096, 16384]].all()
         small = psnr.loc[256].dropna(axis="columns")
         ahead = small[["vq_vae_kmeans", "vq_vae_ema"]].sub(small.codebook_reset, axis=0)
         assert printed("ahead of codebook reset in all three seeds, by # to # dB") == [
@@ -134,53 +134,62 @@ class TestCodebookScaling:
         assert f"is worth {small.vq_vae_kmeans.mean() - small.vq_vae.mean():.2f} dB over plain VQ-VAE." in FIRST_PAGE
 
     def test_what_more_codewords_are_worth(self, means):
-        gained = (means.psnr.xs(4096, level=1) - means.psnr.xs(256, level=1)).round(2)
-        found = printed("From 256 to 4,096 codewords they gain #, # and # dB.")
+        large, middle = (means.psnr.xs(size, level=1) for size in (16384, 4096))
+        gained = (large - means.psnr.xs(256, level=1)).round(2)
+        assert (large < middle)[["vq_vae_ema", "vq_vae_kmeans", "codebook_reset_jukebox"]].all()
+        found = printed("From 256 to 16,384 codewords they gain #, # and # dB, and of the last two the largest")
         assert found == list(gained[["vq_vae", "vq_vae_ema", "vq_vae_kmeans"]])
-        found = printed("is worth # dB (codebook reset), # (CVQ-VAE), # (residual VQ) and # (SimVQ).")
-        assert found == list(gained[["codebook_reset", "cvq_vae", "residual_vq", "simvq"]])
+        found = printed("is worth # dB (codebook reset), # (CVQ-VAE), # (SimVQ) and # (residual VQ).")
+        assert found == list(gained[["codebook_reset", "cvq_vae", "simvq", "residual_vq"]])
 
     def test_who_collapses(self, means):
         usage = (100 * means.usage).round(1)
         small = usage.xs(256, level=1).sort_values()
         assert printed("plain VQ-VAE uses # %, all others # % or more.") == list(small[:2])
-        found = printed("plain VQ-VAE uses # and # %, moving averages # and # %, a start from k-means # and # %.")
+        found = printed(
+            "plain VQ-VAE uses #, # and # %, moving averages #, # and # %, a start from k-means #, # and # %."
+        )
         arms = ("vq_vae", "vq_vae_ema", "vq_vae_kmeans")
-        assert found == [usage[arm, size] for arm in arms for size in (1024, 4096)]
-        assert printed("SimVQ does not collapse, as claimed: #, # and # % in use. At") == list(usage["simvq"])
+        assert found == [usage[arm, size] for arm in arms for size in (1024, 4096, 16384)]
+        assert printed("SimVQ does not collapse, as claimed: #, #, # and # % in use. From") == list(usage["simvq"])
+        assert f"as claimed ({usage['simvq', 16384]} % of 16,384 in use)" in FIRST_PAGE
+        assert (usage.xs(16384, level=1)[["codebook_reset", "residual_vq", "simvq"]] >= 90).all()
 
     def test_simvq_beside_codebook_reset(self, means, psnr):
         behind = (psnr.codebook_reset - psnr.simvq).round(2)
-        found = printed("behind codebook reset in each seed, by # to # and by # to # dB")
-        assert found == [end for size in (1024, 4096) for end in (behind[size].min(), behind[size].max())]
+        found = printed("behind codebook reset in each seed, by # to #, by # to # and by # to # dB")
+        assert found == [end for size in (1024, 4096, 16384) for end in (behind[size].min(), behind[size].max())]
         assert (means.perplexity["simvq"] < means.perplexity["codebook_reset"]).all()
+        assert printed("of 16,384 its perplexity is #, codebook reset's #.") == [
+            round(means.perplexity[arm, 16384]) for arm in ("simvq", "codebook_reset")
+        ]
 
     def test_the_lead_over_all_sizes(self, means):
         compared = pd.read_csv(REFERENCE / "codebook_scaling" / "tables" / "comparison.csv")
         assert (compared.against == "codebook_reset").all()
         arms = compared[compared.metric == "psnr"].set_index("arm").drop("codebook_reset")
         lead, p = (-arms.difference).round(2), arms.p_holm
-        ahead = ["simvq", "codebook_reset_jukebox", "vq_vae", "residual_vq"]
         found = printed(
-            "of SimVQ by # dB, of its authors' own threshold by #, of plain VQ-VAE by # and of residual VQ by # ("
+            "of CVQ-VAE by # dB (p = #), of SimVQ by # (p = #), of a start from k-means by #, of moving averages by #, "
+            "of its authors' own threshold by #, of residual VQ by # and of plain VQ-VAE by #"
         )
-        assert found == list(lead[ahead])
-        assert (p[ahead] < 0.05).all()
-        alike = ["vq_vae_kmeans", "cvq_vae", "vq_vae_ema"]
-        found = printed("a start from k-means (# dB, p = #), CVQ-VAE (#, p = #) and moving averages (#, p = #).")
-        assert found == [number for arm in alike for number in (lead[arm], round(p[arm], 3))]
-        assert (p[alike] > 0.05).all()
-        first = (
-            "SimVQ by {simvq:.2f} dB, of plain VQ-VAE by {vq_vae:.2f} and of residual VQ by {residual_vq:.2f}, and is"
+        first, second = ([lead[arm], round(p[arm], 3)] for arm in ("cvq_vae", "simvq"))
+        others = ["vq_vae_kmeans", "vq_vae_ema", "codebook_reset_jukebox", "residual_vq", "vq_vae"]
+        assert found == [*first, *second, *lead[others]]
+        assert sorted([*others, "cvq_vae", "simvq"]) == sorted(arms.index)
+        assert (p < 0.05).all()
+        shown = (
+            "of CVQ-VAE by {cvq_vae:.2f} dB, of SimVQ by {simvq:.2f}, of the start from k-means by {vq_vae_kmeans:.2f}"
         )
-        assert first.format(**lead) in FIRST_PAGE
+        assert shown.format(**lead) in FIRST_PAGE
+        assert f"of plain VQ-VAE by {lead.vq_vae:.2f}. SimVQ" in FIRST_PAGE
 
     def test_the_order_at_equal_entropy(self):
         done = runs("codebook_scaling").dropna(subset="codebook_size")
         means = done.groupby(["arm", "codebook_size"])[["entropy_bits", "psnr"]].mean()
         bits = means.entropy_bits.round(1)
-        assert printed("4,096 codewords cost # bits a position, moving averages' #.") == [
-            bits[arm, 4096] for arm in ("codebook_reset", "vq_vae_ema")
+        assert printed("16,384 codewords cost # bits a position, moving averages' #.") == [
+            bits[arm, 16384] for arm in ("codebook_reset", "vq_vae_ema")
         ]
         collapsed = means.loc[["vq_vae_ema", "vq_vae_kmeans"]].drop(256, level=1)
         others = ("codebook_reset", "codebook_reset_jukebox", "cvq_vae", "residual_vq", "simvq")
