@@ -1,6 +1,6 @@
 """Originals and reconstructions side by side: two folders of images or of sounds, or two arrays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,19 +65,23 @@ def _folder(source: Source) -> Path | None:
 
 def _of_folders(originals: Path, reconstructions: Path, sample_rate: int | None) -> Pairs:
     roots = (originals, reconstructions)
-    images, sounds = ([list_files(root, suffixes) for root in roots] for suffixes in (IMAGES, SOUNDS))
-    image, sound = ([name for files in kind for name in files.states][:1] for kind in (images, sounds))
-    if not image and not sound:
-        raise UsageError(f"there are no images and no sounds in {originals} or {reconstructions}")
-    if image and sound:
-        both = f"{shown(image[0])} and {shown(sound[0])}"
+    listed = [list_files(root, IMAGES | SOUNDS) for root in roots]
+    found = [name for files in listed for name in files.states]
+    image, sound = (next((name for name in found if _is_of(name, kind)), None) for kind in (IMAGES, SOUNDS))
+    if image is not None and sound is not None:
+        both = f"{shown(image)} and {shown(sound)}"
         raise UsageError(f"{originals} and {reconstructions} hold images and sounds, {both}: measure them apart")
-    listed, make = (images, _images) if image else (sounds, _sounds)
+    if not found:
+        raise UsageError(f"there are no images and no sounds in {originals} or {reconstructions}")
     sources = {name: files.content for name, files in zip(_NAMES, listed, strict=True)}
     names = [_by_stem(files) for files in listed]
     _check_partners(names, roots)
     files = [(roots[0] / names[0][stem], roots[1] / names[1][stem]) for stem in sorted(names[0])]
-    return make(files, sources, sample_rate)
+    return (_sounds if image is None else _images)(files, sources, sample_rate)
+
+
+def _is_of(name: str, suffixes: Collection[str]) -> bool:
+    return Path(name).suffix.lower() in suffixes
 
 
 def _by_stem(files: Files) -> dict[str, str]:

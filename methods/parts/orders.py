@@ -27,7 +27,7 @@ def kd_order(points: np.ndarray, most: int) -> np.ndarray:
     Every cell is cut at its median along the coordinate in which it varies most (Bentley, "Multidimensional binary
     search trees used for associative searching", CACM 1975).
     """
-    points = np.nan_to_num(points).clip(-_FAR, _FAR)
+    points = _finite(points)
     count, depth = len(points), cells(len(points), most).bit_length() - 1
     size = -(-count // (1 << depth))
     assert points.size < 1 << 31, points.shape
@@ -67,10 +67,15 @@ def strip_order(points: np.ndarray, most: int) -> np.ndarray:
 
 def _levels(points: np.ndarray) -> Iterator[np.ndarray]:
     """Of 16 bits, which are sorted in two passes; along the coordinates that vary most, the first of them first."""
-    looked_at = np.nan_to_num(points[:: -(-len(points) // _SAMPLE)]).clip(-_FAR, _FAR)
+    looked_at = _finite(points[:: -(-len(points) // _SAMPLE)])
     low, high = np.quantile(looked_at, (_TAIL, 1 - _TAIL), axis=0).astype(np.float32)
     for widest in (low - high).argsort(kind="stable")[:_WAYS]:
         with np.errstate(over="ignore", invalid="ignore"):
             values = points[:, widest] - low[widest]
             values *= np.float32(65535) / max(high[widest] - low[widest], np.float32(1e-30))
         yield np.fmin(np.fmax(values, 0, out=values), 65535, out=values).astype(np.uint16)
+
+
+def _finite(points: np.ndarray) -> np.ndarray:
+    """Points that can be put in an order, whatever they are."""
+    return np.nan_to_num(points).clip(-_FAR, _FAR)

@@ -32,10 +32,7 @@ class ForkedProcess:
         self._lock = threading.Lock()
         self._text = b""
         self._code: int | None = None
-        while b"\n" not in self._text:
-            self._text += self._read()
-        pid, _, self._text = self._text.partition(b"\n")
-        self.pid = int(pid)
+        self.pid = self._number()
 
     def poll(self) -> int | None:
         """The exit code (negative: a signal), None while it runs."""
@@ -68,19 +65,21 @@ class ForkedProcess:
 
     def _ended(self) -> int:
         try:
-            while b"\n" not in self._text:
-                self._text += self._read()
+            return self._number()
         except EOFError:  # its server was killed, and nobody will tell how it ends
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             return -signal.SIGKILL
-        return int(self._text)
 
-    def _read(self) -> bytes:
-        said = os.read(self._told, 64)
-        if not said:
-            raise EOFError
-        return said
+    def _number(self) -> int:
+        """The next that the server tells."""
+        while b"\n" not in self._text:
+            said = os.read(self._told, 64)
+            if not said:
+                raise EOFError
+            self._text += said
+        line, _, self._text = self._text.partition(b"\n")
+        return int(line)
 
 
 class ForkServer:
@@ -139,20 +138,23 @@ def key_of(environment: dict[str, str]) -> tuple[str | None, ...]:
     return environment.get("PYTHONPATH"), environment.get("OMP_NUM_THREADS")
 
 
-def fork_server(environment: dict[str, str]) -> ForkServer:
-    """The server of this process for workers of that environment."""
-    key = key_of(environment)
+def forked(request: Request, given: int, output: int, channel: int) -> ForkedProcess | None:
+    """See `ForkServer.fork`, of the server of this process for such environments; None where that is gone.
+
+    The next one is then another's.
+    """
+    key = key_of(request.environment)
     with _lock:
         if key not in _servers:
-            server = _servers[key] = ForkServer(environment)
-            atexit.register(server.close)
-        return _servers[key]
-
-
-def forget(server: ForkServer) -> None:
-    """Start another the next time: it is gone."""
-    with _lock:
-        for key in [key for key, known in _servers.items() if known is server]:
-            del _servers[key]
-    atexit.unregister(server.close)
-    server.close()
+            _servers[key] = ForkServer(request.environment)
+            atexit.register(_servers[key].close)
+        server = _servers[key]
+    try:
+        return server.fork(request, given, output, channel)
+    except (EOFError, OSError):
+        with _lock:
+            if _servers.get(key) is server:
+                del _servers[key]
+        atexit.unregister(server.close)
+        server.close()
+        return None

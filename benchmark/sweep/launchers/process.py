@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.machine import available_cores
-from benchmark.sweep.launchers.forked import ForkedProcess, forget, fork_server
+from benchmark.sweep.launchers.forked import ForkedProcess, forked
 from benchmark.worker.channel import Ending, Listener
 from benchmark.worker.forks import EVALUATION, Request
 from benchmark.worker.job import Job
@@ -139,11 +139,9 @@ def _started(
     environment = environment_of(job.threads)
     if sys.platform == "linux" and job.device == "cpu":
         modules = EVALUATION if job.run.config["evaluation"] else ()
-        server = fork_server(environment)
-        try:
-            return server.fork(Request(arguments, environment, os.getcwd(), modules), given, output, channel)
-        except (EOFError, OSError):
-            forget(server)
+        process = forked(Request(arguments, environment, os.getcwd(), modules), given, output, channel)
+        if process is not None:
+            return process
     return subprocess.Popen(
         [sys.executable, "-m", "benchmark.worker", "--channel", str(channel), *arguments],
         stdin=given,

@@ -102,7 +102,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"codes": CODES, "codewords": np.zeros(4, np.float32)},
         r"codewords must be floats of shape \[K, D\]",
     ),
-    "latents alone": ({"latents": np.zeros((4, 2), np.float32)}, "give the codewords too"),
+    "latents alone": ({"latents": np.zeros((4, 2), np.float32), "codebook_size": 4}, "give the codewords too"),
+    "nor a size": ({"latents": np.zeros((4, 2), np.float32)}, "give the codewords too"),
     "widths": (
         {"latents": np.zeros((4, 3), np.float32), "codewords": np.zeros((4, 2), np.float32)},
         "as wide as the codewords",

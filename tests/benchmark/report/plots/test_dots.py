@@ -101,24 +101,24 @@ def test_what_is_far_does_not_choose_the_scale(synthetic: Make):
     assert not panel.texts
 
 
-def test_a_share_keeps_its_axis(synthetic: Make):
-    made = synthetic(ARMS, sizes=(256,), seeds=3, artefacts=False)
+def _of_codes(make: Make, metric: str, middle: float, step: float, lfq: float) -> Axes:
+    """The panel of ``metric``, of which `lfq` has far another value than the others."""
+    made = make(ARMS, sizes=(256,), seeds=3, artefacts=False)
     for number, arm in enumerate(ARMS):
-        made.set_metric(arm, 256, "usage", [0.01 if arm == "lfq" else 0.9 + 0.01 * number] * 3)
+        made.set_metric(arm, 256, metric, [lfq if arm == "lfq" else middle + step * number] * 3)
     figure = draw_results(read(made.folder), "usage")
     assert figure is not None
-    usage = next(axis for axis in figure.axes if axis.get_xlabel().startswith("Usage"))
+    return next(axis for axis in figure.axes if axis.get_xlabel().startswith(metric.capitalize()))
+
+
+def test_a_share_keeps_its_axis(synthetic: Make):
+    usage = _of_codes(synthetic, "usage", 0.9, 0.01, 0.01)
     assert usage.get_xlim() == (-3, 104)
     assert not usage.texts
 
 
 def test_an_axis_that_has_a_ceiling_reaches_it(synthetic: Make):
-    made = synthetic(ARMS, sizes=(256,), seeds=3, artefacts=False)
-    for number, arm in enumerate(ARMS):
-        made.set_metric(arm, 256, "perplexity", [120.0 if arm == "lfq" else 20.0 + 0.1 * number] * 3)
-    figure = draw_results(read(made.folder), "usage")
-    assert figure is not None
-    panel = next(axis for axis in figure.axes if axis.get_xlabel().startswith("Perplexity"))
+    panel = _of_codes(synthetic, "perplexity", 20.0, 0.1, 120.0)
     assert not panel.texts
     assert panel.get_xlim()[1] > 256
 
