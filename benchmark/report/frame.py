@@ -3,6 +3,8 @@
 import logging
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +14,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
+from benchmark.records.history import HISTORY_FILE
 from benchmark.records.plain import one_line
 from benchmark.records.plan import BadPlanError, read_plan
 from benchmark.records.record import BadRecordError
@@ -125,10 +128,13 @@ class Results:
         return _file(self.folder, self.records[key], name)
 
     def history(self, key: str) -> pd.DataFrame | None:
-        """The curves of a run; None, and a warning, where there are none."""
-        if key not in self.histories:
-            return unusable(self.folder / "runs" / key / "history.csv", "there is no such file")
-        return self.histories[key]
+        """The curves of a run; None where there are none, and a warning if it was trained.
+
+        What was measured elsewhere or published was not trained here, and has none to ask for.
+        """
+        if key not in self.histories and is_trained(self.records[key]["config"]):
+            return unusable(self.folder / "runs" / key / HISTORY_FILE, "there is no such file")
+        return self.histories.get(key)
 
     def counts(self, key: str) -> list[np.ndarray] | None:
         """Histograms of the codes of a run, one a level; None, and a warning, where they can't be read."""
@@ -166,6 +172,24 @@ class Results:
 def unusable(path: Path, error: object) -> Any:
     """None, after a warning."""
     _LOG.warning("%s", one_line(f"{path} can't be used: {error}"))
+
+
+@contextmanager
+def warned_once() -> Iterator[None]:
+    """Within it a file that several tables and plots ask for in vain is warned of once."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in said
+        said.add(message)
+        return new
+
+    _LOG.addFilter(is_new)
+    try:
+        yield
+    finally:
+        _LOG.removeFilter(is_new)
 
 
 def read(folder: Path) -> Results:
@@ -259,7 +283,7 @@ def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _read_histories(folder: Path, records: list[dict[str, Any]]) -> dict[str, pd.DataFrame | None]:
     """The curves of the runs that have some; None, and a warning, where they can't be read."""
-    found = ((record["key"], _file(folder, record, "history.csv")) for record in records)
+    found = ((record["key"], _file(folder, record, HISTORY_FILE)) for record in records)
     paths = {key: path for key, path in found if path is not None}
     alike = read_alike(paths.values())
     return {key: _read_history(path, alike) for key, path in paths.items()}

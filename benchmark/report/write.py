@@ -72,7 +72,7 @@ def _build(folder: Path) -> _Report:
     for own in (folder, folder / "tables", folder / "plots"):
         check_no_link(own)
     sources = made_of(folder)
-    with _rare_collections():
+    with _rare_collections(), report.warned_once():
         results = report.read(folder)
         written = report.build(results)
     mark_whole(folder, sources, written)

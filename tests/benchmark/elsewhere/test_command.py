@@ -38,9 +38,13 @@ def test_alone_it_prints_and_keeps_a_whole_record(tmp_path: Path, capsys: pytest
 
 @pytest.mark.usefixtures("commands_in_process")
 def test_it_stands_beside_the_arms_of_a_suite(
-    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: dict[str, object],
+    write_suite: Write,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tiny["tables"], tiny["plots"] = ["main"], ["usage"]
+    tiny["tables"], tiny["plots"] = ["main"], ["usage", "training", "error_over_training"]
     suite, results = write_suite(tiny), ("--results", tmp_path / "results")
     np.save(tmp_path / "codes.npy", CODES)
     beside = ("measure", "--codes", tmp_path / "codes.npy", "--codebook-size", 8, "--suite", "tiny", *results)
@@ -54,7 +58,9 @@ def test_it_stands_beside_the_arms_of_a_suite(
     assert call(*beside, "--as", "no word") == 2
     for _ in range(2):
         assert call(*beside, "--as", "mine") == 0
+    caplog.clear()
     assert call("run", suite, *results) == 0  # the plan is written anew, and keeps the arm
+    assert not caplog.records  # of curves, which nothing was trained to have
     table = (tmp_path / "results" / "tiny" / "tables" / "main.md").read_text()
     [row] = [line.split("|") for line in table.splitlines() if line.startswith("| `mine`<sup>¶</sup> ")]
     assert [cell.strip() for cell in row[2:5]] == ["62.5", "4.9", "–"]

@@ -15,6 +15,7 @@ from benchmark.report.frame import read
 from benchmark.report.grid import Grid
 from benchmark.report.plots import PLOTS
 from benchmark.report.style import arm_styles
+from benchmark.report.write import write_reports
 from methods.core.usage import UsageError
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
@@ -237,3 +238,17 @@ def test_unreadable_artefacts_are_warned_about(synthetic: Make, caplog: pytest.L
     assert results.counts(key) is None
     assert results.samples(key) is None
     assert [name in caplog.text for name in ("history.csv", "counts.npz", "samples.png")] == [True] * 3
+
+
+def test_a_file_that_several_plots_ask_for_is_warned_of_once(synthetic: Make, caplog: pytest.LogCaptureFixture):
+    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1)
+    missing, rubbish = (made.record_path(arm, 256, 0).parent for arm in ("vq_vae", "simvq"))
+    (missing / "history.csv").unlink()
+    (rubbish / "counts.npz").write_bytes(b"rubbish")
+    plan = json.loads((made.folder / "plan.json").read_text())
+    plots = ["training", "error_over_training", "rank_frequency", {"name": "again", "of": "rank_frequency"}]
+    (made.folder / "plan.json").write_text(json.dumps({**plan, "plots": plots}))
+    for times in (1, 2):  # each report says it anew
+        write_reports([made.folder])
+        for file in (missing / "history.csv", rubbish / "counts.npz"):
+            assert caplog.text.count(f"{file} can't be used") == times
