@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import pickle
 import time
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from benchmark.records.files import replacing, write_atomic
 from methods.core.cache import cache_folder
+from methods.core.saved import UnreadableError, load_saved
 
 WORTH_KEEPING = 1.0  # seconds of preparation
 
@@ -30,9 +30,9 @@ def prepared(name: str, key: object, prepare: Callable[[], dict[str, Any]], *, m
     digest = hashlib.sha256(repr(key).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     file = cache_folder() / "prepared" / f"{name}-{digest}.pt"
     try:
-        loaded: dict[str, Any] = torch.load(file, weights_only=True, mmap=mapped)
+        loaded: Any = load_saved(file, mapped=mapped)
         return loaded
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+    except (OSError, UnreadableError):
         start = time.monotonic()
         result = prepare()
     if time.monotonic() - start < WORTH_KEEPING:

@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 
 from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import register
+from methods.core.saved import UnreadableError, load_saved
 from methods.core.usage import UsageError, check_range
 from methods.parts.codebook import CodebookQuantizer
 from methods.parts.entropy import ENTROPY_OPTIONS, EntropyRegularised
@@ -155,8 +156,10 @@ def read_features(features: str, codebook_size: int) -> Tensor:
         rows = (
             torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
             if file.suffix == ".npy"
-            else torch.load(file, map_location="cpu", weights_only=True)
+            else load_saved(file)
         )
+    except UnreadableError as error:
+        raise UsageError(f"{file} can't be read as features: {error}") from error
     except Exception as error:
         raise UsageError(f"{file} can't be read as features: {type(error).__name__}") from error
     if not isinstance(rows, Tensor) or rows.dim() != 2 or not rows.is_floating_point():

@@ -1,7 +1,6 @@
 """Codes, codewords, latents, images and waveforms from files or from Python, read without executing anything."""
 
 import hashlib
-import pickle
 import zipfile
 from dataclasses import dataclass
 from io import BufferedReader
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.records.files import checksum, opened
+from methods.core.saved import load_saved
 from methods.core.usage import UsageError
 
 Source = str | Path | NDArray[Any] | Tensor
@@ -75,8 +75,8 @@ def _read(what: str, path: Path) -> NDArray[Any] | Tensor:
         raise UsageError(f"{what}: there is no file {path}") from None
     except OSError as error:
         raise UsageError(f"{what}: {path} can't be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        cut = "Failed to read all data" in str(error)  # what else they say is of unsafe ways to read it
+    except (ValueError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
+        cut = any(words in str(error) for words in ("Failed to read all data", "cut short"))
         wrong = "is cut short" if cut else "holds no plain array of numbers"
         raise UsageError(f"{what}: {path} {wrong}") from error
     if not isinstance(found, np.ndarray | Tensor):
@@ -94,7 +94,7 @@ def _read_npz(file: BufferedReader) -> Any:
 
 
 def _read_pt(file: BufferedReader) -> Any:
-    return torch.load(file, map_location="cpu", weights_only=True)
+    return load_saved(file)
 
 
 def _described(found: object) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from benchmark.processes import all_say, gather, is_first
 from benchmark.records.files import opened, write_output
+from methods.core.saved import UnreadableError, load_saved
 from methods.core.usage import in_words
 from methods.parts.processes import rank
 
@@ -70,15 +71,16 @@ def load_checkpoint(path: Path, training: Resumable, of: str | None = None) -> N
     problem: Exception | None = None
     try:
         with opened(path) as file:
-            _restore(torch.load(file, map_location=training.device, weights_only=True), training, of or training.key)
+            _restore(load_saved(file, training.device), training, of or training.key)
     except Exception as error:
         problem = error
     if not all_say(problem is None):
-        reason = in_words(problem) if problem else "another process can't read it"
+        told = str(problem) if isinstance(problem, UnreadableError) else in_words(problem) if problem else None
+        reason = told or "another process can't read it"
         raise BadCheckpointError(f"{path} can't be used: {reason}") from problem
 
 
-def _restore(state: dict[str, Any], training: Resumable, run: str) -> None:
+def _restore(state: Any, training: Resumable, run: str) -> None:
     if state["run"] != run:
         raise ValueError(f"it is of another run, {str(state['run'])[:80]}")
     training.load_state_dict(state)

@@ -42,7 +42,7 @@ def test_done_once_per_key():
     assert all(name.startswith("toy-") and name.endswith(".pt") for name in files())
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 half a file"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"e: nonsense", b"PK\x03\x04 half a file"])
 def test_a_damaged_file_is_replaced(content):
     prepared("toy", 1, Work())
     (file,) = (cache_folder() / "prepared").iterdir()

