@@ -16,6 +16,7 @@ from benchmark.records.store import Store
 from benchmark.report.build import summary
 from benchmark.report.frame import Results, read
 from benchmark.report.write import tell, write_reports
+from benchmark.suite.cell import check_any
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
 from benchmark.sweep.display import Display
@@ -39,6 +40,7 @@ def plan(
     methods: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     device: str = "auto",
+    results: str | Path = "results",
 ) -> Plan:
     """The runs of a suite: ``plan(...).runs`` have key and configuration, ``.cells`` where each stands.
 
@@ -49,6 +51,7 @@ def plan(
         methods: arms of the suite or registered methods, instead of all arms.
         seeds: instead of those of the suite.
         device: ``cpu`` applies the sizes that a method declares for a CPU.
+        results: where the runs are whose keys arms name to start from (``init_from``).
 
     Raises:
         UsageError: anything wrong with the suite, in one sentence.
@@ -60,6 +63,7 @@ def plan(
             methods=list(methods) if methods is not None else None,
             seeds=list(seeds) if seeds is not None else None,
             device=find_device(device).type,
+            results=Path(results),
         )
 
 
@@ -88,19 +92,21 @@ def run(
         quiet: no progress on standard error.
 
     Raises:
-        UsageError: as `plan`; results that can't be written.
+        UsageError: as `plan`; nothing that can be run; results that can't be written.
         KeyboardInterrupt: it was interrupted.
     """
     chosen = str(find_device(device))
-    planned = plan(suite, name=name, overrides=overrides, methods=methods, seeds=seeds, device=chosen)
+    planned = plan(suite, name=name, overrides=overrides, methods=methods, seeds=seeds, device=chosen, results=results)
+    check_any(planned.suite.name, planned.cells)
     store = Store(Path(results) / planned.suite.name)
     write_plan(planned, store)
     at_a_time, threads = jobs_and_threads(planned, store, chosen, jobs)
     settings = Settings(chosen, threads=threads, plugins=tuple(loaded_plugins()), beside=at_a_time)
 
-    outcome = run_plan(
-        planned, store, LocalLauncher(at_a_time), settings, Display(quiet), lambda: prepare(planned, store)
-    )
+    display = Display(quiet)
+    for sentence in planned.unavailable:
+        display.note(sentence)
+    outcome = run_plan(planned, store, LocalLauncher(at_a_time), settings, display, lambda: prepare(planned))
     if outcome.interrupted:
         raise KeyboardInterrupt
     return load_results(store.folder)

@@ -1,7 +1,7 @@
 """The command line: what a person types, and the exit code that answers.
 
-0: all is well. 1: a run failed or its files are damaged, or a method breaks its contract. 2: something was typed or
-supplied wrong. 130: interrupted, or stopped by its time limit.
+0: all is well. 1: a run failed or its files are damaged, weights that an arm names can't be had, or a method breaks its
+contract. 2: something was typed or supplied wrong, and nothing was run. 130: interrupted, or stopped by its time limit.
 """
 
 import argparse

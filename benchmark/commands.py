@@ -16,10 +16,10 @@ from benchmark.records.run import Run, label_of
 from benchmark.records.store import Store
 from benchmark.report.mark import is_whole
 from benchmark.report.write import write_reports
+from benchmark.suite.cell import check_any, without_run
 from benchmark.suite.choices import chosen_before, write_choices
 from benchmark.suite.plan import Cell, Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
-from benchmark.suite.priors import left_out
 from benchmark.suite.tuning import Tuner, choices_path, known_errors, write_response
 from benchmark.sweep.display import Display, duration
 from benchmark.sweep.launchers import LocalLauncher
@@ -35,11 +35,12 @@ def run(options: argparse.Namespace) -> int:
     _check_options(options)
     device = _device(options.device, options.launcher)
     plan = _plan(options, device)
+    check_any(plan.suite.name, plan.cells)
     store = Store(Path(options.results) / plan.suite.name)
     write_plan(plan, store)
     print(one_line(f"{plan.suite.name}: {plan.suite.file.question}"), file=sys.stderr)
-    for sentence in [*plan.untuned, *left_out(plan.priors)]:
-        print(sentence, file=sys.stderr)
+    for sentence in [*plan.unavailable, *plan.untuned, *plan.without_prior]:
+        print(one_line(sentence), file=sys.stderr)
     outcome = launch(plan, store, options, device)
     write_plan(plan, store)  # with what others finished here in the meantime
     if is_whole(store.folder):
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
     for key, reason in outcome.lost.items():
         print(one_line(f"{key}: {reason}; the same command goes on with it"), file=sys.stderr)
-    return 130 if outcome.interrupted else int(bool(outcome.failed or outcome.lost))
+    return 130 if outcome.interrupted else int(bool(outcome.failed or outcome.lost or plan.lacks_weights))
 
 
 def tune(options: argparse.Namespace) -> int:
@@ -70,6 +71,8 @@ def tune(options: argparse.Namespace) -> int:
         write_response(path.with_suffix(".csv"), tuner.rows(choices))  # also half-way: none is run a second time
         if interrupted:
             return 130
+    for sentence in without_run(tuner.without):
+        print(one_line(sentence), file=sys.stderr)
     choices = tuner.choices()
     write_choices(path, choices.model_copy(update={"arms": {**others, **choices.arms}}))
     for arm, choice in ((arm, choice) for arm, found in choices.arms.items() for choice in found):
@@ -119,7 +122,7 @@ def plan(options: argparse.Namespace) -> int:
         torch.set_num_threads(threads)
         seconds, basis = estimate_seconds(planned, list(runs.values()), store, torch.device(device))
         print(f"about {duration(seconds / jobs)} on {device} with {jobs} at a time ({basis})")
-    return 0
+    return int(planned.lacks_weights or not planned.runs)
 
 
 def _priors_left(planned: Plan, store: Store | None) -> list[Run]:
@@ -131,7 +134,7 @@ def _priors_left(planned: Plan, store: Store | None) -> list[Run]:
         found += left
         if cells:
             print(f"  {name}: {len(priors) - len(left)} of {len(priors)} done")
-    for sentence in left_out(planned.priors):
+    for sentence in planned.without_prior:
         print(f"  {sentence}")
     return found
 
@@ -151,7 +154,9 @@ def status(options: argparse.Namespace) -> int:
     keys = [run.key for run in planned.runs]
     records, problems = store.survey(keys) if store else ({}, [])
     counts = Counter(_state(key, records, store) for key in keys)
-    print(f"{planned.suite.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    print(f"{planned.suite.name}: " + (", ".join(f"{count} {state}" for state, count in counts.items()) or "no runs"))
+    for sentence in planned.unavailable:
+        print(f"  {one_line(sentence)}")
     for problem in problems:
         print(f"  {one_line(problem)}; the run will be done again")
     bad = {key: record for key, record in records.items() if record["status"] != "ok"}
@@ -213,7 +218,14 @@ def _plan(options: argparse.Namespace, device: str) -> Plan:
         check_count("--seeds", options.seeds, MOST_SEEDS)
     seeds = list(range(options.seeds)) if options.seeds else None
     kind = torch.device(device).type
-    return plan_suite(options.suite, overrides=options.set, methods=options.methods, seeds=seeds, device=kind)
+    return plan_suite(
+        options.suite,
+        overrides=options.set,
+        methods=options.methods,
+        seeds=seeds,
+        device=kind,
+        results=Path(options.results),
+    )
 
 
 def _existing(options: argparse.Namespace, planned: Plan) -> Store | None:

@@ -25,7 +25,7 @@ ARROWS = {
     "benchmark.objectives": f"{SHARED} benchmark.metrics",
     "benchmark.report": "benchmark methods.core benchmark.records benchmark.metrics",
     "benchmark.training": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
-    "benchmark.objectives",
+    "benchmark.objectives benchmark.pretrained",
     "benchmark.priors": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.training",
     "benchmark.pretrained": "methods.core",
     "benchmark.worker": f"{SHARED} benchmark.records benchmark.data benchmark.metrics benchmark.objectives "

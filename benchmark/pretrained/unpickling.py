@@ -220,7 +220,8 @@ def read_archive(path: Path) -> Archive:
     """The content of a checkpoint.
 
     Raises:
-        UsageError: no such file, none of PyTorch's since 1.6, a damaged one, or one that wants to execute something.
+        UsageError: no such file or none that can be read, none of PyTorch's since 1.6, a damaged one, or one that wants
+            to execute something.
     """
     if not path.is_file():
         raise UsageError(f"there is no checkpoint {path}")
@@ -241,6 +242,8 @@ def read_archive(path: Path) -> Archive:
                 found.content = _Unpickler(stream, found).load()
     except UsageError:
         raise
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
     except zipfile.BadZipFile as error:
         raise UsageError(f"{path} is no checkpoint as PyTorch writes them since version 1.6") from error
     except Exception as error:  # a damaged pickle makes its reader raise nearly anything

@@ -4,17 +4,19 @@ import itertools
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from benchmark.records.run import Run, tokenizer_of, with_long_key
 from benchmark.suite.arms import NoSizeError
-from benchmark.suite.cell import Cell
+from benchmark.suite.cell import Cell, NoWeightsError, without_run
 from benchmark.suite.choices import lacking
 from benchmark.suite.definition import Suite
 from benchmark.suite.grid import Point
 from benchmark.suite.memory import TooLargeError, check_memory
-from benchmark.suite.priors import PriorCell, generation_of, keeping, priors_of
+from benchmark.suite.priors import PriorCell, generation_of, keeping, left_out, priors_of
 from benchmark.suite.schema import Arm
+from benchmark.suite.starting import check_kept
 from methods.core.registry import get
 from methods.core.usage import UsageError
 
@@ -41,6 +43,22 @@ class Plan:
             own = {cell.run.key: cell.run for cell in cells if cell.run is not None}
             unique |= {run.key: run for run in sorted(own.values(), key=_turn)}
         return list(unique.values())
+
+    @property
+    def unavailable(self) -> list[str]:
+        """A sentence for each reason for which some of the cells have no run."""
+        return without_run(self.cells)
+
+    @property
+    def without_prior(self) -> list[str]:
+        """A sentence for each reason for which tokenizers that can be trained have no prior."""
+        reasons = {cell.unavailable for cell in self.cells}
+        return left_out(prior for prior in self.priors if prior.run or prior.unavailable not in reasons)
+
+    @property
+    def lacks_weights(self) -> bool:
+        """Whether some arm names weights that can't be had."""
+        return any(cell.lacks_weights for cell in self.cells)
 
     @property
     def untuned(self) -> list[str]:
@@ -83,6 +101,7 @@ def plan_suite(
     seeds: list[int] | None = None,
     device: str = "cpu",
     tuned: bool = True,
+    results: Path | None = None,
 ) -> Plan:
     """Read a suite and lay out its cells.
 
@@ -93,6 +112,7 @@ def plan_suite(
         seeds: instead of those of the suite.
         device: ``cpu`` applies the sizes that a method declares for a CPU.
         tuned: whether the suite's file of tuned choices is applied.
+        results: where the runs are whose keys arms name to start from; where left out they are not looked for.
 
     Raises:
         UsageError: anything a person typed wrong.
@@ -107,7 +127,7 @@ def plan_suite(
     plan = Plan(suite, first, seeds or list(range(suite.file.seeds)))
     for index, arm in enumerate(arms):
         with suite.document.at("methods", list(suite.arms).index(arm.arm) if arm.arm in suite.arms else index):
-            plan.cells += _cells(suite, arm, plan.seeds, device)
+            plan.cells += _cells(suite, arm, plan.seeds, device, results)
     plan.keep_apart()
     with suite.document.at("methods"):
         _check_distinct(plan.cells)
@@ -119,13 +139,13 @@ def plan_suite(
     return plan
 
 
-def _cells(suite: Suite, arm: Arm, seeds: list[int], device: str) -> list[Cell]:
+def _cells(suite: Suite, arm: Arm, seeds: list[int], device: str, results: Path | None) -> list[Cell]:
     """Those of an arm.
 
     Raises:
         TooLargeError: it is larger than memory at every place where it can be.
     """
-    cells = [cell_at(suite, arm, point, size, seed, device) for (point, size), seed in _places(suite, seeds)]
+    cells = [cell_at(suite, arm, point, size, seed, device, results) for (point, size), seed in _places(suite, seeds)]
     if not any(cell.run for cell in cells):
         for cell in cells:
             check_fits(suite, arm, cell.point, cell.codebook_size, device)
@@ -150,16 +170,24 @@ def check_fits(suite: Suite, arm: Arm, point: Point, size: int, device: str) -> 
         return
 
 
-def cell_at(suite: Suite, arm: Arm, point: Point, size: int, seed: int, device: str) -> Cell:
-    """An arm's cell, without a run where the method can't have the size, at all, on a CPU or in the memory there is."""
+def cell_at(
+    suite: Suite, arm: Arm, point: Point, size: int, seed: int, device: str, results: Path | None = None
+) -> Cell:
+    """An arm's cell; without a run where the method can't have the size, at all, on a CPU or in the memory there is.
+
+    Nor has it one where the arm names weights that can't be had.
+    """
     here = suite.arm_at(arm, point, size)
     try:
         if device == "cpu":
             get(arm.method).check_on_cpu(size, **here.params)
         check_fits(suite, arm, point, size, device)
-        return Cell(arm.arm, size, seed, suite.run(arm, point, size, seed), None, point)
+        run = suite.run(arm, point, size, seed)
+        if results is not None:
+            check_kept(run, arm, results / suite.name)
+        return Cell(arm.arm, size, seed, run, None, point)
     except UsageError as error:
-        return Cell(arm.arm, size, seed, None, str(error), point)
+        return Cell(arm.arm, size, seed, None, str(error), point, isinstance(error, NoWeightsError))
 
 
 def _check_distinct(cells: list[Cell]) -> None:

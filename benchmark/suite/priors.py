@@ -135,7 +135,9 @@ def priors_of(cell: Cell, stage: Stage) -> list[PriorCell]:
 
 def _prior(cell: Cell, stage: Stage, prior_seed: int) -> PriorCell:
     def there(run: Run | None, unavailable: str | None = None) -> PriorCell:
-        return PriorCell(cell.arm, cell.codebook_size, cell.seed, run, unavailable, cell.point, prior_seed)
+        return PriorCell(
+            cell.arm, cell.codebook_size, cell.seed, run, unavailable, cell.point, cell.lacks_weights, prior_seed
+        )
 
     if cell.run is None:
         return there(None, cell.unavailable)

@@ -1,11 +1,16 @@
 """Arms that are not trained: the published checkpoint that one evaluates at a codebook size, known by its content."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from benchmark.pretrained.families import family_of
+from benchmark.pretrained.unpickling import read_archive
 from benchmark.records.files import checksum
+from benchmark.suite.cell import NoWeightsError
 from benchmark.suite.schema import Arm, SuiteFile
 from methods.core.usage import UsageError
 
@@ -16,14 +21,30 @@ def checkpoint_of(arm: Arm, codebook_size: int) -> Path | None:
     """The file of ``arm`` at a codebook size; None for an arm that is trained.
 
     Raises:
-        UsageError: there is no such file.
+        NoWeightsError: there is no such file, or it is no checkpoint of PyTorch's.
     """
     if arm.pretrained is None:
         return None
-    path = Path(arm.pretrained.replace(SIZE, str(codebook_size))).expanduser()
-    if not path.is_file():
-        raise UsageError(f"there is no checkpoint {path}, which `pretrained` of arm `{arm.arm}` names")
+    path = file_named(arm.pretrained.replace(SIZE, str(codebook_size)))
+    if not os.path.isfile(path):
+        raise NoWeightsError(f"there is no checkpoint {path}, which `pretrained` of arm `{arm.arm}` names")
+    with named_by(arm, "pretrained"):
+        read_archive(path)
     return path
+
+
+def file_named(text: str) -> Path:
+    """The file that a person called ``text``; also of what can be none, as a name that is too long."""
+    return Path(os.path.expanduser(text))
+
+
+@contextmanager
+def named_by(arm: Arm, option: str) -> Iterator[None]:
+    """What is wrong with a file within it is a `NoWeightsError` that says who names it."""
+    try:
+        yield
+    except UsageError as error:
+        raise NoWeightsError(f"`{option}` of arm `{arm.arm}`: {error}") from error
 
 
 def check_family(arm: Arm, file: SuiteFile) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from benchmark.metrics import metrics
 from benchmark.records.files import read_rows, write_atomic
 from benchmark.records.run import Run, with_long_key
 from benchmark.records.store import Store
+from benchmark.suite.cell import Cell, check_any
 from benchmark.suite.choices import Choice, Choices
 from benchmark.suite.definition import Suite, suite_name
 from benchmark.suite.file import find_suite
@@ -85,6 +86,8 @@ class Tuner:
         self.trials: dict[tuple[str, int], list[Trial]] = {
             (arm, size): [] for size in self.budget.codebook_sizes for arm in self.arms
         }
+        self.without: list[Cell] = []
+        """Of trials that there can't be."""
 
     def knob(self, arm: str) -> Knob | None:
         """What is searched beside the learning rate: nothing where the suite sets the arm's knob itself."""
@@ -92,7 +95,11 @@ class Tuner:
         return None if knob is None or knob.parameter in self.arms[arm].params else knob
 
     def next_plan(self) -> Plan | None:
-        """The runs of the next round, decided by the rounds before; None after the last."""
+        """The runs of the next round, decided by the rounds before; None after the last.
+
+        Raises:
+            UsageError: no arm has any trial.
+        """
         fresh = {at: self._next_trials(*at) for at in self.trials}
         if not any(fresh.values()):
             return None
@@ -102,9 +109,13 @@ class Tuner:
                 as_tried = self._arm(f"{arm}_trial{number}", self.arms[arm], trial)
                 cell = cell_at(self.suite, as_tried, {}, size, trial.seed, self._device)
                 trial.run = cell.run
-                if cell.run is None or cell.run.key not in self._known:
+                if cell.run is None:
+                    self.without.append(replace(cell, arm=arm))
+                elif cell.run.key not in self._known:
                     plan.cells.append(cell)
             self.trials[arm, size] += [trial for trial in trials if trial.run is not None]
+        if not any(self.trials.values()):
+            check_any(self.name, self.without)
         plan.keep_apart()
         for trial in (trial for trials in fresh.values() for trial in trials):
             if trial.run is not None and trial.run.key in plan.shared:

@@ -7,7 +7,6 @@ import torch
 
 from benchmark.data import datasets
 from benchmark.machine import available_cores, thread_limit
-from benchmark.records.kept import kept_weights
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan
 from benchmark.sweep.display import Display
@@ -37,15 +36,11 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
     )
     display = Display()
     follower = follow(options.log, store, display.note)
-    return run_plan(plan, store, launcher, settings, display, lambda: prepare(plan, store), follower)
+    return run_plan(plan, store, launcher, settings, display, lambda: prepare(plan), follower)
 
 
-def prepare(plan: Plan, store: Store) -> None:
-    """Once before the runs, so that a data set is fetched by one process, and what is wrong with it, or with weights to
-    start from, is said at once.
-    """
-    for key in {run.init_from for run in plan.runs if "run" in run.config.get("init_from", {})} - {None}:
-        kept_weights(store.folder.resolve().parent, str(key))
+def prepare(plan: Plan) -> None:
+    """Once before the runs, so that a data set is fetched by one process, and what is wrong with it is said at once."""
     for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
         dataset = datasets.create(plan.suite.file.dataset.name, given)
         for prior in {run.config["prior"]["name"]: run for run in plan.runs if run.tokenizer is not None}.values():

@@ -1,16 +1,15 @@
 """Where a training starts from what is there: weights of another run or a file, or a shorter training of the same."""
 
 import pickle
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from benchmark.objectives import Objective
-from benchmark.records.files import checksum, opened
+from benchmark.pretrained.weights import find_weights
+from benchmark.records.files import checksum
 from benchmark.records.kept import Shorter
 from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
 from benchmark.training.loop import milestones
@@ -18,7 +17,7 @@ from benchmark.training.probe import probe_items
 from benchmark.training.system import System
 from benchmark.training.trainer import Trainer
 from methods import Quantizer
-from methods.core.usage import UsageError, in_words, shape_in_words
+from methods.core.usage import UsageError, shape_in_words
 
 _OF_PROBE = ("validation_error", "usage", "perplexity")
 
@@ -29,22 +28,16 @@ def load_weights(path: Path, system: System) -> dict[str, str]:
     Raises:
         UsageError: it can't be read, or holds another model or quantizer.
     """
-    try:
-        with opened(path) as file:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise UsageError(f"the weights in {path} can't be read: {in_words(error)}") from error
-    weights = state.get("system", state) if isinstance(state, Mapping) else {}
-    found = {str(name): value for name, value in weights.items() if isinstance(value, Tensor)}
+    archive, found = find_weights(path)
     wanted = system.state_dict()
     for name in (*wanted, *found):
         if name not in found or name not in wanted:
             lacks = "lacks" if name not in found else "has"
             raise UsageError(f"{path} holds the weights of another model or quantizer: it {lacks} `{name}`")
-        if found[name].shape != wanted[name].shape:
-            theirs, ours = (shape_in_words(weights[name].shape) for weights in (found, wanted))
+        if found[name].size != tuple(wanted[name].shape):
+            theirs, ours = shape_in_words(found[name].size), shape_in_words(wanted[name].shape)
             raise UsageError(f"{path} holds weights of another size: `{name}` has the shape {theirs}, not {ours}")
-    system.load_state_dict(found)
+    system.load_state_dict(archive.tensors(found))
     return {"file": path.name, "sha256": checksum(path)}
 
 

@@ -195,6 +195,42 @@ def test_a_failed_run_ends_with_exit_code_1_and_status_says_why(
 
 
 @pytest.mark.usefixtures("commands_in_process")
+def test_what_can_not_be_run_is_said_and_the_rest_is_done(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = ("--results", str(tmp_path / "results"))
+    missing = {"arm": "started", "method": "simvq", "init_from": "missing.pt"}
+    said = "unavailable: started at K = 8 and 24: `init_from` of arm `started` names missing.pt, which is no file"
+    suite = write_suite({**tiny, "methods": ["residual_vq", missing], "grid": {"codebook_size": [8, 24]}, "seeds": 2})
+    sized = {**tiny, "methods": ["residual_vq"], "grid": {"codebook_size": [16, 24]}, "plots": ["usage"]}
+
+    assert _call("run", suite, *results, "--methods", "started") == 2
+    assert capsys.readouterr().err.startswith(f"error: nothing of tiny can be run; {said}")
+    assert not (tmp_path / "results").exists()
+    assert _call("plan", suite, *results, "--methods", "started") == 1
+    assert "unavailable: `init_from` of arm `started` names missing.pt" in capsys.readouterr().out
+    assert _call("status", suite, *results, "--methods", "started") == 0
+    assert capsys.readouterr().out.startswith(f"tiny: no runs\n  {said}")
+
+    assert _call("run", write_suite(sized), *results) == 0  # a size that a method can't have is no mistake
+    assert capsys.readouterr().err.count("unavailable: residual_vq at K = 24: 24 codes can't be split over 4") == 1
+    both = {**sized, "methods": ["residual_vq", missing], "seeds": 2}
+    assert _call("run", write_suite(both), *results) == 1
+    told = capsys.readouterr().err
+    assert told.count(said.replace("8 and 24", "16 and 24")) == told.count("residual_vq at K = 24") == 1
+    assert len(list((tmp_path / "results" / "tiny" / "runs").glob("residual_vq-K16-*"))) == 2
+
+
+def test_tune_ends_where_there_is_nothing_to_try(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = {"codebook_sizes": [8192], "learning_rates": [0.01, 0.1], "steps": [2, 4], "keep": 1, "seeds": 1}
+    suite = write_suite({**tiny, "methods": ["sq_vae"], "tuning": budget})
+    assert _call("tune", suite, "--results", str(tmp_path / "results"), "--device", "cpu") == 2
+    assert "error: nothing of tiny can be run; unavailable: sq_vae at K = 8,192: `sq_vae` is" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("commands_in_process")
 def test_methods_of_an_earlier_call_stay_in_the_table(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path
 ) -> None:

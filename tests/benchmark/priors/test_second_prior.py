@@ -74,15 +74,15 @@ def test_a_grid_that_a_prior_can_not_model_is_said_before_hours_of_training(
     second_stage: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = second_stage({"second": SECOND}, methods=["vq_vae"])
-    prepare(plan, Store(tmp_path / "results"))
+    prepare(plan)
 
     def flat(*arguments: Any) -> SimpleNamespace:
         return SimpleNamespace(model=SimpleNamespace(positions=(16,)))
 
     monkeypatch.setattr("benchmark.priors.evaluation.build_system", flat)
     with pytest.raises(UsageError, match="prior `pixelcnn` needs codes on a grid of two axes, not of 1"):
-        prepare(plan, Store(tmp_path / "results"))
-    prepare(second_stage(methods=["vq_vae"]), Store(tmp_path / "results"))  # the transformer takes any
+        prepare(plan)
+    prepare(second_stage(methods=["vq_vae"]))  # the transformer takes any
 
 
 @pytest.mark.parametrize(

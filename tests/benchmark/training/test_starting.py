@@ -1,10 +1,14 @@
 """Trainings that start from what is there: weights of a run or a file, and a shorter training of the same."""
 
+import os
+import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +17,6 @@ from benchmark.records.files import checksum, read_rows
 from benchmark.records.run import Run
 from benchmark.records.store import Store
 from benchmark.suite.plan import plan_suite
-from benchmark.sweep.launching import prepare
 from benchmark.worker.__main__ import work
 from benchmark.worker.execution import ChangedError
 from benchmark.worker.job import Job
@@ -160,15 +163,79 @@ def test_what_can_not_be_started_from_is_one_sentence(tiny: dict[str, Any], writ
     file.write_bytes(b"no weights")
     with pytest.raises(ChangedError, match=r"the weights .*checkpoint.pt were changed since the run was planned"):
         do(run, tmp_path)
-    assert "can't be read" in reason("vq_vae")
     (run,) = runs_of(write_suite, {**tiny, "methods": [{"method": "vq_vae", "init_from": "vq_vae-K8-s0-01234567"}]})
     with pytest.raises(ChangedError, match="no run vq_vae-K8-s0-01234567 in .* has kept its weights; `training:"):
         do(run, tmp_path)
-    with pytest.raises(UsageError, match="no run vq_vae-K8-s0-01234567 in .* has kept its weights"):
-        prepare(plan_suite(str(tmp_path / "tiny.yaml")), Store(tmp_path / "tiny"))
     both = {"arm": "x", "method": "simvq", "init_from": str(file), "pretrained": str(file)}
     with pytest.raises(UsageError, match="`x` has `pretrained` and is not trained; leave out its `init_from`"):
         plan_suite(write_suite({**tiny, "methods": [both]}))
     nowhere = {"method": "vq_vae", "init_from": "nowhere.pt"}
     (cell,) = plan_suite(write_suite({**tiny, "methods": [nowhere]})).cells
     assert str(cell.unavailable).startswith("`init_from` of arm `vq_vae` names nowhere.pt, which is no file and no key")
+
+
+class Runs:
+    """What no checkpoint needs: called while it is read."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("true",)
+
+
+FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "array.npy": (
+        lambda path: np.save(path, np.zeros((3, 4))),
+        "is no checkpoint as PyTorch writes them since version",
+    ),
+    "text.pt": (lambda path: path.write_text("e: no weights"), "is no checkpoint as PyTorch writes them since version"),
+    "empty.pt": (lambda path: path.touch(), "is no checkpoint as PyTorch writes them since version"),
+    "archive.pt": (lambda path: zipfile.ZipFile(path, "w").close(), "is no checkpoint of PyTorch but another"),
+    "number.pt": (lambda path: torch.save({"step": 1}, path), "holds no weights by name"),
+    "tensor.pt": (lambda path: torch.save(torch.zeros(3), path), "holds no weights by name"),
+    "runs.pt": (lambda path: torch.save({"a": Runs()}, path), "is refused: it wants to call"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    # What a published checkpoint must hold is known with its model.
+    [(name, "init_from") for name in FILES] + [(name, "pretrained") for name in FILES if "holds" not in FILES[name][1]],
+)
+def test_a_file_without_weights_is_one_sentence_before_anything_runs(
+    name: str, option: str, tiny: dict[str, Any], write_suite: Write, tmp_path: Path
+) -> None:
+    write, sentence = FILES[name]
+    write(tmp_path / name)
+    if option == "pretrained":
+        tiny["model"] = {"name": "simvq", "channels": 4, "multipliers": [1, 2], "latent_dim": 6}
+    (cell,) = plan_suite(write_suite({**tiny, "methods": [{"method": "simvq", option: str(tmp_path / name)}]})).cells
+    assert cell.lacks_weights
+    assert str(cell.unavailable).startswith(f"`{option}` of arm `simvq`: {tmp_path / name} {sentence}")
+    assert "weights_only" not in str(cell.unavailable)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "{codebook_size}" * 200, "~nobody/weights.pt", "."])
+def test_a_name_that_is_no_file_is_one_sentence(name: str, tiny: dict[str, Any], write_suite: Write) -> None:
+    file = write_suite({**tiny, "methods": [{"method": "simvq", "init_from": name}]})
+    if not name.strip():
+        with pytest.raises(UsageError, match=r"tiny.yaml:\d+: `init_from` of arm `simvq` is empty; name a file of"):
+            plan_suite(file)
+        return
+    (cell,) = plan_suite(file).cells
+    assert "which is no file and no key of a run (simvq-K1024-s0-1a2b3c4d)" in str(cell.unavailable)
+
+
+def test_a_run_to_start_from_is_looked_for_before_anything_runs(
+    tiny: dict[str, Any], write_suite: Write, tmp_path: Path
+) -> None:
+    (before,) = runs_of(write_suite, {**tiny, "methods": ["vq_vae"]})
+    file = write_suite({**tiny, "methods": ["vq_vae", {"arm": "after", "method": "vq_vae", "init_from": before.key}]})
+
+    def after() -> Any:
+        return plan_suite(file, results=tmp_path).cells[1]
+
+    assert after().lacks_weights
+    assert f"`init_from` of arm `after`: no run {before.key} in {tmp_path} has kept its weights" in after().unavailable
+    do(before, tmp_path, keep_checkpoint=True)
+    do(after().run, tmp_path)
+    shutil.rmtree(tmp_path / "tiny" / "runs" / before.key)
+    assert after().run is not None  # finished, so that it needs nothing any more
