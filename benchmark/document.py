@@ -5,19 +5,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import ErrorDetails
-
 from benchmark.values import BadValueError, Key, Values
 from methods.core.usage import UsageError, put_before
 
 
-def must_be(error: ErrorDetails) -> str:
-    """What Pydantic finds wrong with a value: "must be a valid integer, not 'many'"."""
-    message = error["msg"][0].lower() + error["msg"][1:]
-    message = message.replace("input should be", "must be").replace("input should have", "must have")
-    shown = repr(error["input"])
-    missing = error["type"] in ("missing", "extra_forbidden")
-    return message if missing or len(shown) >= 60 else f"{message}, not {shown}"
+@contextmanager
+def below(*key: str | int) -> Iterator[None]:
+    """Notes that what turns out to be wrong stands below ``key``, for a `Document` to find its line."""
+    try:
+        yield
+    except UsageError as error:
+        error.key = (*key, *error.key)
+        raise
 
 
 class Document:
@@ -47,11 +46,11 @@ class Document:
 
     @contextmanager
     def at(self, *key: str | int) -> Iterator[None]:
-        """Puts the place of ``key`` before what turns out to be wrong with it."""
+        """Puts the place of ``key``, or of what is noted `below` it, before what turns out to be wrong with it."""
         try:
             yield
         except UsageError as error:
-            put_before(error, self.where(key))
+            put_before(error, self.where((*key, *error.key)))
             raise
 
     def listed(self, *key: str) -> list[Any]:

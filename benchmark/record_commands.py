@@ -59,18 +59,32 @@ def _paper(name: str) -> Document | None:
     if not name.endswith((".yaml", ".yml")):
         return None
     document = Document(Path(name).expanduser())
-    if not isinstance(document.data, dict) or not {"methods", "tables", "plots"} & set(document.data):
-        raise UsageError(f"{name}: a suite has the key `methods`, and a file for a paper `tables` or `plots`")
-    return None if "methods" in document.data else document
+    keys = set(document.data) if isinstance(document.data, dict) else set()
+    if "methods" in keys:
+        return None
+    from benchmark.report.paper import PaperFile  # and pandas and the plots
+    from benchmark.suite.schema import SuiteFile
+
+    of_suite = set(SuiteFile.model_fields) - set(PaperFile.model_fields)
+    if {"tables", "plots"} & keys and not of_suite & keys:
+        return document
+    known = {**SuiteFile.model_fields, **PaperFile.model_fields}
+    unknown = next((key for key in document.data if key not in known), None) if keys else None
+    wrong = f"unknown key `{unknown}`{did_you_mean(unknown, known)}; " if unknown else ""
+    where = document.where((unknown,)) if unknown else document.file
+    raise UsageError(f"{where}: {wrong}a suite has the key `methods`, and a file for a paper `tables` or `plots`")
 
 
 def _write_paper(document: Document, root: Path) -> int:
-    from benchmark.report.paper import write_paper  # and pandas and the plots
+    from benchmark.report.paper import write_paper
 
-    for path in write_paper(document, root):
+    made = write_paper(document, root)
+    for path in made.paths:
         if path.suffix in (".md", ".tex", ".png"):
             print(one_line(path))
-    return 0
+    for problem in made.problems:
+        print(one_line(f"error: {problem}"), file=sys.stderr)
+    return int(bool(made.problems))
 
 
 def thin(options: argparse.Namespace) -> int:

@@ -157,6 +157,19 @@ def _power_of_two(number: int) -> bool:
     return number > 0 and number & (number - 1) == 0
 
 
+def written(value: Any) -> str:
+    """As a suite would write it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {written(inner)}" for key, inner in value.items()) + "}"
+    return str(value)
+
+
 def parse_value(text: str) -> Any:
     """The value of ``--set key=value``, read as YAML; the text itself where it is none.
 

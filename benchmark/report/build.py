@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmark.document import below
 from benchmark.records.files import write_atomic
 from benchmark.records.run import tokenizer_of
 from benchmark.report.declarations import (
@@ -105,22 +106,25 @@ def check_tables(tables: Sequence[Declaration], arms: Collection[str], coordinat
     """Check what a suite with these ``arms`` lists as tables; ``coordinates`` are a place of its grid.
 
     Raises:
-        UsageError: one sentence about the first that can't be built.
+        UsageError: one sentence about the first that can't be built, with its key.
     """
-    for table in tables_of(tables, TABLES):
-        check_arms(table, arms)
+    for index, table in enumerate(tables_of(tables, TABLES)):
+        with below(index):
+            check_arms(table, arms)
         if isinstance(table, PaperTable) and table.published is not None:
-            check_published(table.published, coordinates)
+            with below(index, "published"):
+                check_published(table.published, coordinates)
 
 
 def check_plots(plots: Sequence[Declaration], tables: Sequence[Declaration], arms: Collection[str]) -> None:
     """Check what a suite with these ``arms`` lists as plots, some of which may be of its ``tables``.
 
     Raises:
-        UsageError: one sentence about the first that can't be built.
+        UsageError: one sentence about the first that can't be built, with its key.
     """
-    for plot in plots_of(plots, PLOTS.all(), tables_of(tables, TABLES)):
-        check_arms(plot, arms)
+    for index, plot in enumerate(plots_of(plots, PLOTS.all(), tables_of(tables, TABLES))):
+        with below(index):
+            check_arms(plot, arms)
 
 
 def summary_csv(results: Results) -> str:

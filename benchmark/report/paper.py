@@ -1,12 +1,14 @@
 """Tables and plots for a paper: a file that lists them, of one suite or several, and nothing that is trained."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.document import Document, must_be
+from benchmark.document import Document
+from benchmark.mistakes import checked
 from benchmark.records.store import folder_of_suite
 from benchmark.report.build import Grids, table_of, write_plot, write_table
 from benchmark.report.declarations import (
@@ -22,10 +24,14 @@ from benchmark.report.declarations import (
     tables_of,
 )
 from benchmark.report.frame import read
+from benchmark.report.lacking import why_nothing
 from benchmark.report.plots import PLOTS
 from benchmark.report.tables import TABLES
 from benchmark.report.write import tell
+from benchmark.values import Key
 from methods.core.usage import UsageError, did_you_mean
+
+Section = Literal["tables", "plots"]
 
 
 class PaperFile(BaseModel):
@@ -44,33 +50,40 @@ class PaperFile(BaseModel):
     plots: list[str | dict[str, Any]] = Field([], description="each written as PNG and PDF")
 
 
-def write_paper(document: Document, root: Path) -> list[Path]:
+class _Source(BaseModel):
+    """Where a table or a plot has its results from."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    suite: str | None = None
+    suites: list[str] | None = Field(None, min_length=1)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a paper, and one sentence about each table or plot that would have shown nothing."""
+
+    paths: list[Path]
+    problems: list[str]
+
+
+def write_paper(document: Document, root: Path) -> Written:
     """Write what ``document`` lists of the results below ``root``, reading plans and records and changing none.
 
     Raises:
         UsageError: one sentence about what can't be read, found or built.
     """
-    paper = _validated(document)
+    with document.at():
+        paper = checked(PaperFile, document.data)
+    if not paper.tables and not paper.plots:
+        raise UsageError(
+            f"{document.file}: neither `tables` nor `plots` lists anything; `tables: [{{name: t, suite: NAME, of: "
+            "main}]` is the least"
+        )
     folder = root / document.file.stem
     if (folder / "plan.json").exists():
         raise UsageError(f"{folder} holds the results of a suite; give {document.file} another name")
     return _Paper(document, paper, root).write(folder)
-
-
-def _validated(document: Document) -> PaperFile:
-    try:
-        return PaperFile.model_validate(document.data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = tuple(part for part in first["loc"] if part not in ("str", "dict[str,any]"))
-        name = ".".join(map(str, key))
-        if first["type"] == "extra_forbidden":
-            known = list((PaperFile if len(key) == 1 else Style).model_fields)
-            raise UsageError(
-                f"{document.where(key)}: unknown key `{name}`{did_you_mean(str(key[-1]), known)}; here are known: "
-                f"{', '.join(known)}"
-            ) from error
-        raise UsageError(f"{document.where(key)}: `{name}` {must_be(first)}") from error
 
 
 class _Paper:
@@ -80,68 +93,73 @@ class _Paper:
         self._document, self._paper, self._root = document, paper, root
         self._read: dict[str, Grids] = {}
 
-    def write(self, folder: Path) -> list[Path]:
+    def write(self, folder: Path) -> Written:
         """All tables and plots; what is wrong with any of them is said before the first is written."""
-        tables = self._tables()
-        plots = self._plots([table for _, table in tables])
-        written = []
-        for suites, declaration in tables:
-            table = table_of(declaration, *map(self._grids, suites))
-            written += write_table(table, folder / "tables") if table else self._nothing(declaration)
-        for suite, plot in plots:
-            made = write_plot(plot, self._grids(suite), [table for _, table in tables], folder / "plots")
-            written += made or self._nothing(plot)
-        return written
-
-    def _tables(self) -> list[tuple[list[str], TableDeclaration]]:
-        entries = self._entries("tables", self._paper.tables, footnotes=True)
         with self._document.at("tables"):
-            parsed = tables_of([declaration for _, declaration in entries], TABLES)
-        found = []
-        for number, ((suites, _), table) in enumerate(zip(entries, parsed, strict=True)):
-            with self._document.at("tables", number):
-                if len(suites) > 1 and not isinstance(table, PaperTable):
-                    raise UsageError("only a table with a title and columns can be of several suites")
-                self._check(table, suites)
-            found.append((suites, table))
-        return found
-
-    def _plots(self, tables: Sequence[TableDeclaration]) -> list[tuple[str, PlotDeclaration]]:
-        entries = self._entries("plots", self._paper.plots)
+            tables = tables_of(self._entries("tables", self._paper.tables), TABLES, _Source.model_fields)
         with self._document.at("plots"):
-            parsed = plots_of([declaration for _, declaration in entries], PLOTS.all(), tables)
-        found = []
-        for number, ((suites, _), plot) in enumerate(zip(entries, parsed, strict=True)):
-            with self._document.at("plots", number):
-                if len(suites) > 1:
-                    raise UsageError("a plot is of one suite")
-                self._check(plot, suites)
-            found.append((suites[0], plot))
+            plots = plots_of(self._entries("plots", self._paper.plots), PLOTS.all(), tables, _Source.model_fields)
+        grids_of_tables = [self._grids_of("tables", number, table) for number, table in enumerate(tables)]
+        grids_of_plots = [self._grids_of("plots", number, plot) for number, plot in enumerate(plots)]
+        written, problems = list[Path](), list[str]()
+        for number, (table, grids) in enumerate(zip(tables, grids_of_tables, strict=True)):
+            made = table_of(table, *grids)
+            written += write_table(made, folder / "tables") if made else []
+            problems += [] if made else [self._nothing("tables", number, why_nothing(table, tables, *grids))]
+        for number, (plot, [grid]) in enumerate(zip(plots, grids_of_plots, strict=True)):
+            drawn = write_plot(plot, grid, tables, folder / "plots")
+            written += drawn
+            problems += [] if drawn else [self._nothing("plots", number, why_nothing(plot, tables, grid))]
+        return Written(written, problems)
+
+    def _entries(self, section: Section, entries: Sequence[Declaration]) -> list[Declaration]:
+        """Without their suites; with the style and footnotes of the file where they have none."""
+        found: list[Declaration] = []
+        for entry in entries:
+            own: dict[str, Any] = {"name": entry, "of": entry} if isinstance(entry, str) else dict(entry)
+            for key in _Source.model_fields:
+                own.pop(key, None)
+            if isinstance(own.get("style", {}), dict):
+                own["style"] = {**self._paper.style.model_dump(exclude_none=True), **own.get("style", {})}
+            if section == "tables" and self._paper.footnotes:
+                own.setdefault("footnotes", self._paper.footnotes)
+            found.append(own)
         return found
 
-    def _entries(
-        self, section: str, entries: Sequence[Declaration], *, footnotes: bool = False
-    ) -> list[tuple[list[str], Declaration]]:
-        """Each with its suites, and the style and footnotes of the file where it has none."""
-        found: list[tuple[list[str], Declaration]] = []
-        for number, entry in enumerate(entries):
-            with self._document.at(section, number):
-                own: dict[str, Any] = {"name": entry, "of": entry} if isinstance(entry, str) else dict(entry)
-                suites = own.pop("suites", None) or [own.pop("suite", self._paper.suite)]
-                if not isinstance(suites, list) or not all(isinstance(suite, str) for suite in suites):
-                    raise UsageError("each needs `suite: NAME`, a folder of results, or all a `suite` at the top")
-                if isinstance(own.get("style", {}), dict):
-                    own["style"] = {**self._paper.style.model_dump(exclude_none=True), **own.get("style", {})}
-                if footnotes and self._paper.footnotes:
-                    own.setdefault("footnotes", self._paper.footnotes)
-                found.append((suites, own))
-        return found
+    def _grids_of(self, section: Section, number: int, shown: TableDeclaration | PlotDeclaration) -> list[Grids]:
+        """The results of an entry, in which its arms and sizes are looked for: somebody may have mistyped them."""
+        suites = self._suites(section, number)
+        if len(suites) > 1 and not isinstance(shown, PaperTable):
+            with self._document.at(section, number, "suites"):
+                raise UsageError(
+                    "a plot is of one suite"
+                    if section == "plots"
+                    else "only a table with a title and columns can be of several suites"
+                )
+        grids = []
+        for suite, key in suites:
+            with self._document.at(*key):
+                grids.append(self._grids(suite))
+        results = [own.results for own in grids]
+        with self._document.at(section, number):
+            check_arms(shown, {arm for own in results for arm in own.arms})
+            check_sizes(shown, {size for own in results for size in own.plan["codebook_sizes"]})
+        return grids
 
-    def _check(self, declaration: TableDeclaration | PlotDeclaration, suites: list[str]) -> None:
-        """Arms and sizes against the results, where somebody may have mistyped them."""
-        results = [self._grids(suite).results for suite in suites]
-        check_arms(declaration, {arm for own in results for arm in own.arms})
-        check_sizes(declaration, {size for own in results for size in own.plan["codebook_sizes"]})
+    def _suites(self, section: Section, number: int) -> list[tuple[str, Key]]:
+        """The suites of an entry, each with the key where it is named."""
+        key, entry = (section, number), getattr(self._paper, section)[number]
+        with self._document.at(*key):
+            source = checked(_Source, {} if isinstance(entry, str) else entry)
+            if source.suites and source.suite:
+                raise UsageError("`suite` and `suites` both say whose results it shows; leave out one")
+            if source.suites:
+                return [(suite, (*key, "suites", index)) for index, suite in enumerate(source.suites)]
+            if source.suite:
+                return [(source.suite, (*key, "suite"))]
+            if self._paper.suite:
+                return [(self._paper.suite, ("suite",))]
+            raise UsageError("each needs `suite: NAME`, a folder of results, or all a `suite` at the top")
 
     def _grids(self, suite: str) -> Grids:
         if suite not in self._read:
@@ -154,7 +172,5 @@ class _Paper:
             self._read[suite] = Grids(results)
         return self._read[suite]
 
-    def _nothing(self, declaration: TableDeclaration | PlotDeclaration) -> list[Path]:
-        assert not isinstance(declaration, str)
-        tell([f"{self._document.file}: nothing was measured that `{declaration.name}` could show"])
-        return []
+    def _nothing(self, section: Section, number: int, why: str) -> str:
+        return f"{self._document.where((section, number))}: {why}"

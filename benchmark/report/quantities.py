@@ -6,7 +6,8 @@ from typing import Any
 from benchmark.metrics.catalogue import METRICS, Group, describe, find, in_order
 from benchmark.report.columns import PRICE, Column, column
 from benchmark.report.frame import Results
-from benchmark.report.progress import GAIN
+from benchmark.report.progress import GAIN, PROGRESS
+from benchmark.report.rates import RATES
 
 USAGE: tuple[Group, ...] = ("usage",)
 TRAINING_USAGE: tuple[Group, ...] = ("training usage",)
@@ -22,6 +23,19 @@ Choice = Callable[[Results], list[Column]]
 def named(*names: str) -> Choice:
     """The choice of these quantities, those that were measured."""
     return lambda results: [column(name) for name in names if results.has(name)]
+
+
+def measured(results: Results) -> list[str]:
+    """What was measured and a table may name: metrics, but not of single levels, then price and progress."""
+
+    def is_told(name: str) -> bool:
+        if name in METRICS or name in (*PRICE, *PROGRESS, *RATES):
+            return True
+        metric = find(name)
+        return metric is not None and metric.group is not None
+
+    names = dict.fromkeys([*METRICS, *map(str, results.ok.columns)])
+    return [name for name in names if is_told(name) and results.has(name)]
 
 
 def grouped(groups: tuple[Group, ...]) -> Choice:

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from pydantic import ValidationError
-
-from benchmark.document import must_be
+from benchmark.mistakes import checked
 from benchmark.objectives import objectives
 from benchmark.records.settings import Training
 from benchmark.suite.grid import Point, options_at
@@ -15,7 +13,7 @@ from benchmark.suite.schema import Arm, SuiteFile
 from benchmark.suite.starting import check_start
 from methods import Quantizer
 from methods.core.registry import get, resolve_params
-from methods.core.usage import UsageError, did_you_mean
+from methods.core.usage import UsageError, did_you_mean, put_before
 
 
 class NoSizeError(UsageError):
@@ -63,12 +61,11 @@ def resolve_arm(arm: Arm, point: Point, file: SuiteFile, built: set[str]) -> Arm
         raise UsageError(f"unknown training key `{unknown[0]}`{did_you_mean(unknown[0], Training.model_fields)}")
     settings = {**file.training.model_dump(), **options_at("training", point), **arm.training}
     try:
-        training = Training.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        message = f"`{key}` {must_be(first)}" if key else first["ctx"]["error"]
-        raise UsageError(f"training of arm `{arm.arm}`: {message}") from error
+        training = checked(Training, settings)
+    except UsageError as error:
+        put_before(error, f"training of arm `{arm.arm}`")
+        error.key = ("training", *error.key)
+        raise
     check_layers(arm, training, file, point)
     _check_opponent({**file.objective.options, **options_at("objective", point)}, training.steps)
     least = objectives.trait(file.objective.name, "least_batch")

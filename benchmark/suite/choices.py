@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from benchmark.document import Document, must_be
+from benchmark.document import Document
+from benchmark.mistakes import checked
 from benchmark.records.files import write_atomic
 from benchmark.suite.schema import Arm, Strict
 from methods import UsageError, get
@@ -68,12 +69,11 @@ def read_choices(path: Path, dataset: str | None = None) -> Choices:
     """
     if not path.is_file():
         raise UsageError(f"the file of tuned choices {path} is missing; `python -m benchmark tune` writes it")
+    document = Document(path)
     try:
-        choices = Choices.model_validate(Document(path).data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: `{key}` {must_be(first)}; write it anew with `tune`") from error
+        choices = checked(Choices, document.data)
+    except UsageError as error:
+        raise UsageError(f"{document.where(error.key)}: {error}; write it anew with `tune`") from error
     if dataset is not None and choices.dataset != dataset:
         raise UsageError(
             f"{path} was chosen on the data set {choices.dataset}, and the suite trains on {dataset}: what is best for "

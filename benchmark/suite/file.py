@@ -3,46 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from benchmark.data import datasets
-from benchmark.document import Document, must_be
+from benchmark.document import Document
 from benchmark.metrics import metrics
 from benchmark.metrics.parts.extra import evaluation_options
-from benchmark.records.settings import PriorTraining, Training
+from benchmark.mistakes import checked
 from benchmark.suite.released import all_released
-from benchmark.suite.schema import (
-    MODALITY_DEFAULTS,
-    Arm,
-    Component,
-    Generation,
-    Grid,
-    Guidance,
-    SampleClassifier,
-    Sampling,
-    SecondPrior,
-    Spread,
-    SuiteFile,
-    Tuning,
-)
-from benchmark.values import Key
-from methods.core.usage import UsageError, did_you_mean
+from benchmark.suite.schema import MODALITY_DEFAULTS, SuiteFile
+from methods.core.usage import UsageError, did_you_mean, put_before
 
 SUITES = (Path(__file__).parents[1] / "shipped" / "suites").resolve()
 """In a checkout `suites/`, to which `benchmark/shipped` has a link that packaging follows."""
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "training": Training,
-    "grid": Grid,
-    "tuning": Tuning,
-    "generation": Generation,
-    "generation.training": PriorTraining,
-    "generation.sampling": Sampling,
-    "generation.spread": Spread,
-    "generation.guidance": Guidance,
-    "generation.classifier": SampleClassifier,
-    "generation.second": SecondPrior,
-    "generation.second.training": PriorTraining,
-}
 
 
 def find_suite(name: str) -> Path:
@@ -98,9 +69,11 @@ def validate(document: Document, overrides: dict[str, Any]) -> SuiteFile:
     _fill_in(data)
     _check_length(document, data)
     try:
-        return SuiteFile.model_validate(data)
-    except ValidationError as error:
-        raise UsageError(_sentence(document, error, overrides)) from error
+        return checked(SuiteFile, data)
+    except UsageError as error:
+        dotted = ".".join(map(str, error.key))
+        put_before(error, f"--set {dotted}" if dotted in overrides else document.where(error.key))
+        raise
 
 
 def _fill_in(data: dict[str, Any]) -> None:
@@ -141,30 +114,3 @@ def resolve_evaluation(document: Document, file: SuiteFile, modality: str, overr
         dotted = f"evaluation.{mistaken}"
         prefix = f"--set {dotted}" if dotted in overrides else document.where(("evaluation", mistaken))
         raise UsageError(f"{prefix}: evaluation: {error}") from error
-
-
-def _sentence(document: Document, error: ValidationError, overrides: dict[str, Any]) -> str:
-    first = error.errors()[0]
-    key: Key = tuple(part for part in first["loc"] if part not in ("str", "dict[str,any]"))
-    dotted = ".".join(str(part) for part in key)
-    prefix = f"--set {dotted}" if dotted in overrides else document.where(key)
-    name = str(key[-1]) if key else ""
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(key)
-        return f"{prefix}: unknown key `{dotted}`{did_you_mean(name, known)}; here are known: {', '.join(known)}"
-    if first["type"] == "missing":
-        return f"{prefix}: the key `{dotted}` is missing"
-    if first["type"] == "too_short":
-        least, found = first["ctx"]["min_length"], first["ctx"]["actual_length"]
-        return f"{prefix}: `{dotted}` must have at least {least} items, not {found}"
-    if first["type"] == "value_error":
-        return f"{prefix}: {dotted}: {first['ctx']['error']}"
-    return f"{prefix}: `{dotted}` {must_be(first)}"
-
-
-def _known_keys(key: Key) -> list[str]:
-    if len(key) >= 2 and key[0] == "methods":
-        return list(Arm.model_fields)
-    parent = ".".join(str(part) for part in key[:-1])
-    section = _SECTIONS.get(parent, Component) if parent else SuiteFile
-    return list(section.model_fields)

@@ -14,7 +14,12 @@ MOST_LAYERS, MOST_WIDTH = 256, 65_536
 
 
 class UsageError(ValueError):
-    """Something a person can put right; its message is one sentence that says what and how."""
+    """Something a person can put right; its message is one sentence that says what and how.
+
+    ``key``: where it stands in what was read, as far as that is known; not in the message.
+    """
+
+    key: tuple[str | int, ...] = ()
 
 
 def put_before(error: UsageError, what: str) -> None:

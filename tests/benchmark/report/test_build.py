@@ -91,11 +91,14 @@ PUBLISHED = {"paper": "CVQ-VAE (ICCV 2023)", "methods": {"vq_vae": "VQ"}, "metri
     ("declaration", "sentence"),
     [
         ("mian", "unknown table `mian` (did you mean `main`?)"),
-        ({"name": "x"}, "a table is a name or {name: ..., of: ...} or {name: ..., columns: ...} or {"),
-        ({"name": "x", "metrics": []}, "a table is a name or"),
-        ({"name": "../x", "metrics": ["mse"]}, "the name of a table must be a word, not `../x`"),
-        ({"name": "main", "metrics": ["mse"]}, "the table `main` is there already"),
-        ({"name": "x", "columns": ["mse"]}, "{name: ..., metrics: ...}: `title` field required, in"),
+        ({"name": "x"}, "a table is a name, or has `name` and one of `of`, `columns`, `metrics`"),
+        ({"name": "x", "metrics": []}, "table `x`: `metrics` must have at least 1 entry, not 0"),
+        (
+            {"name": "../x", "metrics": ["mse"]},
+            "table `../x`: the name must be a word of letters, digits and underscores",
+        ),
+        ({"name": "main", "metrics": ["mse"]}, "table `main`: one of that name is there already"),
+        ({"name": "x", "columns": ["mse"]}, "table `x`: the key `title` is missing"),
         ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"mse": "x"}}, "the format `x` is not like `.3f`"),
         ({"name": "x", "title": "t", "columns": ["mse"], "formats": {"ssim": ".1f"}}, "which is no column of it"),
         (

@@ -47,7 +47,7 @@ def test_what_is_named_is_shown_in_that_order(root: Path) -> None:
 
 def test_an_arm_that_is_left_out_is_in_no_note_and_no_comparison(root: Path) -> None:
     table = {"name": "some", "of": "main", "arms": ["simvq", "vq_vae"], "sizes": [256], "title": "two of them"}
-    written = write_paper(paper(root, suite="first", tables=[table]), root)
+    written = write_paper(paper(root, suite="first", tables=[table]), root).paths
     assert [path.relative_to(root).as_posix() for path in written] == [
         f"mine/tables/some.{suffix}" for suffix in ("md", "csv", "tex")
     ]
@@ -62,7 +62,9 @@ def test_an_arm_that_is_left_out_is_in_no_note_and_no_comparison(root: Path) -> 
 
 def test_several_suites_stand_in_one_table(root: Path) -> None:
     table = {"name": "both", "title": "side by side", "suites": ["first", "second"], "columns": ["usage", "psnr"]}
-    written = write_paper(paper(root, tables=[{**table, "arms": ["residual_vq", "vq_vae"], "sizes": [256]}]), root)
+    written = write_paper(
+        paper(root, tables=[{**table, "arms": ["residual_vq", "vq_vae"], "sizes": [256]}]), root
+    ).paths
     data = pd.read_csv(written[1])
     assert data.groupby("suite", sort=False)["arm"].unique().map(list).to_dict() == {
         "first": ["vq_vae"],
@@ -79,7 +81,7 @@ def test_several_suites_stand_in_one_table(root: Path) -> None:
 @pytest.mark.parametrize(("footnotes", "kept"), [("long", True), ("short", False)])
 def test_footnotes_of_latex_belong_to_the_table(root: Path, footnotes: str, kept: bool) -> None:
     table = {"name": "noted", "of": "main", "arms": ["sq_vae", "vq_vae"], "footnotes": footnotes}
-    _, _, latex = write_paper(paper(root, suite="first", tables=[table]), root)
+    _, _, latex = write_paper(paper(root, suite="first", tables=[table]), root).paths
     text = latex.read_text()
     assert text.startswith(r"% Needs \usepackage{booktabs,graphicx,threeparttable}.")
     inner = text[text.index(r"\begin{threeparttable}") : text.index(r"\end{threeparttable}")]
@@ -92,7 +94,7 @@ def test_footnotes_of_latex_belong_to_the_table(root: Path, footnotes: str, kept
 
 def test_without_footnotes_cells_bear_no_marks(root: Path) -> None:
     table = {"name": "bare", "of": "main", "arms": ["sq_vae", "vq_vae"], "footnotes": "none"}
-    markdown, _, latex = write_paper(paper(root, suite="first", tables=[table]), root)
+    markdown, _, latex = write_paper(paper(root, suite="first", tables=[table]), root).paths
     assert "†" not in markdown.read_text()
     assert "\n- " not in markdown.read_text()
     assert "tablenotes" not in latex.read_text()
@@ -100,20 +102,20 @@ def test_without_footnotes_cells_bear_no_marks(root: Path) -> None:
 
 def test_letters_of_a_size_are_not_shrunk(root: Path) -> None:
     table = {"name": "small", "of": "usage_by_size", "style": {"font_size": 7.5}}
-    _, _, latex = write_paper(paper(root, suite="first", style={"column": "double"}, tables=[table]), root)
+    _, _, latex = write_paper(paper(root, suite="first", style={"column": "double"}, tables=[table]), root).paths
     text = latex.read_text()
     assert r"\begin{table*}[htbp]" in text
     assert r"{\fontsize{7.5}{9}\selectfont" in text
     assert "resizebox" not in text
     narrow = {"name": "narrow", "of": "main", "style": {"width": 3}}
-    _, _, latex = write_paper(paper(root, suite="first", tables=[narrow]), root)
+    _, _, latex = write_paper(paper(root, suite="first", tables=[narrow]), root).paths
     assert r"\resizebox{\ifdim\width>3in3in\else\width\fi}{!}{%" in latex.read_text()
 
 
 @pytest.mark.parametrize(("style", "inches"), [({"column": "single"}, 3.35), ({"width": 5.0, "font_size": 6}, 5.0)])
 def test_a_plot_is_as_wide_as_its_place(root: Path, style: dict[str, Any], inches: float) -> None:
     plot = {"name": "narrow", "of": "usage", "arms": ["vq_vae", "simvq"], "style": style}
-    png, pdf = write_paper(paper(root, suite="first", plots=[plot]), root)
+    png, pdf = write_paper(paper(root, suite="first", plots=[plot]), root).paths
     assert (png.name, pdf.name) == ("narrow.png", "narrow.pdf")
     assert matplotlib.image.imread(png).shape[1] == pytest.approx(160 * inches, abs=1)
 
@@ -145,11 +147,17 @@ OF = {"name": "t", "of": "main"}
         ({"suite": "first", "tables": [{**OF, "sizes": [512]}]}, "`t`: `sizes` has 512, but there are: 256, 1,024"),
         (
             {"suite": "first", "tables": [{**OF, "of": "mian"}]},
-            "`t` is of an unknown table `mian` (did you mean `main`?)",
+            "table `t`: unknown table `mian` (did you mean `main`?); there are: main, ",
         ),
         ({"suite": "first", "tables": [OF, OF]}, "two tables are called `t`"),
-        ({"suite": "first", "tables": [{**OF, "footnotes": "some"}]}, "`footnotes` must be 'long', 'short'"),
-        ({"suite": "first", "tables": [{**OF, "style": {"font_size": 90}}]}, "`style.font_size` must be less"),
+        (
+            {"suite": "first", "tables": [{**OF, "footnotes": "some"}]},
+            "table `t`: `footnotes` must be `long`, `short` or `none`, not 'some'",
+        ),
+        (
+            {"suite": "first", "tables": [{**OF, "style": {"font_size": 90}}]},
+            "`style.font_size` must be at most 24, not 90",
+        ),
         (
             {"suite": "first", "tables": [{**OF, "style": {"font_size": 9, "width": 3}}]},
             "letters of no given size; leave out `width` or `font_size`",
@@ -178,6 +186,97 @@ def test_what_is_wrong_is_one_sentence(root: Path, content: dict[str, Any], sent
         write_paper(paper(root, **content), root)
 
 
+def test_the_line_is_that_of_the_entry_and_what_it_inherits_is_not_blamed(root: Path) -> None:
+    def said(tables: str) -> str:
+        file = root / "mine.yaml"
+        file.write_text(f"suite: first\nstyle: {{column: double}}\ntables:\n{tables}")
+        with pytest.raises(UsageError) as caught:
+            write_paper(Document(file), root)
+        return str(caught.value).removeprefix(f"{root}/")
+
+    good = "  - {name: good, of: main}\n"
+    for entry, sentence in (
+        (
+            "{name: few, of: main, footnotes: shrt}",
+            "mine.yaml:5: table `few`: `footnotes` must be `long`, `short` or "
+            "`none`, not 'shrt' (did you mean `short`?)",
+        ),
+        (
+            "{name: few, of: main, style: {colum: single}}",
+            "mine.yaml:5: table `few`: unknown key `style.colum` (did you "
+            "mean `column`?); here are known: font_size, width, column",
+        ),
+        ("{name: few, of: main, sizes: []}", "mine.yaml:5: table `few`: `sizes` must have at least 1 entry, not 0"),
+        (
+            "{name: few, of: main, sizes: ['256']}",
+            "mine.yaml:5: table `few`: `sizes.0` must be a whole number, not '256'",
+        ),
+        ("{name: few, of: main, arms: vq_vae}", "mine.yaml:5: table `few`: `arms` must be a list, not 'vq_vae'"),
+        ("{name: few, of: main, arms: [null]}", "mine.yaml:5: table `few`: `arms.0` must be text, not null"),
+        ("{name: few, of: main, style: [single]}", "mine.yaml:5: table `few`: `style` must be a mapping, not [single]"),
+        ("{of: main}", "mine.yaml:5: a table: the key `name` is missing"),
+        (
+            "{name: few, off: main}",
+            "mine.yaml:5: table `few`: unknown key `off` (did you mean `of`?); here are known: name, arms, sizes, "
+            "style, footnotes, of, title, columns, formats, published, relative_to, footnote, metrics, suite, suites",
+        ),
+        (
+            "{name: few, suit: first, of: main}",
+            "mine.yaml:5: table `few`: unknown key `suit` (did you mean `suite`?); "
+            "here are known: name, arms, sizes, style, footnotes, of, title, suite, suites",
+        ),
+        (
+            "{name: few, title: Few}",
+            "mine.yaml:5: table `few`: nothing says what it shows; a table is a name, or has "
+            "`name` and one of `of`, `columns`, `metrics`",
+        ),
+        (
+            "{name: few, of: main, columns: [mse]}",
+            "mine.yaml:5: table `few`: `of` and `columns` both say what is shown; leave out one",
+        ),
+        (
+            "{name: few, of: main, footnote: none}",
+            "mine.yaml:5: table `few`: `footnote` (did you mean `footnotes`?) goes with `columns`, and here is `of`",
+        ),
+        (
+            "{name: few, title: Few, columns: [msee]}",
+            "mine.yaml:5: table `few`: there is no metric `msee` (did you mean `mse`?); there are: ",
+        ),
+        (
+            "\n    name: few\n    of: main\n    arms:\n      - vq_vae\n      - simqv",
+            "mine.yaml:10: table `few`: `arms` names no arm: `simqv` (did you mean `simvq`?)",
+        ),
+        ("{name: few, of: main, suite: 3}", "mine.yaml:5: `suite` must be text, not 3"),
+        ("{name: few, of: main, suite: first, suites: [first]}", "mine.yaml:5: `suite` and `suites` both say"),
+        ("mian", "mine.yaml:5: table `mian`: unknown table `mian` (did you mean `main`?)"),
+        ("5", "mine.yaml:5: `tables.1` must be text or a mapping, not 5"),
+        ("\n    name: few\n    of: main\n    suites: [first,\n    secnd]", "mine.yaml:8: only a table with a title"),
+    ):
+        assert said(f"{good}  - {entry}\n").startswith(sentence)
+    assert "did you mean `second`?" in said("  - {name: t, title: t, columns: [mse], suites: [secnd]}")
+
+
+def test_what_can_not_be_made_is_an_error_after_all_that_can(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    speech = {"name": "t", "title": "t", "columns": ["pesq", "stoi"]}
+    tables = [speech, OF | {"name": "u"}, {"name": "v", "of": "length_agreement"}]
+    document = paper(root, suite="first", tables=tables, plots=[{"name": "p", "metrics": ["pesq"]}])
+    with pytest.raises(SystemExit) as ended:
+        main(["tables", str(document.file), "--results", str(root)])
+    assert ended.value.code == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [str(root / "mine" / "tables" / f"u.{suffix}") for suffix in ("md", "tex")]
+    first, second, third = told.err.splitlines()
+    place = f"error: {document.file}"
+    assert first.startswith(f"{place}:{document.lines['tables', 0]}: table `t` was not made: no run of `first` has ")
+    assert "has measured `pesq` or `stoi`; there are: usage, " in first
+    assert ", mse" in first
+    assert second == (
+        f"{place}:{document.lines['tables', 2]}: table `v` was not made: `first` has not what it needs; `python -m "
+        "benchmark show length_agreement` says what it shows"
+    )
+    assert third.startswith(f"{place}:{document.lines['plots', 0]}: plot `p` was not made: no run of `first` has ")
+
+
 def test_a_paper_is_not_written_among_the_results_of_a_suite(root: Path) -> None:
     document = paper(root, suite="first", tables=[OF])
     file = document.file.rename(root / "first.yaml")
@@ -185,9 +284,31 @@ def test_a_paper_is_not_written_among_the_results_of_a_suite(root: Path) -> None
         write_paper(Document(file), root)
 
 
-def test_a_file_that_is_neither_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    document = paper(root, question="?")
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("question: '?'\n", "mine.yaml: a suite has the key `methods`, and a file for a paper `tables` or `plots`"),
+        ("- main\n", "mine.yaml: a suite has the key `methods`, and a file for a paper `tables` or `plots`"),
+        ("suite: first\ntabels: [main]\n", "mine.yaml:2: unknown key `tabels` (did you mean `tables`?); a suite has "),
+        (
+            "question: '?'\ntables: [main]\nmetods: [fsq]\n",
+            "mine.yaml:3: unknown key `metods` (did you mean `methods`?)",
+        ),
+        (
+            "suite: first\ntabels: [main]\nplots: [usage]\n",
+            "mine.yaml:2: unknown key `tabels` (did you mean `tables`?)",
+        ),
+        ("suite: first\ntables: []\n", "mine.yaml: neither `tables` nor `plots` lists anything; `tables: [{name: t, "),
+        ("suite: first\ntables:\n", "mine.yaml:2: `tables` must be a list, not null"),
+    ],
+)
+def test_a_file_that_is_neither_is_refused(
+    root: Path, content: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "mine.yaml").write_text(content)
     with pytest.raises(SystemExit) as ended:
-        main(["tables", str(document.file), "--results", str(root)])
+        main(["tables", str(root / "mine.yaml"), "--results", str(root)])
     assert ended.value.code == 2
-    assert "a suite has the key `methods`, and a file for a paper `tables` or `plots`" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert told.err.startswith(f"error: {root}/{sentence}")
+    assert not told.out

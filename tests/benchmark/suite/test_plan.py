@@ -113,18 +113,18 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
     [
         ("seeds: 2", "sedes: 2", r"tiny.yaml:8: unknown key `sedes` \(did you mean `seeds`\?\)"),
         ("steps: 10", "step: 10", r"tiny.yaml:\d: (the key `training.steps` is missing|unknown key `training.step`)"),
-        ("steps: 10", "steps: ten", r"tiny.yaml:5: `training.steps` must be a valid integer.*'ten'"),
-        ("steps: 10", "steps: 0", r"tiny.yaml:5: `training.steps` must be greater than or equal to 1"),
+        ("steps: 10", "steps: ten", r"tiny.yaml:5: `training.steps` must be a whole number.*'ten'"),
+        ("steps: 10", "steps: 0", r"tiny.yaml:5: `training.steps` must be at least 1"),
         (
             "steps: 10",
             "steps: 10\n  devices: 200",
             r"tiny.yaml:4: training: devices \(200\) must not exceed",
         ),
         ("learning_rate: 0.01", "devices: 200", r"training of arm `kmeans_start`: devices \(200\) must not exceed"),
-        ("steps: 10", "steps: true", r"tiny.yaml:5: `training.steps` must be a valid integer"),
-        ("[16, 64]", "[]", r"tiny.yaml:7: `grid.codebook_size` .*at least 1 item"),
+        ("steps: 10", "steps: true", r"tiny.yaml:5: `training.steps` must be a whole number"),
+        ("[16, 64]", "[]", r"tiny.yaml:7: `grid.codebook_size` must have at least 1 entry, not 0"),
         ("[16, 64]", "[16, 16]", r"tiny.yaml:7: codebook size 16 stands there twice"),
-        ("[16, 64]", "[0]", r"tiny.yaml:7: `grid.codebook_size.0` must be greater than or equal to 1"),
+        ("[16, 64]", "[0]", r"tiny.yaml:7: `grid.codebook_size.0` must be at least 1"),
         ("- vq_vae\n", "- vqvae\n", r"tiny.yaml:10: unknown method `vqvae` \(did you mean `vq_vae`\?\)"),
         (
             "init: kmeans",
@@ -158,7 +158,7 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
         (
             "steps: 10",
             "steps: 1000000000000",
-            r"tiny.yaml:5: .*steps` must be less than or equal to 1000000000,",
+            r"tiny.yaml:5: .*steps` must be at most 1,000,000,000,",
         ),
         ("latent_dim: 8", "downsampling: 6", r"tiny.yaml:3: model `conv`: downsampling must be a power of two"),
         (
@@ -184,13 +184,23 @@ def test_a_plug_in_method_can_be_asked_for_by_name(write_suite: Write) -> None:
         ("seeds: 2", "seeds: !!int ''", r"tiny.yaml:8: can't read `` as tag:yaml.org,2002:int"),
         ("seeds: 2", "<<: {seeds: 2}", r"tiny.yaml:8: merge keys \(`<<`\) are not read; write out what they stand for"),
         ("[16, 64]", "[1,024]", r"tiny.yaml:7: does `1,024` mean 1024, then write it without the comma, or two"),
-        ("seeds: 2", "seeds: 1000000000", r"tiny.yaml:8: `seeds` must be less than or equal to 1000"),
+        ("seeds: 2", "seeds: 1000000000", r"tiny.yaml:8: `seeds` must be at most 1,000"),
         (
             "[16, 64]}",
             f"[16], training.clip_norm: {[*range(1, 401)]}, training.ema_decay: {[*range(400)]}}}",
             r"tiny.yaml:7: 160,000 places of the grid, 2 seeds and 2 arms make 640,000 runs, more than 50,000; divide",
         ),
         ("seeds: 2", "seeds: !!python/object:os.system {}", r"tiny.yaml:8: "),
+        (
+            "seeds: 2",
+            "seeds: 2\ntables:\n  - main\n  - {name: few, of: mian}",
+            r"tiny.yaml:11: table `few`: unknown table `mian` .did you mean `main`",
+        ),
+        (
+            "seeds: 2",
+            "seeds: 2\nplots:\n  - name: few\n    of: usage\n    arms: [vq_vae,\n      simqv]",
+            r"tiny.yaml:13: plot `few`: `arms` names no arm: `simqv`",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_file_and_line(old: str, new: str, message: str, write_suite: Write) -> None:
@@ -204,7 +214,7 @@ def test_a_mistaken_override_is_named(write_suite: Write) -> None:
     file = write_suite(TEXT)
     with pytest.raises(UsageError, match="--set training.step: unknown key `training.step` .did you mean `steps`"):
         plan_suite(file, overrides={"training.step": 3})
-    with pytest.raises(UsageError, match="--set training.steps: `training.steps` must be a valid integer"):
+    with pytest.raises(UsageError, match="--set training.steps: `training.steps` must be a whole number"):
         plan_suite(file, overrides={"training.steps": "many"})
     with pytest.raises(UsageError, match="`question` is not a section"):
         plan_suite(file, overrides={"question.x": 1})

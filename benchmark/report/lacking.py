@@ -1,0 +1,42 @@
+"""Why a table or a plot that somebody asked for has nothing to show."""
+
+from collections.abc import Sequence
+
+from benchmark.report.build import Grids
+from benchmark.report.declarations import (
+    PaperTable,
+    PlotDeclaration,
+    PlotOf,
+    PlotOfTable,
+    TableDeclaration,
+    TableOf,
+)
+from benchmark.report.quantities import measured
+
+
+def why_nothing(shown: TableDeclaration | PlotDeclaration, tables: Sequence[TableDeclaration], *grids: Grids) -> str:
+    """One sentence about what is ``shown`` of nothing in ``grids``; ``tables``: those that are declared beside it."""
+    assert not isinstance(shown, str)
+    kind = "table" if isinstance(shown, TableDeclaration) else "plot"
+    own = [grid.shown_by(shown).results for grid in grids]
+    suites = " or ".join(f"`{results.plan['suite']}`" for results in own)
+    asked = _metrics(shown, tables)
+    there = list(dict.fromkeys(name for results in own for name in measured(results)))
+    begin = f"{kind} `{shown.name}` was not made: "
+    if not there:
+        return f"{begin}no run of {suites} that it shows has ended well"
+    if asked and not set(asked) & set(there):
+        return f"{begin}no run of {suites} has measured {_listed(asked)}; there are: {', '.join(there)}"
+    name = shown.of if isinstance(shown, TableOf | PlotOf) else "plot_of_table"
+    return f"{begin}{suites} has not what it needs; `python -m benchmark show {name}` says what it shows"
+
+
+def _metrics(shown: TableDeclaration | PlotDeclaration, tables: Sequence[TableDeclaration]) -> list[str]:
+    """Those that somebody named; none of what chooses its own."""
+    if isinstance(shown, PlotOfTable):
+        [shown] = [table for table in tables if isinstance(table, PaperTable) and table.name == shown.table]
+    return getattr(shown, "columns", None) or getattr(shown, "metrics", [])
+
+
+def _listed(metrics: Sequence[str]) -> str:
+    return " or ".join(f"`{metric}`" for metric in metrics)
