@@ -1,11 +1,12 @@
 """Everything that a suite can say, described from the code: what a name is, its options with defaults, one example."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticUndefined
 
 from benchmark.components import Components
@@ -20,7 +21,16 @@ from benchmark.option_meanings import meaning
 from benchmark.priors import PRIORS
 from benchmark.priors import options as prior_options
 from benchmark.records.settings import PriorTraining, Training
-from benchmark.report.declarations import PaperTable, PlotOf, Style, TableOf
+from benchmark.report.declarations import (
+    PaperTable,
+    PlotByAxis,
+    PlotOf,
+    PlotOfTable,
+    PublishedRows,
+    Style,
+    TableByAxis,
+    TableOf,
+)
 from benchmark.report.paper import PaperFile
 from benchmark.report.plots import PLOTS
 from benchmark.report.tables import TABLES
@@ -38,6 +48,7 @@ from benchmark.suite.schema import (
     Tuning,
     Variant,
 )
+from benchmark.values import written
 from methods import available, get
 from methods.core.registry import card_of
 from methods.core.usage import UsageError
@@ -47,11 +58,17 @@ REQUIRED = "required"
 
 @dataclass(frozen=True)
 class Option:
-    """One option: ``default`` as a suite would write it, or `REQUIRED`; ``about``: type, unit and meaning, if said."""
+    """One option: ``default`` as a suite would write it, or `REQUIRED`; ``meaning``: unit and more, if said."""
 
     name: str
     default: str
-    about: str = ""
+    type: str
+    meaning: str = ""
+
+    @property
+    def about(self) -> str:
+        """Type and meaning."""
+        return "; ".join(filter(None, [self.type, self.meaning]))
 
 
 @dataclass(frozen=True)
@@ -182,6 +199,9 @@ dataset: photos
 training: {steps: 1000}
 grid: {codebook_size: [256]}
 methods: [vq_vae, simvq]"""
+_PUBLISHED = (
+    'published: {paper: "SimVQ (arXiv 2411.02038, ICCV 2025)", methods: {simvq: SimVQ}, metrics: {usage: usage_pct}}'
+)
 _PAPER = """\
 suite: remedies
 style: {column: single}
@@ -198,7 +218,14 @@ _SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
     "at": (Variant, "methods: [{method: vq_vae, at: [{dataset.shift: 4, params: {init: normal}}]}]"),
     "table": (PaperTable, "tables: [{name: mine, title: Usage, columns: [usage, perplexity], arms: [simvq, vq_vae]}]"),
     "table_of": (TableOf, "tables: [{name: mine, of: main, arms: [simvq, vq_vae], footnotes: short}]"),
+    "table_by_axis": (TableByAxis, "tables: [{name: mine, metrics: [usage, psnr], arms: [simvq, vq_vae]}]"),
+    "published": (PublishedRows, f"tables: [{{name: mine, title: Ours and theirs, columns: [usage], {_PUBLISHED}}}]"),
+    "plot": (PlotByAxis, "plots: [{name: mine, metrics: [usage, psnr], sizes: [256, 1024]}]"),
     "plot_of": (PlotOf, "plots: [{name: mine, of: usage, arms: [simvq, vq_vae], style: {column: single}}]"),
+    "plot_of_table": (
+        PlotOfTable,
+        "tables: [{name: mine, title: Usage, columns: [usage]}]\nplots: [{name: drawn, table: mine}]",
+    ),
     "style": (Style, "plots: [{name: mine, of: usage, style: {width: 3.25, font_size: 7}}]"),
     "tuning": (Tuning, "tuning: {codebook_sizes: [1024], steps: [500, 4000]}"),
     "generation": (Generation, "generation: {prior: transformer, training: {steps: 16000}}"),
@@ -211,11 +238,47 @@ _SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
 }
 
 
+_PLAIN: dict[str, tuple[type[BaseModel], str]] = {
+    "question": (SuiteFile, "question: Which is best?"),
+    "needs": (SuiteFile, "needs: a GPU with 80 GB"),
+    "dataset": (SuiteFile, "dataset: {name: photos, test_items: 1000}"),
+    "model": (SuiteFile, "model: {name: conv, width: 64}"),
+    "objective": (SuiteFile, "objective: squared_error"),
+    "evaluation": (SuiteFile, "evaluation: {training_codes: true}"),
+    "seeds": (SuiteFile, "seeds: 5"),
+    "tuned": (SuiteFile, "tuned: tuned/codebook_scaling.yaml"),
+    "tables": (SuiteFile, "tables: [main, usage_by_size]"),
+    "plots": (SuiteFile, "plots: [usage, training]"),
+    "prior": (Generation, "generation: {prior: pixelcnn, training: {steps: 16000}}"),
+}
+"""Keys that are no sections of their own, each with what has it."""
+_CHOSEN = {
+    "dataset": "data sets",
+    "model": "models",
+    "objective": "objectives",
+    "evaluation": "evaluation by modality",
+    "tables": "tables",
+    "plots": "plots",
+    "prior": "priors",
+}
+"""Keys whose value is one of a kind, or has the options of one."""
+
+
 def _keys(kind: str) -> list[Entry]:
-    return [
+    sections = [
         Entry(kind, name, inspect.getdoc(model) or "", tuple(_fields(model)), example)
         for name, (model, example) in _SECTIONS.items()
     ]
+    return sections + [_plain(kind, name, model, example) for name, (model, example) in _PLAIN.items()]
+
+
+def _plain(kind: str, name: str, model: type[BaseModel], example: str) -> Entry:
+    [option] = [option for option in _fields(model) if option.name == name]
+    text = f"{option.meaning[0].upper()}{option.meaning[1:]}."
+    if name in _CHOSEN:
+        names = ", ".join(f"`{entry.name}`" for entry in entries([_CHOSEN[name]]))
+        text += f"\n\nThere are: {names}; `python -m benchmark show NAME` says more of each."
+    return Entry(kind, name, text, (option,), example)
 
 
 def _priors(kind: str) -> list[Entry]:
@@ -237,54 +300,74 @@ def _paper(kind: str) -> list[Entry]:
 
 def _fields(model: type[BaseModel]) -> Iterable[Option]:
     for name, field in model.model_fields.items():
-        default = (
-            REQUIRED
-            if field.default is PydanticUndefined and field.default_factory is None
-            else _written(field.default)
-        )
-        about = "; ".join(filter(None, [_type(field.annotation), field.description or ""]))
-        yield Option(name, default, about)
+        needed = field.default is PydanticUndefined and field.default_factory is None
+        annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        see = [f"see `{section}`" for section, (own, _) in _SECTIONS.items() if own in _parts(annotation)]
+        meaning = "; ".join(filter(None, [field.description or "", *see]))
+        yield Option(name, REQUIRED if needed else _default(field.default), _type(annotation), meaning)
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The annotation and all that it is made of."""
+    return [annotation, *(part for inner in get_args(annotation) for part in _parts(inner))]
+
+
+_TYPES: dict[Any, str] = {
+    int: "whole number",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    NoneType: "null",
+    dict: "mapping",
+    Mapping: "mapping",
+    list: "list",
+    tuple: "list",
+    Sequence: "list",
+}
 
 
 def _type(annotation: Any) -> str:
-    """``int or null``, ``constant, cosine or linear``; nothing where a class of ours says more than its name."""
+    """``whole number or null``, ``constant, cosine or linear``; nothing of what suites have no words for."""
     origin, inner = get_origin(annotation), get_args(annotation)
-    if annotation in (int, float, str, bool):
-        return {int: "whole number", float: "number", str: "text", bool: "true or false"}[annotation]
-    if annotation is type(None):
-        return "null"
-    if origin is list:
-        return f"list of {_type(inner[0])}s" if _type(inner[0]) else "list"
-    if origin is dict:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping"
+    if hasattr(annotation, "__metadata__"):
+        by_name = any(isinstance(extra, BeforeValidator) for extra in annotation.__metadata__)
+        return f"name or {_type(inner[0])}" if by_name else _type(inner[0])
+    if _TYPES.get(origin) == "list" and (parts := _type(inner[0])):
+        return f"list of {' or '.join(f'{part}s' for part in parts.split(' or '))}"
+    if annotation in _TYPES or origin in _TYPES:
+        return _TYPES[annotation if annotation in _TYPES else origin]
     if inner and all(isinstance(value, str) for value in inner):
         return " or ".join([", ".join(inner[:-1]), inner[-1]] if len(inner) > 1 else inner)
-    if inner and origin is not None:
-        return " or ".join(filter(None, map(_type, inner[:1] if hasattr(annotation, "__metadata__") else inner)))
-    return ""
+    return " or ".join(dict.fromkeys(filter(None, map(_type, inner))))
+
+
+def _type_of(option: inspect.Parameter) -> str:
+    """As it is annotated; of another library's, which may not be, that of the default."""
+    if option.annotation is not inspect.Parameter.empty:
+        return _type(option.annotation)
+    value = option.default
+    if value is None or value is inspect.Parameter.empty:
+        return "value or null" if value is None else "value"
+    return f"list of {_type(type(value[0]))}s" if isinstance(value, list | tuple) and value else _type(type(value))
 
 
 def _signature(options: Mapping[str, inspect.Parameter], of: str = "") -> tuple[Option, ...]:
-    found = []
-    for name, option in options.items():
-        needed = option.default is inspect.Parameter.empty
-        found.append(Option(name, REQUIRED if needed else _written(option.default), meaning(of, name) if of else ""))
-    return tuple(found)
+    return tuple(
+        Option(
+            name,
+            REQUIRED if option.default is inspect.Parameter.empty else _default(option.default),
+            _type_of(option),
+            meaning(of, name) if of else "",
+        )
+        for name, option in options.items()
+    )
 
 
-def _written(value: Any) -> str:
-    """As a suite would write it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_written, value)) + "]"
-    if isinstance(value, BaseModel):
-        return getattr(value, "name", None) or "{}"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_written(inner)}" for key, inner in value.items()) + "}"
-    return str(value)
+def _default(value: Any) -> str:
+    """As a suite would write it, what is chosen by name as its name."""
+    return getattr(value, "name", "{}") if isinstance(value, BaseModel) else written(value)
 
 
 KINDS: dict[str, Callable[[str], list[Entry]]] = {

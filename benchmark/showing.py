@@ -17,15 +17,16 @@ too, and [methods/README.md](../methods/README.md) has the methods. Defaults are
 
 def list_all(options: argparse.Namespace) -> int:
     """List everything that a suite can name, each with a sentence."""
-    for kind, make in KINDS.items():
-        print(kind)
-        for entry in make(kind):
-            print(f"  {entry.name:<{_WIDTH}} {entry.sentence}")
+    print("\n".join(map(_list, KINDS)))
     return 0
 
 
+def _list(kind: str) -> str:
+    return "\n".join([kind, *(f"  {entry.name:<{_WIDTH}} {entry.sentence}" for entry in entries([kind]))])
+
+
 def show(options: argparse.Namespace) -> int:
-    """Print what stands behind a name: what it is, its options with defaults, an example."""
+    """Print what stands behind a name: what it is, its options with defaults, an example; of a kind, its names."""
     everything = entries()
     found = [entry for entry in everything if entry.name == options.name]
     if options.set and any(entry.kind == "methods" for entry in found):
@@ -33,8 +34,11 @@ def show(options: argparse.Namespace) -> int:
         found = [method_entry(options.name, options.set)]
     elif options.set:
         raise UsageError(f"--set gives parameters of a method, which `{options.name}` is not")
+    if not found and options.name in KINDS:
+        print(_list(options.name))
+        return 0
     if not found:
-        hint = did_you_mean(options.name, [entry.name for entry in everything])
+        hint = did_you_mean(options.name, [*(entry.name for entry in everything), *KINDS])
         raise UsageError(f"nothing is called `{options.name}`{hint}; `python -m benchmark list` has all names")
     print("\n\n".join(_shown(entry) for entry in found))
     return 0

@@ -51,8 +51,8 @@ class Variant(BaseModel):
     """What differs of an arm at some points of the grid, which further keys name: ``dataset.law: uniform``."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-    params: dict[str, Any] = {}
-    training: dict[str, Any] = {}
+    params: dict[str, Any] = Field({}, description="what differs of its parameters there")
+    training: dict[str, Any] = Field({}, description="what differs of its training there")
 
     @property
     def where(self) -> dict[str, Any]:
@@ -164,14 +164,16 @@ class SecondPrior(Strict):
     It is told of classes and sampled as the first, without guidance and without classifiers of samples.
     """
 
-    prior: Named = Field(description="as the first: name, or {name: ..., option: ...}")
+    prior: Named = Field(description="written as the first")
     training: PriorTraining | None = Field(None, description="that of the first where left out")
 
 
 class Generation(Strict):
     """The second stage: a prior for the codes of every tokenizer of the suite, and images drawn from it."""
 
-    prior: Named = Field(Component(name="transformer"), description="name, or {name: ..., option: ...}")
+    prior: Named = Field(
+        Component(name="transformer"), description="model of the codes; {name: ..., option: ...} gives it options"
+    )
     training: PriorTraining = Field(description="of every prior")
     sampling: Sampling = Field(Sampling(), description="of images from a prior")
     features: str | None = Field(
@@ -195,9 +197,14 @@ class SuiteFile(Strict):
 
     question: str = Field(description="what the suite answers, the title of its tables")
     needs: str | None = Field(None, description="what a person must have for it, where that is much")
-    dataset: Named = Field(description="name, or {name: ..., option: ...}")
-    model: Named = Field(Component(name="conv"), description="as a data set; `codec` for sound")
-    objective: Named = Field(Component(name="squared_error"), description="as a data set; `mel_waveform` for sound")
+    dataset: Named = Field(description="what is trained on; {name: ..., option: ...} gives it options")
+    model: Named = Field(
+        Component(name="conv"), description="encoder and decoder, written as a data set; `codec` for sound"
+    )
+    objective: Named = Field(
+        Component(name="squared_error"),
+        description="what is minimised, written as a data set; `mel_waveform` for sound",
+    )
     training: Training = Field(description="of every arm, which may say otherwise")
     evaluation: dict[str, Any] = Field({}, description="options of the metrics of the data set's modality")
     seeds: int = Field(3, ge=1, le=MOST_SEEDS, description="runs of every arm at every place, seeds 0 to N - 1")

@@ -15,6 +15,7 @@ from benchmark.entries import KINDS, REQUIRED, entries
 from benchmark.report.paper import PaperFile
 from benchmark.showing import reference_page
 from benchmark.suite.file import validate
+from benchmark.suite.schema import SuiteFile
 
 Write = Callable[[dict[str, object] | str], str]
 SECTIONS = (
@@ -29,6 +30,9 @@ SECTIONS = (
     "tables",
     "plots",
     "generation",
+    "needs",
+    "seeds",
+    "tuned",
 )
 
 
@@ -92,9 +96,7 @@ def test_keys_have_types_defaults_and_meanings() -> None:
     assert options["clip_norm"].about == "number or null; largest norm of all gradients together"
     assert options["schedule"].about.startswith("constant, cosine, linear or plateau; ")
     for section in entries(["keys of a suite"]):
-        assert all(option.about for option in section.options if option.name not in ("params", "training")), (
-            section.name
-        )
+        assert all(option.meaning for option in section.options), section.name
     [folder] = [entry for entry in entries(["data sets"]) if entry.name == "image_folder"]
     assert {option.name: option.default for option in folder.options} == {
         "path": "null",
@@ -102,6 +104,40 @@ def test_keys_have_types_defaults_and_meanings() -> None:
         "limit": "null",
     }
     assert folder.example == "dataset: {name: image_folder, size: ...}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_option_has_a_type_that_says_what_may_be_written(kind: str) -> None:
+    words = r"(whole number|number|text|name|mapping|value|null|true|false|[a-z_0-9]+(, [a-z_0-9]+)*)"
+    for entry in entries([kind]):
+        for option in entry.options:
+            assert option.type != "null", (entry.name, option)
+            assert re.fullmatch(rf"(list( of {words}s( or {words}s)*)?|{words})( or {words})*", option.type), (
+                entry.name,
+                option,
+            )
+
+
+def test_a_section_says_that_it_is_one_and_where_its_keys_are_shown() -> None:
+    keys = {entry.name: {option.name: option for option in entry.options} for entry in entries(["keys of a suite"])}
+    assert keys["table"]["published"].about.startswith("mapping or null; rows of `results/published/")
+    assert keys["table"]["published"].about.endswith("; see `published`")
+    assert keys["generation"]["training"].about == "mapping; of every prior; see `generation_training`"
+    assert keys["generation"]["guidance"].type == "mapping or null"
+    assert keys["suite"]["methods"].about == "list of names or mappings; the arms; see `methods`"
+    assert keys["suite"]["dataset"].type == "name or mapping"
+    assert keys["methods"]["at"].about == "list of mappings; what differs at some places of the grid; see `at`"
+    assert keys["table"]["sizes"].type == "list of whole numbers or null"
+
+
+@pytest.mark.parametrize("name", [*SuiteFile.model_fields, "plot", "table", "style", "prior", *KINDS])
+def test_every_key_and_kind_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown("show", name) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith((f"{name} (keys of a suite)\n\n", f"{name}\n  "))
+    if name == "dataset":
+        assert "There are: " in printed
+        assert ", `fashion_mnist`, " in printed
 
 
 def test_one_name_of_several_kinds_shows_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
