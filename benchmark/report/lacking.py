@@ -1,4 +1,4 @@
-"""Why a table or a plot that somebody asked for has nothing to show."""
+"""What a table or a plot that somebody asked for has nothing to show of, and why."""
 
 from collections.abc import Sequence
 
@@ -29,6 +29,20 @@ def why_nothing(shown: TableDeclaration | PlotDeclaration, tables: Sequence[Tabl
         return f"{begin}no run of {suites} has measured {_listed(asked)}; there are: {', '.join(there)}"
     name = shown.of if isinstance(shown, TableOf | PlotOf) else "plot_of_table"
     return f"{begin}{suites} has not what it needs; `python -m benchmark show {name}` says what it shows"
+
+
+def why_empty(table: TableDeclaration, *grids: Grids) -> str | None:
+    """One sentence about the columns of a ``table`` without any figure, measured or published; None: it has none."""
+    if not isinstance(table, PaperTable):
+        return None
+    own = [grid.shown_by(table).results for grid in grids]
+    there = {name for results in own for name in measured(results)}
+    there |= set(table.published.metrics) if table.published else set()
+    empty = [metric for metric in table.columns if metric not in there]
+    suites = " or ".join(f"`{results.plan['suite']}`" for results in own)
+    return (
+        f"table `{table.name}` has empty columns: no run of {suites} has measured {_listed(empty)}" if empty else None
+    )
 
 
 def _metrics(shown: TableDeclaration | PlotDeclaration, tables: Sequence[TableDeclaration]) -> list[str]:

@@ -24,7 +24,7 @@ from benchmark.report.declarations import (
     tables_of,
 )
 from benchmark.report.frame import read
-from benchmark.report.lacking import why_nothing
+from benchmark.report.lacking import why_empty, why_nothing
 from benchmark.report.plots import PLOTS
 from benchmark.report.tables import TABLES
 from benchmark.report.write import tell
@@ -105,7 +105,8 @@ class _Paper:
         for number, (table, grids) in enumerate(zip(tables, grids_of_tables, strict=True)):
             made = table_of(table, *grids)
             written += write_table(made, folder / "tables") if made else []
-            problems += [] if made else [self._nothing("tables", number, why_nothing(table, tables, *grids))]
+            problem = why_empty(table, *grids) if made else why_nothing(table, tables, *grids)
+            problems += [self._nothing("tables", number, problem)] if problem else []
         for number, (plot, [grid]) in enumerate(zip(plots, grids_of_plots, strict=True)):
             drawn = write_plot(plot, grid, tables, folder / "plots")
             written += drawn

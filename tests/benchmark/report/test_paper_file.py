@@ -258,14 +258,17 @@ def test_the_line_is_that_of_the_entry_and_what_it_inherits_is_not_blamed(root: 
 
 def test_what_can_not_be_made_is_an_error_after_all_that_can(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     speech = {"name": "t", "title": "t", "columns": ["pesq", "stoi"]}
-    tables = [speech, OF | {"name": "u"}, {"name": "v", "of": "length_agreement"}]
+    some = {"name": "w", "title": "t", "columns": ["mse", "pesq", "train_seconds"]}
+    tables = [speech, OF | {"name": "u"}, {"name": "v", "of": "length_agreement"}, some]
     document = paper(root, suite="first", tables=tables, plots=[{"name": "p", "metrics": ["pesq"]}])
     with pytest.raises(SystemExit) as ended:
         main(["tables", str(document.file), "--results", str(root)])
     assert ended.value.code == 1
     told = capsys.readouterr()
-    assert told.out.splitlines() == [str(root / "mine" / "tables" / f"u.{suffix}") for suffix in ("md", "tex")]
-    first, second, third = told.err.splitlines()
+    assert told.out.splitlines() == [
+        str(root / "mine" / "tables" / f"{name}.{suffix}") for name in ("u", "w") for suffix in ("md", "tex")
+    ]
+    first, second, third, fourth = told.err.splitlines()
     place = f"error: {document.file}"
     assert first.startswith(f"{place}:{document.lines['tables', 0]}: table `t` was not made: no run of `first` has ")
     assert "has measured `pesq` or `stoi`; there are: usage, " in first
@@ -274,7 +277,10 @@ def test_what_can_not_be_made_is_an_error_after_all_that_can(root: Path, capsys:
         f"{place}:{document.lines['tables', 2]}: table `v` was not made: `first` has not what it needs; `python -m "
         "benchmark show length_agreement` says what it shows"
     )
-    assert third.startswith(f"{place}:{document.lines['plots', 0]}: plot `p` was not made: no run of `first` has ")
+    assert third == (
+        f"{place}:{document.lines['tables', 3]}: table `w` has empty columns: no run of `first` has measured `pesq`"
+    )
+    assert fourth.startswith(f"{place}:{document.lines['plots', 0]}: plot `p` was not made: no run of `first` has ")
 
 
 def test_a_paper_is_not_written_among_the_results_of_a_suite(root: Path) -> None:
