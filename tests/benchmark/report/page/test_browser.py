@@ -57,7 +57,7 @@ def test_choices_show_the_means_of_the_summary(opened: Opened, site: Site) -> No
         page.locator("[data-arm='simvq']").uncheck()
         explore.get_by_label("Filter").fill("vq_vae_ema")
         ran = summary[(summary["arm"] == "vq_vae_ema") & (summary["status"] == "ok")]
-        left = sorted(set(ran["codebook_size"]) - {256})
+        left = sorted(set(ran["codebook_size"].astype(int)) - {256})
         for row, size in zip(explore.locator("tbody tr").all(), left, strict=True):
             runs = ran[ran["codebook_size"] == size]
             cells = row.locator("td").all_inner_texts()
