@@ -232,6 +232,12 @@ class TestCodebookScaling:
         ends = [round(min(ahead), 2), round(max(ahead), 2)]
         assert printed("they are # to # dB above the lines of codebook reset") == ends
         assert f"are {ends[0]} to {ends[1]} dB ahead of all others but plain VQ-VAE." in FIRST_PAGE
+        reset, simvq = means.loc["codebook_reset"], means.loc["simvq"].drop(256)
+        below = (np.interp(simvq.entropy_bits, reset.entropy_bits, reset.psnr) - simvq.psnr).round(2)
+        assert printed(
+            "SimVQ is below codebook reset's line by #, # and # dB at 1,024, 4,096 and 16,384 codewords, and with "
+            "65,536, which cost it # bits, # dB above."
+        ) == [*below[:-1], bits["simvq", 65536], -below.iloc[-1]]
 
     def test_the_highest_perplexity_is_not_the_least_error(self, means):
         large = means.xs(4096, level=1)
