@@ -13,7 +13,8 @@ class TestTrainingLength:
 
     @pytest.fixture
     def means(self) -> pd.DataFrame:
-        return runs("training_length").groupby(["arm", "training.steps"])[["usage", "perplexity", "psnr"]].mean()
+        done = runs("training_length").query("codebook_size != 16384")
+        return done.groupby(["arm", "training.steps"])[["usage", "perplexity", "psnr"]].mean()
 
     def test_every_cell_of_its_table(self, means):
         for arm, cells in table("results/README.md", "**How long must a training be").items():
@@ -59,14 +60,16 @@ class TestTrainingLength:
         assert found == [36, round(tau(1000, 4000), 2), round(tau(4000, 16000), 2)]
 
     def test_plain_vq_vae_by_seed(self):
-        plain = runs("training_length").query("arm == 'vq_vae' and `training.steps` == 16000").usage
+        plain = runs("training_length").query(
+            "arm == 'vq_vae' and `training.steps` == 16000 and codebook_size == 1024"
+        ).usage
         assert printed("at # % after 16,000 (#, # and # % by seed)") == [
             round(100 * plain.mean()),
             *sorted(round(100 * usage) for usage in plain),
         ]
 
     def test_a_collapse_in_disguise(self):
-        seeds = runs("training_length").query("arm == 'simvq' and `training.steps` == 1000")
+        seeds = runs("training_length").query("arm == 'simvq' and `training.steps` == 1000 and codebook_size == 1024")
         worst = seeds.loc[seeds.perplexity.idxmin()]
         assert (
             f"uses {100 * worst.usage:.0f} % of 1,024 codewords at a perplexity of {worst.perplexity:.0f}" in FIRST_PAGE
@@ -86,6 +89,35 @@ class TestTrainingLength:
         ]
         assert printed("at a constant rate was, at 32 dB; with a schedule to zero it reaches #") == [
             round(long.psnr.no_quantization)
+        ]
+
+
+class TestTrainingLengthOfALargeCodebook:
+    """The table by length of 16,384 codewords, and what is said of it."""
+
+    @pytest.fixture
+    def means(self) -> pd.DataFrame:
+        done = runs("training_length").query("codebook_size == 16384")
+        assert (done.groupby(["arm", "training.steps"]).seed.nunique() == 3).all()
+        return done.groupby(["arm", "training.steps"])[["usage", "perplexity", "psnr"]].mean()
+
+    def test_every_cell_of_its_table(self, means):
+        shown = table("results/README.md", "**And of 16,384 codewords?**")
+        assert sorted(shown) == sorted(means.index.unique(level=0))
+        for arm, cells in shown.items():
+            for steps, cell in zip((1000, 4000, 16000), cells, strict=True):
+                mean = means.loc[arm, steps]
+                assert cell == f"{100 * mean.usage:.1f} / {mean.psnr:.2f}", (arm, steps)
+
+    def test_the_agreement_of_lengths(self):
+        agreement = pd.read_csv(REFERENCE / "training_length" / "tables" / "length_agreement.csv")
+        large = agreement[agreement.codebook_size == 16384].set_index("longer")
+        assert printed("over all # pairs τ is # from 1,000 to 4,000 and # from 4,000 to 16,000, and # over the # pairs") == [
+            large.pairs[16000],
+            round(large.tau_all[4000], 2),
+            round(large.tau_all[16000], 2),
+            round(large.tau[16000], 2),
+            large.pairs_beyond_chance[16000],
         ]
 
 
