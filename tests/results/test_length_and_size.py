@@ -60,9 +60,11 @@ class TestTrainingLength:
         assert found == [36, round(tau(1000, 4000), 2), round(tau(4000, 16000), 2)]
 
     def test_plain_vq_vae_by_seed(self):
-        plain = runs("training_length").query(
-            "arm == 'vq_vae' and `training.steps` == 16000 and codebook_size == 1024"
-        ).usage
+        plain = (
+            runs("training_length")
+            .query("arm == 'vq_vae' and `training.steps` == 16000 and codebook_size == 1024")
+            .usage
+        )
         assert printed("at # % after 16,000 (#, # and # % by seed)") == [
             round(100 * plain.mean()),
             *sorted(round(100 * usage) for usage in plain),
@@ -112,7 +114,9 @@ class TestTrainingLengthOfALargeCodebook:
     def test_the_agreement_of_lengths(self):
         agreement = pd.read_csv(REFERENCE / "training_length" / "tables" / "length_agreement.csv")
         large = agreement[agreement.codebook_size == 16384].set_index("longer")
-        assert printed("over all # pairs τ is # from 1,000 to 4,000 and # from 4,000 to 16,000, and # over the # pairs") == [
+        assert printed(
+            "over all # pairs τ is # from 1,000 to 4,000 and # from 4,000 to 16,000, and # over the # pairs"
+        ) == [
             large.pairs[16000],
             round(large.tau_all[4000], 2),
             round(large.tau_all[16000], 2),
