@@ -51,10 +51,23 @@ def last_runs(grid: Grid) -> Iterator[tuple[str, str, str]]:
 
 def wrapped(count: int, at_most: int) -> tuple[int, int]:
     """Rows and columns for ``count`` panels, no more than ``at_most`` in a row and the last row well filled."""
-    if width := page_width():
-        at_most = max(1, min(at_most, int(width / LEAST_PANEL)))
-    rows = -(-count // at_most)
+    rows = -(-count // _in_a_row(at_most))
     return rows, -(-count // rows)
+
+
+def wrapped_places(places: Sequence[Place], at_most: int) -> tuple[int, int]:
+    """Rows and columns for a panel a place; a row is a setting of the further axes, where each has all sizes."""
+    sizes = list(dict.fromkeys(place.size for place in places))
+    rows = len(places) // len(sizes)
+    if 1 < len(sizes) <= _in_a_row(at_most) and [place.size for place in places] == sizes * rows:
+        return rows, len(sizes)
+    return wrapped(len(places), at_most)
+
+
+def _in_a_row(at_most: int) -> int:
+    """How many panels, of ``at_most``, a page has room for."""
+    width = page_width()
+    return max(1, min(at_most, int(width / LEAST_PANEL))) if width else at_most
 
 
 def panels(rows: int, columns: int, *, width: float, height: float, **sharing: Any) -> tuple[Figure, list[list[Axes]]]:

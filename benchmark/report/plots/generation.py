@@ -18,6 +18,7 @@ from benchmark.report.plots.base import (
     set_title,
     size_label,
     wrapped,
+    wrapped_places,
 )
 from benchmark.report.plots.direct import Point, name_curves, name_points, tall_enough
 from benchmark.report.plots.page import page_width
@@ -147,7 +148,7 @@ class PriorTraining(Plot):
         places = [place for place in grid.places if any(at == place for _, at in curves)]
         if not places:
             return None
-        shape = wrapped(len(places), PANELS_A_ROW)
+        shape = wrapped_places(places, PANELS_A_ROW)
         width, height = 3.2 if len(places) > 1 else 4.8, tall_enough(3.0, styles)
         figure, rows = panels(*shape, width=width, height=height, sharex=True)
         axes = [axis for row in rows for axis in row]

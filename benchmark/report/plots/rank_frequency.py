@@ -8,7 +8,7 @@ from matplotlib.ticker import NullLocator
 from benchmark.metrics.parts.rank_frequency import relative_curve
 from benchmark.report.grid import Grid
 from benchmark.report.places import Place
-from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, panels, set_title, wrapped
+from benchmark.report.plots.base import Plot, arm_handles, ceiling_handle, panels, set_title, wrapped_places
 from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.style import CEILING, Style
 
@@ -44,7 +44,7 @@ class RankFrequency(Plot):
             return None
         width = 3.0 if len(places) > 1 else 4.4
         height = tall_enough(2.7, styles)
-        figure, rows = panels(*wrapped(len(places), PANELS_A_ROW), width=width, height=height, sharey=True)
+        figure, rows = panels(*wrapped_places(places, PANELS_A_ROW), width=width, height=height, sharey=True)
         axes = [axis for row in rows for axis in row]
         ends: dict[Axes, dict[str, Point]] = {axis: {} for axis, _ in zip(axes, places, strict=False)}
         for axis, place in zip(axes, places, strict=False):

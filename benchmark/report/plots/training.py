@@ -19,7 +19,7 @@ from benchmark.report.plots.base import (
     arm_handles,
     panels,
     set_title,
-    wrapped,
+    wrapped_places,
 )
 from benchmark.report.plots.direct import Point, name_curves, tall_enough
 from benchmark.report.plots.scales import make_logarithmic
@@ -85,7 +85,7 @@ class ErrorOverTraining(Plot):
         places = _places(grid, curves)
         if not curves:
             return None
-        shape = wrapped(len(places), PANELS_A_ROW)
+        shape = wrapped_places(places, PANELS_A_ROW)
         width, height = 3.0 if len(places) > 1 else 4.8, tall_enough(2.8, styles)
         figure, rows = panels(*shape, width=width, height=height, sharex=True, sharey=True)
         axes = [axis for row in rows for axis in row]
