@@ -10,9 +10,9 @@ from reported import ARMS, assert_apart, assert_readable, draw, draw_results, re
 
 from benchmark.report.declarations import Style
 from benchmark.report.frame import Results, read
-from benchmark.report.places import Axis
+from benchmark.report.places import Axis, Place
 from benchmark.report.plots import PLOTS
-from benchmark.report.plots.base import is_logarithmic, size_label, wrapped
+from benchmark.report.plots.base import is_logarithmic, size_label, wrapped, wrapped_places
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
@@ -116,3 +116,14 @@ def test_a_grid_that_starts_at_zero_keeps_its_zero():
 
 def test_panels_wrap_evenly():
     assert [wrapped(count, 4) for count in (1, 4, 5, 7, 9)] == [(1, 1), (1, 4), (2, 3), (2, 4), (3, 3)]
+
+
+def test_a_row_is_a_setting_of_the_further_axes() -> None:
+    def shape(*values: tuple[int, int]) -> tuple[int, int]:
+        return wrapped_places([Place(value) for value in values], 4)
+
+    lengths = (1000, 4000, 16000)
+    assert shape(*((size, steps) for steps in lengths for size in (1024, 16384))) == (3, 2)
+    assert shape(*((1024, steps) for steps in lengths)) == (1, 3)
+    assert shape((1024, 1000), (16384, 1000), (1024, 4000)) == (1, 3)  # not whole
+    assert shape(*((size, steps) for steps in lengths for size in range(2, 7))) == (4, 4)  # no room
