@@ -46,6 +46,7 @@ NOT_RUN = {
     "make bench SUITE=collapse_check": HOURS,
     "make bench SUITE=generation_quickstart": "minutes of training",
     "make bench SUITE=mean_shift RESULTS=results/reference": HOURS,
+    'make bench SUITE=libraries JOBS=1 SEEDS=1 SET="training.steps=150 grid.codebook_size=[256]"': "minutes alone",
     "make bench SUITE=audio_quickstart": NETWORK,
     "make bench SUITE=audio_overfit": NETWORK,
     "make bench SUITE=audio_scaling DEVICE=cuda": HOURS,
