@@ -1,12 +1,11 @@
 """Everything that a suite can say, described from the code: what a name is, its options with defaults, one example."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from benchmark.components import Components
@@ -18,6 +17,7 @@ from benchmark.metrics.parts.speech import measures
 from benchmark.models import models
 from benchmark.objectives import objectives
 from benchmark.option_meanings import meaning
+from benchmark.option_types import parts, type_in_words, type_of_option
 from benchmark.priors import PRIORS
 from benchmark.priors import options as prior_options
 from benchmark.records.settings import PriorTraining, Training
@@ -302,55 +302,9 @@ def _fields(model: type[BaseModel]) -> Iterable[Option]:
     for name, field in model.model_fields.items():
         needed = field.default is PydanticUndefined and field.default_factory is None
         annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        see = [f"see `{section}`" for section, (own, _) in _SECTIONS.items() if own in _parts(annotation)]
+        see = [f"see `{section}`" for section, (own, _) in _SECTIONS.items() if own in parts(annotation)]
         meaning = "; ".join(filter(None, [field.description or "", *see]))
-        yield Option(name, REQUIRED if needed else _default(field.default), _type(annotation), meaning)
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """The annotation and all that it is made of."""
-    return [annotation, *(part for inner in get_args(annotation) for part in _parts(inner))]
-
-
-_TYPES: dict[Any, str] = {
-    int: "whole number",
-    float: "number",
-    str: "text",
-    bool: "true or false",
-    NoneType: "null",
-    dict: "mapping",
-    Mapping: "mapping",
-    list: "list",
-    tuple: "list",
-    Sequence: "list",
-}
-
-
-def _type(annotation: Any) -> str:
-    """``whole number or null``, ``constant, cosine or linear``; nothing of what suites have no words for."""
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "mapping"
-    if hasattr(annotation, "__metadata__"):
-        by_name = any(isinstance(extra, BeforeValidator) for extra in annotation.__metadata__)
-        return f"name or {_type(inner[0])}" if by_name else _type(inner[0])
-    if _TYPES.get(origin) == "list" and (parts := _type(inner[0])):
-        return f"list of {' or '.join(f'{part}s' for part in parts.split(' or '))}"
-    if annotation in _TYPES or origin in _TYPES:
-        return _TYPES[annotation if annotation in _TYPES else origin]
-    if inner and all(isinstance(value, str) for value in inner):
-        return " or ".join([", ".join(inner[:-1]), inner[-1]] if len(inner) > 1 else inner)
-    return " or ".join(dict.fromkeys(filter(None, map(_type, inner))))
-
-
-def _type_of(option: inspect.Parameter) -> str:
-    """As it is annotated; of another library's, which may not be, that of the default."""
-    if option.annotation is not inspect.Parameter.empty:
-        return _type(option.annotation)
-    value = option.default
-    if value is None or value is inspect.Parameter.empty:
-        return "value or null" if value is None else "value"
-    return f"list of {_type(type(value[0]))}s" if isinstance(value, list | tuple) and value else _type(type(value))
+        yield Option(name, REQUIRED if needed else _default(field.default), type_in_words(annotation), meaning)
 
 
 def _signature(options: Mapping[str, inspect.Parameter], of: str = "") -> tuple[Option, ...]:
@@ -358,7 +312,7 @@ def _signature(options: Mapping[str, inspect.Parameter], of: str = "") -> tuple[
         Option(
             name,
             REQUIRED if option.default is inspect.Parameter.empty else _default(option.default),
-            _type_of(option),
+            type_of_option(option),
             meaning(of, name) if of else "",
         )
         for name, option in options.items()

@@ -18,10 +18,8 @@ def why_nothing(shown: TableDeclaration | PlotDeclaration, tables: Sequence[Tabl
     """One sentence about what is ``shown`` of nothing in ``grids``; ``tables``: those that are declared beside it."""
     assert not isinstance(shown, str)
     kind = "table" if isinstance(shown, TableDeclaration) else "plot"
-    own = [grid.shown_by(shown).results for grid in grids]
-    suites = " or ".join(f"`{results.plan['suite']}`" for results in own)
+    suites, there = _measured(shown, grids)
     asked = _metrics(shown, tables)
-    there = list(dict.fromkeys(name for results in own for name in measured(results)))
     begin = f"{kind} `{shown.name}` was not made: "
     if not there:
         return f"{begin}no run of {suites} that it shows has ended well"
@@ -35,14 +33,19 @@ def why_empty(table: TableDeclaration, *grids: Grids) -> str | None:
     """One sentence about the columns of a ``table`` without any figure, measured or published; None: it has none."""
     if not isinstance(table, PaperTable):
         return None
-    own = [grid.shown_by(table).results for grid in grids]
-    there = {name for results in own for name in measured(results)}
-    there |= set(table.published.metrics) if table.published else set()
-    empty = [metric for metric in table.columns if metric not in there]
-    suites = " or ".join(f"`{results.plan['suite']}`" for results in own)
+    suites, there = _measured(table, grids)
+    published = table.published.metrics if table.published else {}
+    empty = [metric for metric in table.columns if metric not in there and metric not in published]
     return (
         f"table `{table.name}` has empty columns: no run of {suites} has measured {_listed(empty)}" if empty else None
     )
+
+
+def _measured(shown: TableDeclaration | PlotDeclaration, grids: Sequence[Grids]) -> tuple[str, list[str]]:
+    """The suites of ``grids``, in words, and what was measured in what is ``shown`` of them."""
+    own = [grid.shown_by(shown).results for grid in grids]
+    names = dict.fromkeys(name for results in own for name in measured(results))
+    return " or ".join(f"`{results.plan['suite']}`" for results in own), list(names)
 
 
 def _metrics(shown: TableDeclaration | PlotDeclaration, tables: Sequence[TableDeclaration]) -> list[str]:
