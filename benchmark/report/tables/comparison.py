@@ -1,5 +1,6 @@
 """The comparison of the arms over all places and seeds: mean ranks, and differences from the arm validation chooses."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -34,22 +35,24 @@ def comparison_table(grid: Grid) -> Table | None:
     if not compared:
         return None
     against = list(dict.fromkeys(comparison.against for _, comparison in compared))
+    blocks = _blocks(grid)
+    averaged = f", averaged over the {blocks.several}" if blocks.several else ""
     return Table(
         grid.results.plan["suite"],
         "comparison",
-        f"arms compared over {_blocks(grid)[0]} and seeds{after_longest(grid)}",
+        f"arms compared over {blocks.over}{after_longest(grid)}",
         ["Arm", "Mean rank", f"Difference from {_first(against)}", "p (Holm)"],
         [_block(grid, places, column, comparison) for column, comparison in compared],
         pd.DataFrame([row for column, comparison in compared for row in _data(column, comparison)]),
         [
-            f"A block is {_blocks(grid)[1]} and a seed; a seed gives every arm the same weights to start from and the "
-            "same batches. Only blocks that every arm has are compared.",
+            f"A block is {blocks.one}; a seed gives every arm the same weights to start from and the same batches. "
+            "Only blocks that every arm has are compared.",
             *_missing(grid, places, compared),
             *_choice(compared),
-            f"Difference: arm minus {_first(against)}, averaged over the {_blocks(grid)[2]} of a seed; of these "
-            f"the mean ± half-width of its {100 * LEVEL:.0f} % interval over seeds, uncorrected. Interval and p: "
-            "moderated paired t (Smyth 2004), in which the pairs of arms share what is known of the variance; p is "
-            "Holm-corrected over all pairs of arms of a metric, since the same runs choose the arm compared with.",
+            f"Difference: arm minus {_first(against)}{averaged} of a seed; of these the mean ± half-width of its "
+            f"{100 * LEVEL:.0f} % interval over seeds, uncorrected. Interval and p: moderated paired t (Smyth 2004), "
+            "in which the pairs of arms share what is known of the variance; p is Holm-corrected over all pairs of "
+            "arms of a metric, since the same runs choose the arm compared with.",
             *_bold(grid, compared),
             *backbone_notes(grid, [column for column, _ in compared]),
             *mark_notes(grid),
@@ -76,7 +79,7 @@ def _missing(grid: Grid, places: list[Place], compared: Compared) -> list[str]:
             )
         if comparison.left_out:
             parts.append(
-                f"{comparison.left_out} more are left out, of seeds that lack {_blocks(grid)[2]} which others have"
+                f"{comparison.left_out} more are left out, of seeds that lack {_blocks(grid).several} which others have"
             )
         if comparison.seeds < 2:
             parts.append("one seed is left, so nothing is tested")
@@ -103,9 +106,11 @@ def _choice(compared: Compared) -> list[str]:
 def _bold(grid: Grid, compared: Compared) -> list[str]:
     if not any(column.direction and comparison.seeds > 1 for column, comparison in compared):
         return []
+    several = _blocks(grid).several
+    together = f" It is said of these {several} together, not of each." if several else ""
     return [
         f"Bold: best beyond chance, better than every other arm with p < {1 - LEVEL:.2f}; usage and perplexity are "
-        f"never marked. It is said of these {_blocks(grid)[2]} together, not of each."
+        f"never marked.{together}"
     ]
 
 
@@ -175,10 +180,20 @@ def _data(column: Column, comparison: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
-def _blocks(grid: Grid) -> tuple[str, str, str]:
-    """What blocks are made of beside seeds: many, one, and in a word."""
-    several = [axis.symbol for axis in grid.axes[1:] if len(axis.values) > 1 and axis.name != STEPS]
-    if not several:
-        return "codebook sizes", "a codebook size", "sizes"
-    names = ", ".join(["codebook size"] * (len(grid.sizes) > 1) + several)
-    return f"places of the grid ({names})", f"a place of the grid ({names})", "places"
+@dataclass(frozen=True)
+class _Blocks:
+    """In words: what is compared ``over``, what ``one`` block is, and what a seed has ``several`` of, if it has."""
+
+    over: str
+    one: str
+    several: str
+
+
+def _blocks(grid: Grid) -> _Blocks:
+    others = [axis.symbol for axis in grid.axes[1:] if len(axis.values) > 1 and axis.name != STEPS]
+    if others:
+        names = ", ".join(["codebook size"] * (len(grid.sizes) > 1) + others)
+        return _Blocks(f"places of the grid ({names}) and seeds", f"a place of the grid ({names}) and a seed", "places")
+    if len(grid.sizes) > 1:
+        return _Blocks("codebook sizes and seeds", "a codebook size and a seed", "sizes")
+    return _Blocks(f"seeds, {grid.axes[0].at(grid.sizes[0])}", "a seed", "")

@@ -11,11 +11,11 @@ from benchmark.report.table import Block, Table
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
 
-def compared(synthetic: Make):
-    """Two arms at two sizes, tuned; `vq_vae` has the larger quantization error, and `simvq` that of validation."""
-    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 1024), artefacts=False)
+def compared(synthetic: Make, sizes: tuple[int, ...] = (256, 1024)):
+    """Two arms by size, tuned; `vq_vae` has the larger quantization error, and `simvq` that of validation."""
+    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=sizes, artefacts=False)
     made.edit_plan(tuned="9 trials an arm")
-    for size, offset in ((256, 0.0), (1024, -1.0)):
+    for size, offset in zip(sizes, (0.0, -1.0), strict=False):
         made.set_metric("simvq", size, "quantization_error", [2.0 + offset, 2.1 + offset, 2.2 + offset])
         made.set_metric("vq_vae", size, "quantization_error", [3.0 + offset, 3.2 + offset, 3.1 + offset])
         made.set_metric("simvq", size, "validation_error", [0.2, 0.2, 0.2])
@@ -49,6 +49,20 @@ def test_comparison_with_the_arm_that_validation_chooses(synthetic: Make):
     assert not any(cell.bold for row in block.rows for cell in row), "chosen on validation, and worse on test"
     assert not any("no_quantization" in row[0].text for block in built.blocks for row in block.rows)
     assert any("lowest mean rank over these blocks by validation error" in note for note in built.shown_notes)
+
+
+def test_of_one_size_its_title_says_which_and_nothing_is_averaged(synthetic: Make):
+    both, one = (table(compared(synthetic, sizes).folder, "comparison") for sizes in ((256, 1024), (256,)))
+    assert both is not None
+    assert one is not None
+    assert both.title == "arms compared over codebook sizes and seeds"
+    assert one.title == "arms compared over seeds, K = 256"
+    assert block_of(one, "Quantization error").heading.endswith("3 blocks, 3 seeds")
+    assert any(note.startswith("A block is a codebook size and a seed;") for note in both.shown_notes)
+    assert any(note.startswith("A block is a seed;") for note in one.shown_notes)
+    for word in ("averaged over the sizes of a seed", "of these sizes together"):
+        assert any(word in note for note in both.shown_notes)
+        assert not any(word in note for note in one.shown_notes)
 
 
 def test_comparison_with_the_best_of_a_metric_where_validation_errors_are_missing(synthetic: Make):
