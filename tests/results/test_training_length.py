@@ -1,0 +1,157 @@
+"""What README.md and results/README.md say of the length of training, from the records."""
+
+from itertools import combinations
+
+import pandas as pd
+import pytest
+from findings import FINDINGS, FIRST_PAGE, REFERENCE, printed, runs, table
+
+
+class TestTrainingLength:
+    """The table by length, and what is said of it."""
+
+    @pytest.fixture
+    def means(self) -> pd.DataFrame:
+        done = runs("training_length").query("codebook_size != 16384")
+        return done.groupby(["arm", "training.steps"])[["usage", "perplexity", "psnr"]].mean()
+
+    def test_every_cell_of_its_table(self, means):
+        for arm, cells in table("results/README.md", "**How long must a training be").items():
+            for steps, cell in zip((1000, 4000, 16000), cells, strict=True):
+                mean = means.loc[arm, steps]
+                usage = "" if arm == "no_quantization" else f"{100 * mean.usage:.1f} / "
+                assert cell == f"{usage}{mean.psnr:.2f}", (arm, steps)
+
+    def test_length_on_the_first_page(self, means):
+        plain, moving = (round(100 * means.usage[arm]) for arm in ("vq_vae", "vq_vae_ema"))
+        assert (
+            f"plain VQ-VAE uses {plain[1000]:.0f} % after 1,000 steps and {plain[16000]:.0f} % after 16,000, "
+            f"moving averages {moving[1000]:.0f} and {moving[16000]:.0f} %"
+        ) in FIRST_PAGE
+
+    def test_the_differences_beyond_chance(self, means):
+        psnr = means.psnr.xs(16000, level=1)
+        found = printed(
+            "ahead of SimVQ by # dB, of FSQ by #, of its authors' own threshold by # and of residual VQ by #;"
+        )
+        others = ["simvq", "fsq", "codebook_reset_jukebox", "residual_vq"]
+        assert found == [round(psnr.codebook_reset - psnr[other], 2) for other in others]
+        compared = pd.read_csv(REFERENCE / "training_length" / "tables" / "comparison_1024.csv")
+        p = compared[compared.metric == "psnr"].set_index("arm").p_holm
+        assert sorted(p[p < 0.05].index) == sorted(others)
+
+    def test_the_perplexities(self, means):
+        found = printed(
+            "Perplexity at 16,000: codebook reset # of 1,024, CVQ-VAE #, FSQ #, SimVQ #, residual VQ #, "
+            "moving averages #."
+        )
+        arms = ["codebook_reset", "cvq_vae", "fsq", "simvq", "residual_vq", "vq_vae_ema"]
+        assert found == [round(means.perplexity[arm, 16000]) for arm in arms]
+
+    def test_the_agreement_of_lengths(self, means):
+        ranked = means.psnr.drop("no_quantization", level=0).unstack()
+
+        def tau(short: int, long: int) -> float:
+            signs = [
+                (ranked[short][one] - ranked[short][other]) * (ranked[long][one] - ranked[long][other]) > 0
+                for one, other in combinations(ranked.index, 2)
+            ]
+            return (2 * sum(signs) - len(signs)) / len(signs)
+
+        found = printed("over all # pairs Kendall's τ is # from 1,000 to 4,000 steps and # from 4,000 to 16,000")
+        assert found == [36, round(tau(1000, 4000), 2), round(tau(4000, 16000), 2)]
+
+    def test_plain_vq_vae_by_seed(self):
+        plain = (
+            runs("training_length")
+            .query("arm == 'vq_vae' and `training.steps` == 16000 and codebook_size == 1024")
+            .usage
+        )
+        assert printed("at # % after 16,000 (#, # and # % by seed)") == [
+            round(100 * plain.mean()),
+            *sorted(round(100 * usage) for usage in plain),
+        ]
+
+    def test_a_collapse_in_disguise(self):
+        seeds = runs("training_length").query("arm == 'simvq' and `training.steps` == 1000 and codebook_size == 1024")
+        worst = seeds.loc[seeds.perplexity.idxmin()]
+        assert (
+            f"uses {100 * worst.usage:.0f} % of 1,024 codewords at a perplexity of {worst.perplexity:.0f}" in FIRST_PAGE
+        )
+        assert 0.3 < 1 - worst.usage_tenth_train < 0.4
+
+    def test_what_is_no_longer_said(self, means):
+        long = means.xs(16000, level=1)
+        assert printed("Too short a training: # and # % after 16,000 steps") == [
+            round(100 * long.usage[arm]) for arm in ("vq_vae_ema", "vq_vae")
+        ]
+        assert printed("# after 16,000 steps, more than moving averages' # and fewer than codebook reset's #") == [
+            round(long.perplexity[arm]) for arm in ("simvq", "vq_vae_ema", "codebook_reset")
+        ]
+        assert printed("Residual VQ is # dB behind codebook reset, beyond chance, and behind moving averages by #") == [
+            round(long.psnr[arm] - long.psnr.residual_vq, 2) for arm in ("codebook_reset", "vq_vae_ema")
+        ]
+        assert printed("at a constant rate was, at 32 dB; with a schedule to zero it reaches #") == [
+            round(long.psnr.no_quantization)
+        ]
+
+
+class TestTrainingLengthOfALargeCodebook:
+    """The table by length of 16,384 codewords, and what is said of it."""
+
+    @pytest.fixture
+    def means(self) -> pd.DataFrame:
+        done = runs("training_length").query("codebook_size == 16384")
+        assert (done.groupby(["arm", "training.steps"]).seed.nunique() == 3).all()
+        return done.groupby(["arm", "training.steps"])[["usage", "perplexity", "psnr"]].mean()
+
+    def test_every_cell_of_its_table(self, means):
+        shown = table("results/README.md", "**And of 16,384 codewords?**")
+        assert sorted(shown) == sorted(means.index.unique(level=0))
+        for arm, cells in shown.items():
+            for steps, cell in zip((1000, 4000, 16000), cells, strict=True):
+                mean = means.loc[arm, steps]
+                assert cell == f"{100 * mean.usage:.1f} / {mean.psnr:.2f}", (arm, steps)
+
+    def test_the_agreement_of_lengths(self):
+        agreement = pd.read_csv(REFERENCE / "training_length" / "tables" / "length_agreement.csv")
+        large = agreement[agreement.codebook_size == 16384].set_index("longer")
+        assert printed(
+            "over all # pairs τ is # from 1,000 to 4,000 and # from 4,000 to 16,000, and # over the # pairs"
+        ) == [
+            large.pairs[16000],
+            round(large.tau_all[4000], 2),
+            round(large.tau_all[16000], 2),
+            round(large.tau[16000], 2),
+            large.pairs_beyond_chance[16000],
+        ]
+
+    def test_who_rises_and_who_falls(self, means):
+        places = means.psnr.unstack().rank(ascending=False).astype(int)
+        assert (places.loc["codebook_reset"] == 1).all()
+        assert (places.loc["vq_vae"] == len(places)).all()
+        words = ["first", "second", "third", "fourth", "fifth", "sixth"]
+        at = {arm: [words[place - 1] for place in places.loc[arm, [1000, 16000]]] for arm in ("cvq_vae", "residual_vq")}
+        assert (
+            f"CVQ-VAE rises from the {at['cvq_vae'][0]} to the {at['cvq_vae'][1]} place, and residual VQ falls from "
+            f"the {at['residual_vq'][0]} to the {at['residual_vq'][1]}."
+        ) in FINDINGS
+
+    def test_collapses_that_are_short_trainings(self, means):
+        found = printed("sees a collapse that is none: # % in use, # after 4,000 and # after 16,000.")
+        assert found == list((100 * means.usage["cvq_vae"]).round(1))
+        short, _, long = (100 * means.usage["fsq"]).round(1)
+        assert printed("no codebook to collapse, starts at # % too, and ends at #.") == [short, long]
+
+    def test_the_lead_over_both_sizes(self):
+        compared = pd.read_csv(REFERENCE / "training_length" / "tables" / "comparison.csv")
+        arms = compared[compared.metric == "psnr"].set_index("arm").drop("codebook_reset")
+        assert (arms.against == "codebook_reset").all()
+        assert (arms.p_holm < 0.05).all()
+        others = ["cvq_vae", "simvq", "fsq", "residual_vq", "vq_vae_kmeans", "vq_vae_ema"]
+        others += ["codebook_reset_jukebox", "vq_vae"]
+        assert sorted(others) == sorted(arms.index)
+        assert printed(
+            "more PSNR than CVQ-VAE by # dB, than SimVQ by #, FSQ by #, residual VQ by #, the k-means start by #, "
+            "moving averages by #, its authors' own threshold by # and plain VQ-VAE by #."
+        ) == list((-arms.difference[others]).round(2))
