@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmark.entries import KINDS, REQUIRED, Entry, Option, entries, method_entry
+from benchmark.entries import KINDS, REQUIRED, Entry, Option, entries, method_entry, named, names
 from methods.core.registry import resolve_params
 from methods.core.usage import UsageError, did_you_mean
 
@@ -27,8 +27,7 @@ def _list(kind: str) -> str:
 
 def show(options: argparse.Namespace) -> int:
     """Print what stands behind a name: what it is, its options with defaults, an example; of a kind, its names."""
-    everything = entries()
-    found = [entry for entry in everything if entry.name == options.name]
+    found = named(options.name)
     if options.set and any(entry.kind == "methods" for entry in found):
         resolve_params(options.name, options.set)
         found = [method_entry(options.name, options.set)]
@@ -38,7 +37,7 @@ def show(options: argparse.Namespace) -> int:
         print(_list(options.name))
         return 0
     if not found:
-        hint = did_you_mean(options.name, [*(entry.name for entry in everything), *KINDS])
+        hint = did_you_mean(options.name, [*(name for _, name in names()), *KINDS])
         raise UsageError(f"nothing is called `{options.name}`{hint}; `python -m benchmark list` has all names")
     print("\n\n".join(_shown(entry) for entry in found))
     return 0

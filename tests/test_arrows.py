@@ -36,6 +36,8 @@ ARROWS = {
     "benchmark.priors benchmark.worker benchmark.suite",
     "benchmark.elsewhere": f"{SHARED} benchmark.records benchmark.data benchmark.metrics",
     "benchmark.sensitivity": f"{SHARED} benchmark.data benchmark.metrics benchmark.report",
+    "benchmark.entries": f"{SHARED} benchmark.records benchmark.data benchmark.models benchmark.metrics "
+    "benchmark.objectives benchmark.priors benchmark.report benchmark.suite",
     "benchmark.perf": f"{SHARED} benchmark.records benchmark.data benchmark.training benchmark.suite benchmark.report",
 }
 EXCEPTIONS = {
@@ -50,7 +52,6 @@ DOORS = {
         "commands",
         "checking",
         "record_commands",
-        "entries",
         "showing",
         "files_page",
         "api",
