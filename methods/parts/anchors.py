@@ -45,8 +45,8 @@ def closest_latents(latents: Tensor, codewords: Tensor, metric: str) -> Tensor:
     """The latent of ``[N, D]`` most similar to each codeword: ``[K, D]``."""
     rows = latents[nearest_codes(codewords, latents, metric)]
     if metric == "cosine":
-        return best_rows(rows, cosine_similarity(rows, codewords))
-    return best_rows(rows, -(rows - codewords).square().sum(1))
+        return best_rows(rows, lambda rows: cosine_similarity(rows, codewords))
+    return best_rows(rows, lambda rows: -(rows - codewords).square().sum(1))
 
 
 @torch.no_grad()

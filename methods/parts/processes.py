@@ -109,10 +109,11 @@ def own_rows(rows: Tensor) -> Tensor:
     return rows.tensor_split(world_size())[rank()] if is_distributed() else rows
 
 
-def best_rows(rows: Tensor, scores: Tensor) -> Tensor:
-    """For each of ``rows [K, D]`` that of the process with the highest of ``scores [K]``, the first of equals."""
+def best_rows(rows: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+    """For each of ``rows [K, D]`` that of the process with the highest ``score [K]``, the first of equals."""
     if not is_distributed():
         return rows
+    scores = score(rows)
     best = scores.clone(memory_format=torch.contiguous_format)
     dist.all_reduce(best, op=dist.ReduceOp.MAX)
     owner = torch.where(scores == best, rank(), world_size())
