@@ -1,5 +1,6 @@
 """The harness from Python: plan and run a suite, read results as data frames, write tables, measure what is there."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmark import arguments
 from benchmark.elsewhere import measure
 from benchmark.machine import find_device
 from benchmark.records.store import Store
@@ -24,7 +26,7 @@ from benchmark.sweep.launchers import LocalLauncher
 from benchmark.sweep.launching import jobs_and_threads, prepare
 from benchmark.sweep.runner import Settings, run_plan
 from methods.core.plugins import loaded_plugins
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, check_count
 
 Suite = str | Path | Mapping[str, Any]
 """A name in ``suites/``, a YAML file, or what such a file holds."""
@@ -59,11 +61,11 @@ def plan(
     with _file_of(suite, name) as file:
         return plan_suite(
             file,
-            overrides=dict(overrides or {}),
-            methods=list(methods) if methods is not None else None,
-            seeds=list(seeds) if seeds is not None else None,
+            overrides=arguments.mapping("overrides", overrides),
+            methods=arguments.names("methods", methods),
+            seeds=arguments.whole_numbers("seeds", seeds),
             device=find_device(device).type,
-            results=Path(results),
+            results=arguments.place("results", results),
         )
 
 
@@ -96,9 +98,11 @@ def run(
         KeyboardInterrupt: it was interrupted.
     """
     chosen = str(find_device(device))
+    if jobs is not None:
+        check_count("`jobs`", jobs)
     planned = plan(suite, name=name, overrides=overrides, methods=methods, seeds=seeds, device=chosen, results=results)
     check_any(planned.suite.name, planned.cells)
-    store = Store(Path(results) / planned.suite.name)
+    store = Store(arguments.place("results", results) / planned.suite.name)
     write_plan(planned, store)
     at_a_time, threads = jobs_and_threads(planned, store, chosen, jobs)
     settings = Settings(chosen, threads=threads, plugins=tuple(loaded_plugins()), beside=at_a_time)
@@ -161,26 +165,33 @@ def make_tables(folder: str | Path) -> list[Path]:
     Raises:
         UsageError: there are no results, or nothing can be written.
     """
-    folder = Path(folder)
+    folder = arguments.place("folder", folder)
     write_reports([folder])
     return sorted([*folder.glob("tables/*.md"), *folder.glob("plots/*.png")])
 
 
 def _read(folder: str | Path) -> Results:
-    results = read(Path(folder).expanduser())
+    results = read(arguments.place("folder", folder))
     tell(results.problems)
     return results
 
 
 @contextmanager
 def _file_of(suite: Suite, name: str) -> Iterator[str]:
-    """The name or file of a suite; a mapping becomes a file while it is read."""
+    """The name or file of a suite; a mapping becomes a file while it is read, of which no mistake speaks."""
     if not isinstance(suite, Mapping):
+        if not isinstance(suite, str | Path):
+            raise UsageError(f"a suite is a name, a file or a mapping, not {suite!r}")
         yield str(suite)
         return
-    if not (name.isascii() and name.replace("-", "_").isidentifier()):
+    if not (isinstance(name, str) and name.isascii() and name.replace("-", "_").isidentifier()):
         raise UsageError(f"the name of a suite must be of letters, digits, - and _, not `{name}`")
+    content = arguments.plain(name, suite)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(dict(suite), sort_keys=False), encoding="utf-8")
-        yield str(file)
+        file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        try:
+            yield str(file)
+        except UsageError as error:
+            error.args = (re.sub(rf"{re.escape(str(file))}(:[0-9]+)?", f"suite `{name}`", str(error)),)
+            raise

@@ -137,7 +137,9 @@ class Results:
         return self.histories.get(key)
 
     def counts(self, key: str) -> list[np.ndarray] | None:
-        """Histograms of the codes of a run, one a level; None, and a warning, where they can't be read."""
+        """Histograms of the codes of a run, one a level; None where it has no codes, with a warning where unreadable."""
+        if not self.records[key].get("level_sizes"):
+            return None
         path = self.file(key, "counts.npz")
         if path is None:
             return unusable(self.folder / "runs" / key / "counts.npz", "there is no such file")

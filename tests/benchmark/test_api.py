@@ -1,6 +1,7 @@
 """The harness from Python: a suite as a mapping, results as data frames, the notebook in docs."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,61 @@ def test_a_mapping_is_planned_run_and_read(tiny: dict[str, object], in_this_proc
 
 
 def test_a_mistake_is_one_sentence(tiny: dict[str, object], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="mine.yaml:.*unknown method `simqv`"):
+    with pytest.raises(UsageError, match="^suite `mine`: unknown method `simqv`"):
         benchmark.plan({**tiny, "methods": ["simqv"]})
     with pytest.raises(UsageError, match="the name of a suite must be of letters, digits, - and _, not `../x`"):
         benchmark.plan(tiny, name="../x")
     with pytest.raises(UsageError, match=r"there is no .*plan.json: run the suite first"):
         benchmark.load_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"seeds": 3}, "`seeds` must be a list of different whole numbers from 0, as in .*, not 3"),
+        ({"seeds": []}, "`seeds` must be a list"),
+        ({"seeds": [0, 0]}, "`seeds` must be a list"),
+        ({"seeds": [-1]}, "`seeds` must be a list"),
+        ({"seeds": "0,1"}, "`seeds` must be a list"),
+        ({"methods": "simvq"}, "`methods` must be a list of names, as in .*, not 'simvq'"),
+        ({"methods": []}, "`methods` must be a list of names"),
+        ({"overrides": "training.steps=5"}, "`overrides` must be a mapping"),
+        ({"overrides": {3: 5}}, "`overrides` has the key 3"),
+        ({"results": 3}, "`results` must be a path, as in .*, not 3"),
+        ({"name": 3}, "the name of a suite must be of letters"),
+        ({"device": "tpu"}, "tpu is no device"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_one_sentence(
+    given: dict[str, object], sentence: str, tiny: dict[str, object]
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        benchmark.plan(tiny, **{"device": "cpu", **given})
+
+
+def test_a_suite_holds_plain_values_and_numbers_of_numpy(tiny: dict[str, object]) -> None:
+    sizes = {"codebook_size": np.array([8, 16])}
+    planned = benchmark.plan({**tiny, "grid": sizes}, seeds=np.arange(2), device="cpu")  # type: ignore[arg-type]
+    same = benchmark.plan({**tiny, "grid": {"codebook_size": [8, 16]}}, seeds=[0, 1], device="cpu")
+    assert [run.key for run in planned.runs] == [run.key for run in same.runs]
+    with pytest.raises(UsageError, match="`mine.grid.codebook_size.0` must be made of words, numbers.* not of type"):
+        benchmark.plan({**tiny, "grid": {"codebook_size": [int]}})
+    for suite in (3, None, [tiny]):
+        with pytest.raises(UsageError, match="a suite is a name, a file or a mapping, not"):
+            benchmark.plan(suite)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("jobs", [0, 1.5, "two"])
+def test_jobs_are_a_whole_number(jobs: object, tiny: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="`jobs` must be a whole number of at least 1"):
+        benchmark.run(tiny, results=tmp_path, jobs=jobs)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("call", [benchmark.load_results, benchmark.load_history, benchmark.make_tables])
+def test_a_folder_is_a_path(call: Callable[[object], object]) -> None:
+    with pytest.raises(UsageError, match="`folder` must be a path"):
+        call(["results/mine"])
 
 
 def test_the_notebook_runs(in_this_process: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
