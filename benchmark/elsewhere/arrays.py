@@ -76,12 +76,21 @@ def _read(what: str, path: Path) -> NDArray[Any] | Tensor:
     except OSError as error:
         raise UsageError(f"{what}: {path} can't be read: {error.strerror or error}") from error
     except (ValueError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
-        cut = any(words in str(error) for words in ("Failed to read all data", "cut short"))
-        wrong = "is cut short" if cut else "holds no plain array of numbers"
-        raise UsageError(f"{what}: {path} {wrong}") from error
+        raise UsageError(f"{what}: {path} {_wrong_with(path, str(error))}") from error
     if not isinstance(found, np.ndarray | Tensor):
-        raise UsageError(f"{what}: {path} holds {_described(found)}, not one array")
+        raise UsageError(
+            f"{what}: {path} holds {_described(found)}, not one array; save the one that is meant by itself"
+        )
     return found
+
+
+def _wrong_with(file: Path, said: str) -> str:
+    """What is wrong with a file, whose reader has ``said`` why it gave up."""
+    if not file.stat().st_size:
+        return "is empty"
+    cut = ("Failed to read all data", "cut short", "No data left")
+    unfinished = "is not a zip file" in said  # which NumPy asks only where the file begins like one
+    return "is cut short" if unfinished or any(words in said for words in cut) else "holds no plain array of numbers"
 
 
 def _read_npy(file: BufferedReader) -> Any:
@@ -98,9 +107,11 @@ def _read_pt(file: BufferedReader) -> Any:
 
 
 def _described(found: object) -> str:
-    if isinstance(found, dict | list | tuple):
-        return f"{len(found)} entries" + (f" ({', '.join(map(str, list(found)[:4]))})" if found else "")
-    return f"a {type(found).__name__}"
+    if not isinstance(found, dict | list | tuple):
+        return f"a {type(found).__name__}"
+    names = ", ".join(name for name in list(found)[:4] if isinstance(name, str))
+    entries = "one entry" if len(found) == 1 else f"{len(found):,} entries"
+    return entries + (f" ({names})" if names else "")
 
 
 def _kind(values: Tensor) -> str:
@@ -112,7 +123,10 @@ def _tensor(what: str, values: NDArray[Any] | Tensor) -> Tensor:
         if values.is_meta or values.layout != torch.strided or values.is_quantized or values.is_complex():
             raise UsageError(f"{what} must be a plain tensor of numbers, not {_kind(values)}")
         return values.detach().cpu()
-    values = np.asarray(values)
+    try:
+        values = np.asarray(values)
+    except ValueError:
+        raise UsageError(f"{what} must be one array, not a list of lists of different lengths") from None
     if values.dtype.kind not in "biuf":
         raise UsageError(f"{what} must be numbers, not of type {values.dtype}")
     if values.dtype.kind == "u" and values.dtype != np.uint8:  # torch computes with few unsigned types

@@ -17,8 +17,8 @@ ALONE = "measured"
 
 def run(options: argparse.Namespace) -> int:
     """Measure codes, reconstructions and latents that are there already; nothing is trained."""
-    folder = folder_of_suite(Path(options.results), options.suite or ALONE)
-    if options.suite:
+    folder = folder_of_suite(Path(options.results), ALONE if options.suite is None else options.suite)
+    if options.suite is not None:
         check_place(folder, options.arm, options.at)
     elif options.at:
         raise UsageError("--at says where an arm stands in a suite, which --suite names")
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         key = write_measured(measured, options.arm, options.seed, options.at, folder, Path(samples))
     print(_text(measured))
     print(f"\n{folder / 'runs' / key}")
-    if options.suite:
+    if options.suite is not None:
         add_arm(folder, options.arm, measured.codebook_size, options.seed, options.at, key)
         print(f"`{options.arm}` is an arm of {folder.name} now: python -m benchmark tables {folder.name} shows it")
     return 0

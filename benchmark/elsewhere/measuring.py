@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark import arguments
 from benchmark.elsewhere.arrays import Source
 from benchmark.elsewhere.codes import measure_codes
+from benchmark.machine import find_device
 from benchmark.metrics.base import ReconstructionMetrics, Value
 from benchmark.metrics.parts.extra import create_metrics, evaluation_options
-from methods.core.usage import UsageError
+from methods.core.usage import UsageError, check_count
 
 if TYPE_CHECKING:
     from benchmark.elsewhere.pairs import Pairs
@@ -77,13 +79,14 @@ def measure(
     Raises:
         UsageError: nothing to measure, or inputs that can't be read or do not go together.
     """
+    chosen = find_device(str(device))
     if (originals is None) != (reconstructions is None):
         raise UsageError("originals and reconstructions are measured together: one of them is missing")
     if codes is None and latents is None and originals is None:
         raise UsageError(
             "there is nothing to measure: give codes, latents with codewords, or originals and reconstructions"
         )
-    sizes = [codebook_size] if isinstance(codebook_size, int) else list(codebook_size)
+    sizes = _sizes(codebook_size)
     of_codes = codes is not None or latents is not None
     found = Measured({})
     if of_codes:
@@ -97,27 +100,40 @@ def measure(
                 "options, sample rate and range of values are of originals and reconstructions, which are missing"
             )
         return found
-    if in_training := [name for name in ("training_codes", "distinct_codes") if name in (options or {})]:
+    options = arguments.mapping("options", options)
+    if in_training := [name for name in ("training_codes", "distinct_codes") if name in options]:
         raise UsageError(
             f"`{in_training[0]}` is of codes that a run counts while it evaluates, which nothing here does"
         )
     from benchmark.elsewhere.pairs import read_pairs  # and Pillow, without which codes alone are measured
 
     pairs = read_pairs(originals, reconstructions, sample_rate, value_range)
-    evaluation = evaluation_options(pairs.modality, dict(options or {}))
+    evaluation = evaluation_options(pairs.modality, options)
     quality = create_metrics(
         pairs.modality,
         evaluation,
         item_shape=pairs.item_shape,
-        device=torch.device(device),
+        device=chosen,
         originals_key=f"{pairs.sources['originals']} {value_range}",
         sample_rate=pairs.sample_rate,
     )
-    _feed(quality, pairs, torch.device(device), samples)
+    _feed(quality, pairs, chosen, None if samples is None else arguments.place("samples", samples))
     metrics = {**found.metrics, **quality.compute()}
     metrics |= {name: value for name, value in quality.rates(metrics).items() if of_codes}
     sources = {**found.sources, **pairs.sources}
     return Measured(metrics, quality.details(), found.level_sizes, found.counts, sources, evaluation)
+
+
+def _sizes(codebook_size: int | Sequence[int]) -> list[int]:
+    """One a level; none where none is given."""
+    size = arguments.whole(codebook_size)
+    sizes = [size] if size is not None else codebook_size
+    found = [arguments.whole(one) for one in sizes] if isinstance(sizes, Sequence | np.ndarray | Tensor) else [None]
+    if None in found or isinstance(codebook_size, bool | str):
+        raise UsageError(
+            f"the codebook size must be a whole number, or a list of one for each level, not {codebook_size!r}"
+        )
+    return [check_count("the codebook size", one) for one in found]
 
 
 def _feed(quality: ReconstructionMetrics, pairs: "Pairs", device: torch.device, samples: Path | None) -> None:
@@ -133,4 +149,5 @@ def _feed(quality: ReconstructionMetrics, pairs: "Pairs", device: torch.device, 
     if samples is not None:
         length = min(pair[0].shape[-1] for pair in kept) if pairs.modality == "audio" else None
         sides = [torch.stack([pair[side][..., :length] for pair in kept]) for side in range(2)]
+        samples.mkdir(parents=True, exist_ok=True)
         quality.save_samples(sides[0], sides[1], samples)

@@ -1,6 +1,7 @@
 """Originals and reconstructions side by side: two folders of images or of sounds, or two arrays."""
 
-from collections.abc import Callable, Collection, Iterator
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,11 +51,15 @@ def read_pairs(
     for name, source in zip(_NAMES, (originals, reconstructions), strict=True):
         if isinstance(source, str | Path) and not Path(source).expanduser().exists():
             raise UsageError(f"{name}: there is no folder or file {source}")
+    if sample_rate is not None:
+        check_count("the sample rate", sample_rate)
     folders = [folder for source in (originals, reconstructions) if (folder := _folder(source)) is not None]
     if not folders:
         return _of_arrays(originals, reconstructions, sample_rate, value_range)
     if len(folders) == 1:
         raise UsageError("originals and reconstructions must be two folders or two arrays, not one of each")
+    if value_range is not None:
+        raise UsageError("a range of values is of arrays of floats, and these are folders, whose files have their own")
     return _of_folders(folders[0], folders[1], sample_rate)
 
 
@@ -153,7 +158,7 @@ def _sounds(files: list[tuple[Path, Path]], sources: dict[str, str], sample_rate
             found = " and ".join(f"{rate:,}" for rate in sorted(rates))
             raise UsageError(f"the sounds have {found} Hz: give the sample rate at which they are to be compared")
         [sample_rate] = rates
-    rate = check_count("the sample rate", sample_rate)
+    rate = sample_rate
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         for original, reconstruction in files:
@@ -240,17 +245,26 @@ def _waveforms(given: Given) -> Tensor:
 def _scale(
     value_range: tuple[float, float] | None, both: tuple[Tensor, Tensor], *, sounds: bool
 ) -> Callable[[Tensor], Tensor]:
-    if sounds:
-        return lambda values: values.float()
     types = {kind_of(values) for values in both}
-    if types == {"uint8"}:
-        return Dataset.to_input
+    if sounds or types == {"uint8"}:
+        if value_range is not None:
+            kind = "sounds lie in [-1, 1]" if sounds else "images that are uint8 go from 0 to 255"
+            raise UsageError(f"a range of values is of images that are floats; {kind}")
+        return (lambda values: values.float()) if sounds else Dataset.to_input
     if "uint8" in types or not all(values.is_floating_point() for values in both):
         named = " and ".join(sorted(types))
         raise UsageError(f"images must be uint8 (0 to 255) or floats, originals and reconstructions alike, not {named}")
+    low, high = _ends(value_range)
+    return lambda values: (values.float() - low) * (2 / (high - low)) - 1
+
+
+def _ends(value_range: object) -> tuple[float, float]:
     if value_range is None:
-        raise UsageError("images of floats need the range of their values: 0,1 or -1,1")
-    low, high = value_range
+        raise UsageError("images of floats need the range of their values, of which the ends are 0 and 1, or -1 and 1")
+    numbers = list(value_range) if isinstance(value_range, Sequence) and not isinstance(value_range, str) else []
+    if len(numbers) != 2 or not all(isinstance(end, int | float) and math.isfinite(end) for end in numbers):
+        raise UsageError(f"the range of values is two finite numbers, as in (0, 1), not {value_range!r}")
+    low, high = map(float, numbers)
     if not low < high:
         raise UsageError(f"the range of values must go from a lower to a higher number, not from {low:g} to {high:g}")
-    return lambda values: (values.float() - low) * (2 / (high - low)) - 1
+    return low, high

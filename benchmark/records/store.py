@@ -188,8 +188,8 @@ def folder_of_suite(results: Path, name: str) -> Path:
     Raises:
         UsageError: ``name`` would lead elsewhere.
     """
-    if Path(name).name != name or name == "..":
-        raise UsageError(f"{name} is no folder in {results}; name another place with --results")
+    if not name or Path(name).name != name or name == "..":
+        raise UsageError(f"`{name}` is no folder in {results}; name another place with --results")
     return results / name
 
 

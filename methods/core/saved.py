@@ -1,6 +1,7 @@
 """What `torch.save` wrote, read without executing anything, and one sentence where it can't be."""
 
 import errno
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,9 @@ def load_saved(file: Path | BinaryIO, device: torch.device | str = "cpu", *, map
         OSError: the file can't be opened or read.
     """
     try:
-        return torch.load(file, map_location=device, weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of PyTorch, of how a file was written that it refuses or checks anyway
+            return torch.load(file, map_location=device, weights_only=True, mmap=mapped)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # rubbish makes its readers raise nearly anything

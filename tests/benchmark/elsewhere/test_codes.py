@@ -1,6 +1,7 @@
 """Codes from elsewhere have the numbers that a run's have, and every mistake in them is one sentence."""
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "empty": ({"codes": CODES[:0], "codebook_size": 4}, r"codes are empty, of shape \[0, 3\]: there is nothing to"),
     "levels": (
         {"codes": CODES, "codebook_size": [4, 4]},
-        r"codes: of 2 levels they stand in the last axis, not in shape \[2, 3",
+        r"codes: the codebook sizes .* are of 2 levels, which stand in the last axis, not in shape \[2, 3",
     ),
     "size": ({"codes": CODES, "codebook_size": 0}, "the codebook size must be a whole number of at least 1, not 0"),
+    "size of another type": ({"codes": CODES, "codebook_size": "16"}, "a whole number, or a list of one for .* '16'"),
+    "size of no type": ({"codes": CODES, "codebook_size": None}, "a whole number, or a list of one for each level"),
+    "ragged": ({"codes": [[1, 2], [3]], "codebook_size": 4}, "codes must be one array, not a list of lists"),
+    "device": ({"codes": CODES, "codebook_size": 4, "device": "tpu"}, "tpu is no device"),
     "beyond memory": ({"codes": CODES, "codebook_size": 10**20}, "takes more memory than this machine has"),
     "all dropped": ({"codes": CODES * 0 - 1, "codebook_size": 4}, "codes are all -1, which stands for a dropped one"),
     "complex": ({"codes": torch.zeros(3, dtype=torch.complex64), "codebook_size": 4}, "a plain tensor of numbers"),
@@ -127,6 +132,40 @@ def test_a_mistake_is_one_sentence(case: str) -> None:
         measure(**given)
 
 
+@pytest.mark.parametrize("size", [np.int64(4), np.array([4]), torch.tensor([4]), (4,)])
+def test_a_size_may_come_from_numpy(size: Any) -> None:
+    assert measure(CODES, size).metrics["usage"] == 0.75
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt"])
+def test_a_file_that_is_cut_short_or_empty_is_called_so(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"codes{suffix}"
+    {".npy": np.save, ".npz": np.savez, ".pt": lambda file, of: torch.save(torch.from_numpy(of), file)}[suffix](
+        path, CODES
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) - 20])
+    with pytest.raises(UsageError, match="is cut short"):
+        measure(path, 4)
+    path.write_bytes(b"")
+    with pytest.raises(UsageError, match="is empty"):
+        measure(path, 4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_file_with_more_than_an_array_says_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "several.pt"
+    torch.save({"codes": torch.zeros(3)}, path)
+    with pytest.raises(UsageError, match=r"holds one entry \(codes\), not one array; save the one that is meant"):
+        measure(path, 4)
+    torch.save([torch.zeros(3), torch.zeros(3)], path)
+    with pytest.raises(UsageError, match="holds 2 entries, not one array"):
+        measure(path, 4)
+    path.write_bytes(pickle.dumps({"codes": os.system}))  # of which PyTorch warns before it refuses it
+    with pytest.raises(UsageError, match="holds no plain array of numbers"):
+        measure(path, 4)
+
+
 def test_files_are_read_without_executing_anything(tmp_path: Path) -> None:
     class Planted:
         def __reduce__(self) -> Any:
@@ -149,7 +188,7 @@ def test_files_are_read_without_executing_anything(tmp_path: Path) -> None:
     for name in ("objects.npy", "objects.pt", "rubbish.npy"):
         with pytest.raises(UsageError, match=f"codes: .*{name} holds no plain array"):
             measure(tmp_path / name, 4)
-    for name, held in (("several.pt", r"1 entries \(codes\)"), ("several.npz", r"2 entries \(a, b\)")):
+    for name, held in (("several.pt", r"one entry \(codes\)"), ("several.npz", r"2 entries \(a, b\)")):
         with pytest.raises(UsageError, match=f"{name} holds {held}, not one array"):
             measure(tmp_path / name, 4)
     with pytest.raises(UsageError, match="there is no file .*missing.npy"):

@@ -66,7 +66,7 @@ def test_it_stands_beside_the_arms_of_a_suite(
     assert [cell.strip() for cell in row[2:5]] == ["62.5", "4.9", "–"]
     assert row[-3].strip() == "–"  # no rate that nobody knows
     assert "made elsewhere: training, tuning and protocol are unknown here" in table
-    assert "`mine` (N = 12 tokens)" in table
+    assert "`mine` (N = 12 tokens, ceiling 79.9 %)" in table
     key = next(path.name for path in (tmp_path / "results" / "tiny" / "runs").iterdir() if path.name.startswith("mine"))
     capsys.readouterr()
     assert call("verify", key, *results) == 2

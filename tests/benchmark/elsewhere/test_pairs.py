@@ -27,12 +27,12 @@ def grey(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_folders_of_images(grey: tuple[Path, Path], tmp_path: Path) -> None:
-    found = measure(originals=grey[0], reconstructions=grey[1], options=PLAIN, samples=tmp_path)
+    found = measure(originals=grey[0], reconstructions=grey[1], options=PLAIN, samples=tmp_path / "new")
     assert found.metrics["n_images"] == 3
     assert found.metrics["psnr"] == pytest.approx(20 * math.log10(255 / 10), abs=1e-3)
     assert found.metrics["mse"] == pytest.approx((10 / 127.5) ** 2, rel=1e-5)
     assert "usage" not in found.metrics
-    with Image.open(tmp_path / "samples.png") as sheet:
+    with Image.open(tmp_path / "new" / "samples.png") as sheet:
         assert sheet.size == (36, 24)
 
 
@@ -84,6 +84,15 @@ def test_what_does_not_go_together_is_one_sentence(grey: tuple[Path, Path], tmp_
     bright = images + np.arange(2.0)[:, None, None] * 2
     refused("originals hold values from 0 to 2, and their range is 0 to 1", bright, images / 1, value_range=(0.0, 1.0))
     refused("from a lower to a higher number, not from 1 to 0", images / 255, images / 255, value_range=(1.0, 0.0))
+    for wrong in (1, "01", (0, 1, 2), (0, math.inf), (0, None)):
+        refused("the range of values is two finite numbers, as in", images / 255, images / 255, value_range=wrong)
+    refused("images that are uint8 go from 0 to 255", images, images, value_range=(0, 1))
+    refused("a range of values is of arrays of floats, and these are folders", value_range=(0, 1))
+    waves = np.zeros((1, RATE))
+    refused("of images that are floats; sounds lie in", waves, waves, sample_rate=RATE, value_range=(0, 1))
+    for rate in (0, 16e3, "16k"):
+        refused("the sample rate must be a whole number of at least 1", waves, waves, sample_rate=rate)
+    refused("`options` must be a mapping", images, images, options=["features"])
     refused(
         r"must be images .* not uint8 of shape \[2, 64\]; of sounds give", images.reshape(2, -1), images.reshape(2, -1)
     )
