@@ -15,7 +15,7 @@ from methods.core.usage import UsageError, did_you_mean, put_before
 _SPECIFICATION = re.compile(r",?(\.[0-9]{1,2})?[fd%]")
 
 
-class _Declared(BaseModel):
+class Declared(BaseModel):
     """No unknown key, no silent conversion, as everywhere in a suite."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -30,7 +30,7 @@ class _Declared(BaseModel):
         return value
 
 
-class Style(_Declared):
+class Style(Declared):
     """How a table or a plot is set in a paper."""
 
     font_size: float | None = Field(None, ge=4, le=24, description="points; of a plot with a width 8 where left out")
@@ -42,7 +42,7 @@ Footnotes = Literal["long", "short", "none"]
 """All notes; those without which numbers can't be read; none, and no marks."""
 
 
-class _Shown(_Declared):
+class _Shown(Declared):
     """What tables and plots may say."""
 
     name: str = Field(description="of its files, a word")
@@ -70,7 +70,7 @@ class TableByAxis(_ShownTable):
     metrics: list[str] = Field(min_length=1, description="in this order")
 
 
-class PublishedRows(_Declared):
+class PublishedRows(Declared):
     """Where published figures for a table are found in ``results/published/published.csv``.
 
     A figure stands in the row that has these values in these columns.

@@ -13,6 +13,7 @@ from benchmark.records.store import folder_of_suite
 from benchmark.report.build import Grids, table_of, write_plot, write_table
 from benchmark.report.declarations import (
     Declaration,
+    Declared,
     Footnotes,
     PaperTable,
     PlotDeclaration,
@@ -26,6 +27,7 @@ from benchmark.report.declarations import (
 from benchmark.report.frame import read
 from benchmark.report.lacking import why_empty, why_nothing
 from benchmark.report.plots import PLOTS
+from benchmark.report.published import check_published
 from benchmark.report.tables import TABLES
 from benchmark.report.write import tell
 from benchmark.values import Key
@@ -50,10 +52,8 @@ class PaperFile(BaseModel):
     plots: list[str | dict[str, Any]] = Field([], description="each written as PNG and PDF")
 
 
-class _Source(BaseModel):
+class _Source(Declared):
     """Where a table or a plot has its results from."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
 
     suite: str | None = None
     suites: list[str] | None = Field(None, min_length=1)
@@ -145,13 +145,19 @@ class _Paper:
         with self._document.at(section, number):
             check_arms(shown, {arm for own in results for arm in own.arms})
             check_sizes(shown, {size for own in results for size in own.plan["codebook_sizes"]})
+        if isinstance(shown, PaperTable) and shown.published is not None:
+            with self._document.at(section, number, "published"):
+                for grid in (own.of(shown.arms, shown.sizes) for own in grids):
+                    for place in grid.places:
+                        check_published(shown.published, grid.coordinates(place))
         return grids
 
     def _suites(self, section: Section, number: int) -> list[tuple[str, Key]]:
         """The suites of an entry, each with the key where it is named."""
         key, entry = (section, number), getattr(self._paper, section)[number]
         with self._document.at(*key):
-            source = checked(_Source, {} if isinstance(entry, str) else entry)
+            named = {} if isinstance(entry, str) else {k: v for k, v in entry.items() if k in _Source.model_fields}
+            source = checked(_Source, named)
             if source.suites and source.suite:
                 raise UsageError("`suite` and `suites` both say whose results it shows; leave out one")
             if source.suites:

@@ -34,7 +34,7 @@ def find(rows: PublishedRows, arm: str, metric: str, coordinates: dict[str, Any]
     method, name = rows.methods.get(arm), rows.metrics.get(metric)
     if method is None or name is None:
         return None
-    table, wanted = check_published(rows, coordinates)
+    table, wanted = _of_place(rows, coordinates)
     for column, value in {**wanted, "method": method, "metric": name}.items():
         table = table[table[column] == value]
     if len(table) > 1:
@@ -49,18 +49,34 @@ def find(rows: PublishedRows, arm: str, metric: str, coordinates: dict[str, Any]
     return Figure(number * _SCALES.get(name, 1.0), str(row["source"]), bool(row["first_hand"] == "yes"))
 
 
-def check_published(rows: PublishedRows, coordinates: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The figures of the paper, and what their columns must hold at a place of the grid.
+def check_published(rows: PublishedRows, coordinates: dict[str, Any]) -> None:
+    """Look for every figure that a table may ask for at a place of the grid.
 
     Raises:
-        UsageError: the declaration matches no paper, no column or no axis.
+        UsageError: the declaration matches no paper, no column, no method or metric of the paper, no axis, or several
+            values at once.
     """
+    for arm in rows.methods:
+        for metric in rows.metrics:
+            find(rows, arm, metric, coordinates)
+
+
+def _of_place(rows: PublishedRows, coordinates: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The figures of the paper, and what their columns must hold at a place of the grid."""
     table = _of_paper(rows.paper)
     for column in rows.where:
         if column not in table:
             raise UsageError(
                 f"published figures have no column `{column}`{did_you_mean(column, map(str, table.columns))}"
             )
+    for column, wanted in (("method", rows.methods), ("metric", rows.metrics)):
+        known = sorted(set(table[column]))
+        for name in wanted.values():
+            if name not in known:
+                raise UsageError(
+                    f"{rows.paper} has no published {column} `{name}`{did_you_mean(name, known)}; "
+                    f"there are: {', '.join(known)}"
+                )
     return table, {column: _filled(text, coordinates) for column, text in rows.where.items()}
 
 

@@ -130,6 +130,20 @@ def test_the_command_changes_no_plan_and_no_record(root: Path, capsys: pytest.Ca
     assert {path: path.read_bytes() for path in root.glob("*/**/*.json")} == before
 
 
+PUBLISHED = {
+    "paper": "SimVQ (arXiv 2411.02038, ICCV 2025)",
+    "methods": {"simvq": "SimVQ"},
+    "metrics": {"mse": "LPIPS"},
+    "where": {"table": "Table 1", "codebook_size": "65536"},
+}
+
+
+def published(**wrong: Any) -> dict[str, Any]:
+    """A file whose second table has a mistake among its published figures; the first must not be written."""
+    table = {"name": "beside", "title": "t", "columns": ["mse"], "published": {**PUBLISHED, **wrong}}
+    return {"suite": "first", "tables": [OF, table]}
+
+
 OF = {"name": "t", "of": "main"}
 
 
@@ -164,6 +178,15 @@ OF = {"name": "t", "of": "main"}
         ),
         ({"suites": ["first"], "tables": [OF]}, "mine.yaml:1: unknown key `suites` (did you mean `suite`?)"),
         (
+            {"tables": [{"name": "t", "title": "t", "columns": ["mse"], "suites": ["first", "first"]}]},
+            "`suites` names `first` twice",
+        ),
+        (published(paper="SimVQ"), "mine.yaml:8: there are no published figures of the paper 'SimVQ'"),
+        (published(methods={"simvq": "SimVG"}), "has no published method `SimVG` (did you mean `SimVQ`?); there are"),
+        (published(where={"table": "Table 1"}), "published values of `LPIPS` of 'SimVQ' fit"),
+        (published(metrics={"mse": "psrn"}), "has no published metric `psrn`"),
+        (published(where={"sise": "256"}), "published figures have no column `sise`"),
+        (
             {"tables": [{**OF, "suites": ["first", "second"]}]},
             "only a table with a title and columns can be of several",
         ),
@@ -184,6 +207,13 @@ OF = {"name": "t", "of": "main"}
 def test_what_is_wrong_is_one_sentence(root: Path, content: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=re.escape(sentence)):
         write_paper(paper(root, **content), root)
+    assert not (root / "mine").exists()
+
+
+def test_published_figures_stand_beside_ours(root: Path) -> None:
+    written = write_paper(paper(root, **published()), root).paths
+    assert "Published: SimVQ (arXiv 2411.02038" in (root / "mine" / "tables" / "beside.md").read_text()
+    assert len(written) == 6
 
 
 def test_the_line_is_that_of_the_entry_and_what_it_inherits_is_not_blamed(root: Path) -> None:
