@@ -133,7 +133,8 @@ def tuning_note(results: Results) -> str:
 def protocol_note(results: Results) -> str:
     """Data, model and training in one line."""
     protocol = results.plan.get("protocol", {})
-    return "Protocol: " + "; ".join(f"{name} {_settings(value)}" for name, value in protocol.items() if value) + "."
+    said = ((name, _settings(value)) for name, value in protocol.items() if value)
+    return "Protocol: " + "; ".join(f"{name} {settings}" for name, settings in said if settings) + "."
 
 
 def settings_note(grid: Grid) -> str | None:
@@ -289,11 +290,16 @@ def _value(value: Any) -> str:
 
 
 def _measured(grid: Grid) -> str:
-    """The arms measured elsewhere, each with its own number of tokens."""
+    """The arms measured elsewhere, each with its own number of tokens and the ceiling that goes with it."""
     found = []
     for arm in filter(grid.results.is_measured, grid.arms):
-        tokens = sorted({int(n) for place in grid.places for n in grid.values(arm, place, "tokens")})
-        found.append(f"`{arm}`" + (f" (N = {' and '.join(f'{n:,}' for n in tokens)} tokens)" if tokens else ""))
+        pairs = {
+            pair
+            for place in grid.places
+            for pair in zip(grid.values(arm, place, "tokens"), grid.values(arm, place, "ceiling"), strict=True)
+        }
+        counted = [f"N = {int(tokens):,} tokens, ceiling {100 * ceiling:.1f} %" for tokens, ceiling in sorted(pairs)]
+        found.append(f"`{arm}`" + (f" ({'; '.join(counted)})" if counted else ""))
     return ", ".join(found)
 
 

@@ -96,12 +96,20 @@ _FEWEST_FAMILIES = 3
 
 @dataclass(frozen=True)
 class Style:
-    """Colour, marker and line of one arm; ``family``: what its colour stands for, where that is not the arm itself."""
+    """Colour, marker and line of one arm.
+
+    ``family``: what its colour stands for, where that is not the arm itself; ``elsewhere``: it was only measured here.
+    """
 
     colour: str
     marker: str
     line: Any
     family: str | None = None
+    elsewhere: bool = False
+
+    def label(self, arm: str) -> str:
+        """How a figure names the arm of this look."""
+        return f"{arm} (elsewhere)" if self.elsewhere else arm
 
     def curve(self) -> dict[str, Any]:
         """Arguments of a line with markers."""
@@ -152,7 +160,9 @@ def arm_styles(arms: list[dict[str, Any]], size_free: Collection[str]) -> dict[s
     for method, names in families.items():
         own_first = [method] * (method in names) + [name for name in names if name != method]
         styles |= _family(own[method], own_first)
-    return _by_family(arms, styles) if is_crowded(styles) else styles
+    styles = _by_family(arms, styles) if is_crowded(styles) else styles
+    elsewhere = {arm["arm"]: replace(styles[arm["arm"]], elsewhere=True) for arm in arms if arm.get("measured")}
+    return styles | elsewhere
 
 
 def is_crowded(styles: Mapping[str, Style]) -> bool:

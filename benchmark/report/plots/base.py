@@ -118,12 +118,12 @@ def legend_outside(figure: Figure, handles: Sequence[Line2D]) -> None:
 def arm_handles(arms: Sequence[str], styles: dict[str, Style], *, rules: Sequence[str] = ()) -> list[Line2D]:
     """Legend entries of arms as lines with markers; those in ``rules`` are drawn as a bare line across."""
     looks = [{**styles[arm].curve(), **({"marker": "none"} if arm in rules else {})} for arm in arms]
-    return [Line2D([], [], label=arm, **look) for arm, look in zip(arms, looks, strict=True)]
+    return [Line2D([], [], label=styles[arm].label(arm), **look) for arm, look in zip(arms, looks, strict=True)]
 
 
 def point_handles(arms: Sequence[str], styles: dict[str, Style]) -> list[Line2D]:
     """Legend entries of arms as markers."""
-    return [Line2D([], [], label=arm, linestyle="none", **styles[arm].point()) for arm in arms]
+    return [Line2D([], [], label=styles[arm].label(arm), linestyle="none", **styles[arm].point()) for arm in arms]
 
 
 def ceiling_handle(label: str) -> Line2D:

@@ -69,7 +69,7 @@ def name_curves(
         legend(figure, [*handles, *others])
         return
     names = {arm for points in ends.values() for arm in points}
-    _widen(figure, next(iter(ends)), names)
+    _widen(figure, next(iter(ends)), _labels(names, styles))
     for axes, points in ends.items():
         _name_in_margin(axes, points, styles)
     family_legend(figure, names, styles, others)
@@ -94,7 +94,7 @@ def name_points(
         legend(figure, [*handles, *others])
         return
     crowd = _name_beside(axes, points, [*points.values(), *obstacles], styles)
-    _widen(figure, axes, crowd)
+    _widen(figure, axes, _labels(crowd, styles))
     _name_in_margin(axes, crowd, styles)
     family_legend(figure, points, styles, others)
 
@@ -117,6 +117,10 @@ def spread(wanted: Sequence[float], least: float) -> np.ndarray:
     steps = least * np.arange(len(wanted))
     fitted = isotonic_regression(np.asarray(wanted) - steps).x
     return np.asarray(fitted.clip(0.0, max(0.0, 1.0 - least * (len(wanted) - 1))) + steps)
+
+
+def _labels(names: Collection[str], styles: Mapping[str, Style]) -> list[str]:
+    return [styles[name].label(name) for name in names]
 
 
 def _widen(figure: Figure, axes: Axes, names: Collection[str]) -> None:
@@ -159,7 +163,7 @@ def _name_in_margin(axes: Axes, points: Mapping[str, Point], styles: Mapping[str
         tie: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.7, "relpos": (0, 0.5)}
         tie["connectionstyle"] = _Tie()
         axes.annotate(
-            name,
+            styles[name].label(name),
             xy=at,
             xycoords="axes fraction",
             xytext=(1.0, float(height)),
@@ -182,7 +186,7 @@ def _name_beside(
     panel = Bbox.from_bounds(0, 0, width, height)
     crowd = {}
     for name, (x, y) in sorted(at.items(), key=lambda item: item[1]):
-        long = _LETTER * len(name)
+        long = _LETTER * len(styles[name].label(name))
         for right, up in _BESIDE:
             left, low = x * width + _REACH if right > 0 else x * width - _REACH - long, y * height + up * _LINE
             box = Bbox.from_bounds(left, low - _LINE / 2, long, _LINE)
@@ -190,7 +194,7 @@ def _name_beside(
                 continue
             boxes.append(box)
             axes.annotate(
-                name,
+                styles[name].label(name),
                 xy=(x, y),
                 xycoords="axes fraction",
                 xytext=(72 * right * _REACH, 72 * up * _LINE),

@@ -87,7 +87,7 @@ def dots(columns: list[Column], grid: Grid, styles: dict[str, Style]) -> Figure:
             set_title(axis, grid.title(place))
     for axis in axes[len(cells) :]:
         axis.remove()
-    axes[0].set_yticks(range(len(arms)), arms)
+    axes[0].set_yticks(range(len(arms)), [styles[arm].label(arm) for arm in arms])
     axes[0].set_ylim(len(arms) - 0.5, -0.5)
     for left, *_ in rows:
         for label, arm in zip(left.get_yticklabels(), arms, strict=True):

@@ -21,14 +21,14 @@ class Reconstructions(Plot):
     def draw(self, grid: Grid, styles: dict[str, Style]) -> Figure | None:
         """The figure; None where no run left samples."""
         strips: list[tuple[str, np.ndarray]] = []
-        for _, label, key in last_runs(grid):
+        for arm, label, key in last_runs(grid):
             samples = grid.results.samples(key)
             if samples is None:
                 continue
             half = samples.shape[0] // 2
             if not strips:
                 strips.append(("original", samples[:half]))
-            strips.append((label, samples[half:]))
+            strips.append((styles[arm].label(label), samples[half:]))
         if not strips:
             return None
         return _sheet(strips)

@@ -190,7 +190,7 @@ def test_two_machines_of_that_device_are_still_warned_of(synthetic: Make):
 
 def test_the_protocol_leaves_out_what_has_no_settings(synthetic: Make):
     made = synthetic(("vq_vae",), sizes=(256,), seeds=1, artefacts=False)
-    made.edit_plan(protocol={"training": {"steps": 1000}, "evaluation": {}})
+    made.edit_plan(protocol={"training": {"steps": 1000}, "evaluation": {"features": None, "lpips": []}})
     built = table(made.folder)
     assert built is not None
     assert "Protocol: training steps 1,000." in built.shown_notes

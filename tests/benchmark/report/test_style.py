@@ -85,6 +85,14 @@ def test_more_arms_than_a_legend_bears_have_the_colours_of_their_families():
     assert len({(style.colour, style.marker) for style in styles.values()}) == len(styles)
 
 
+@pytest.mark.parametrize("others", [1, 20])
+def test_what_was_measured_elsewhere_is_called_so(others: int):
+    plan = arms(("mine", "mine"), *((name, name) for name in _KNOWN[:others]))
+    plan[0]["measured"] = True
+    styles = arm_styles(plan, [])
+    assert [styles[arm["arm"]].label(arm["arm"]) for arm in plan] == ["mine (elsewhere)", *_KNOWN[:others]]
+
+
 def test_an_ablation_of_one_method_keeps_its_map_however_many_arms_it_has():
     styles = arm_styles(arms(("vq_vae", "vq_vae"), *((f"arm_{index}", "simvq") for index in range(11))), [])
     assert len({style.colour for style in styles.values()}) == 12

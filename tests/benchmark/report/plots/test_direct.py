@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 from collections.abc import Callable
 
 import pytest
@@ -31,6 +32,23 @@ def test_each_of_many_arms_has_its_name_beside_it(shared_synthetic: Make, name: 
     legend = legend_of(figure)
     assert legend[:3] == ["plain codebook", "soft assignment", "fixed grid"]
     assert not set(legend) & set(CROWD)
+
+
+@pytest.mark.parametrize("arms", [CROWD, ("vq_vae", "simvq")])
+@pytest.mark.parametrize("name", ["usage", "rank_frequency", "disguise", "rate_distortion", "reconstructions"])
+@pytest.mark.parametrize("sizes", [(256,), (256, 1024)])
+def test_a_figure_names_what_was_measured_elsewhere(
+    synthetic: Make, name: str, arms: tuple[str, ...], sizes: tuple[int, ...]
+):
+    folder = synthetic(arms, sizes=sizes, seeds=1)
+    plan = json.loads((folder.folder / "plan.json").read_text())
+    plan["arms"][0]["measured"] = True
+    folder.edit_plan(arms=plan["arms"])
+    figure = draw_results(read_once(folder.folder), name)
+    assert figure is not None
+    shown = {text.get_text() for text in figure.findobj(Text) if arms[0] in text.get_text()}
+    assert shown
+    assert all("(elsewhere)" in text for text in shown)
 
 
 def test_many_arms_stand_by_family(shared_synthetic: Make):
