@@ -102,8 +102,8 @@ def _indices(given: Given, sizes: list[int]) -> Tensor:
         raise UsageError(f"{given.name} must be whole numbers, not {kind_of(values)}")
     if len(sizes) > 1 and (values.dim() < 2 or values.shape[-1] != len(sizes)):
         raise UsageError(
-            f"{given.name}: the codebook sizes {_listed(sizes)} are of {len(sizes)} levels, which stand in the last axis, "
-            f"not in shape {list(values.shape)}"
+            f"{given.name}: the codebook sizes {_listed(sizes)} are of {len(sizes)} levels, which stand in the last "
+            f"axis, not in shape {list(values.shape)}"
         )
     indices = values.long().reshape(-1, len(sizes))
     for level, (column, size) in enumerate(zip(indices.unbind(1), sizes, strict=True), 1):

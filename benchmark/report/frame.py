@@ -137,7 +137,7 @@ class Results:
         return self.histories.get(key)
 
     def counts(self, key: str) -> list[np.ndarray] | None:
-        """Histograms of the codes of a run, one a level; None where it has no codes, with a warning where unreadable."""
+        """Histograms of the codes of a run, one a level; None without codes, or, with a warning, if unreadable."""
         if not self.records[key].get("level_sizes"):
             return None
         path = self.file(key, "counts.npz")
