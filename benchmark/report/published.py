@@ -25,7 +25,7 @@ class Figure(NamedTuple):
     first_hand: bool
 
 
-def find(rows: PublishedRows, arm: str, metric: str, coordinates: dict[str, Any]) -> Figure | None:
+def find(rows: PublishedRows, arm: str, metric: str, coordinates: Mapping[str, Any]) -> Figure | None:
     """The figure for ``metric`` of ``arm`` at a place of the grid; None where there is none.
 
     Raises:
@@ -49,7 +49,7 @@ def find(rows: PublishedRows, arm: str, metric: str, coordinates: dict[str, Any]
     return Figure(number * _SCALES.get(name, 1.0), str(row["source"]), bool(row["first_hand"] == "yes"))
 
 
-def check_published(rows: PublishedRows, coordinates: dict[str, Any]) -> None:
+def check_published(rows: PublishedRows, coordinates: Mapping[str, Any]) -> None:
     """Look for every figure that a table may ask for at a place of the grid.
 
     Raises:
