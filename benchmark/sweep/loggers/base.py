@@ -12,6 +12,8 @@ class Logger(Protocol):
 
     folder: Path
     """Where it writes, under the results of the suite."""
+    failures: tuple[type[Exception], ...]
+    """What its methods raise where it can't write, or not send."""
 
     def begin(self, run: Run) -> None:
         """From its start, whatever was shown of the run before."""

@@ -48,9 +48,10 @@ class Follower:
         if self._writes:
             try:
                 tell(run)
-            except OSError as error:
+            except self._logger.failures as error:
                 self._writes = False
-                self._note(f"{self._logger.folder} can't be written ({error.strerror}); the runs go on without it")
+                reason = getattr(error, "strerror", None) or error
+                self._note(f"{self._logger.folder} can't be written ({reason}); the runs go on without it")
 
     def _new_rows(self, run: Run) -> None:
         rows = read_rows(self._store.record_path(run.key).parent / HISTORY_FILE)
@@ -91,6 +92,7 @@ def follow(name: str | None, store: Store, note: Callable[[str], None]) -> Follo
 
     Raises:
         ModuleNotFoundError: its package is not installed.
+        UsageError: it is to send the runs somewhere, and may not.
     """
     if name is None:
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.records.run import Run
+from methods.core.usage import UsageError
 
 PROJECT = "codebook-bench"
 """Unless ``WANDB_PROJECT`` says another."""
@@ -15,14 +16,23 @@ class WeightsAndBiases:
     """Histories along steps, rank–frequency along ranks, samples, and test metrics as the summary.
 
     Files lie in ``RESULTS/SUITE/wandb``; ``wandb sync`` sends what was written offline.
+
+    Raises:
+        UsageError: it is to send, and has no key to do so; on a terminal it asks for one first.
     """
 
     def __init__(self, folder: Path) -> None:
         import wandb
 
         self.folder = folder / "wandb"
+        self.failures = (OSError, wandb.Error)
         self._wandb = wandb
         self._runs: dict[str, Any] = {}
+        if wandb.setup().settings.mode == "online":
+            try:
+                wandb.login()
+            except wandb.Error as error:
+                raise UsageError(f"--log wandb: {error} WANDB_MODE=offline needs no key and sends nothing") from error
 
     def begin(self, run: Run) -> None:
         """A run of its own in the suite's group, with the scientific configuration."""

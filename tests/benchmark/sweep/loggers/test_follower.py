@@ -1,5 +1,7 @@
 """What a logger is given of a sweep; TensorBoard and Weights & Biases where they are installed."""
 
+import io
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -21,11 +23,16 @@ from benchmark.sweep.runner import Settings, run_plan
 Write = Callable[[dict[str, object] | str], str]
 
 
+class Unreachable(Exception):  # noqa: N818
+    """What a logger raises that sends its runs away."""
+
+
 class Remembered:
     """A logger that keeps what it is given, in order."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "remembered"
+        self.failures: tuple[type[Exception], ...] = (OSError, Unreachable)
         self.told: list[tuple[Any, ...]] = []
 
     def begin(self, run: Run) -> None:
@@ -82,17 +89,26 @@ def test_a_logger_is_given_curves_counts_samples_and_metrics_once(
     assert len(again.told) == before
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (TimeoutError("no answer in 90 s"), "no answer in 90 s"),
+        (Unreachable("no such server"), "no such server"),
+    ],
+    ids=["disk", "time", "server"],
+)
 def test_a_logger_that_can_not_write_is_left_alone_and_the_runs_go_on(
-    tiny: dict[str, Any], write_suite: Write, tmp_path: Path, in_process: Launcher
+    tiny: dict[str, Any], write_suite: Write, tmp_path: Path, in_process: Launcher, error: Exception, reason: str
 ) -> None:
     class Full(Remembered):
         def scalars(self, run: Run, step: int, values: Mapping[str, float]) -> None:
-            raise OSError(28, "No space left on device")
+            raise error
 
     suite, store = write_suite(tiny), Store(tmp_path / "results" / "tiny")
     logger = Full(store.folder)
     notes = sweep(suite, store, in_process, logger)
-    assert notes == [f"{logger.folder} can't be written (No space left on device); the runs go on without it"]
+    assert notes == [f"{logger.folder} can't be written ({reason}); the runs go on without it"]
     assert [told[0] for told in logger.told] == ["begin"]
     assert all(store.record(run.key) for run in plan_suite(suite).runs)
 
@@ -110,6 +126,25 @@ def test_a_package_that_is_not_there_is_one_sentence(
     assert ended.value.code == 2
     told = "error: this needs the package of `wandb`, which is not installed: pip install 'codebook-bench[wandb]'"
     assert told in capsys.readouterr().err
+
+
+def test_without_a_key_that_is_said_before_anything_is_trained(
+    tiny: dict[str, Any],
+    write_suite: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("wandb", reason="the extra `wandb` is not installed").teardown()  # which knows the last mode
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(SystemExit) as ended:
+        main(["run", write_suite(tiny), "--log", "wandb", "--results", str(tmp_path / "results")])
+    assert ended.value.code == 2
+    assert "error: --log wandb: No API key configured" in capsys.readouterr().err
+    assert not list((tmp_path / "results").glob("tiny/runs/*"))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -138,7 +173,7 @@ def test_tensorboard_has_a_folder_a_run(
 def test_wandb_writes_offline(
     tiny: dict[str, Any], write_suite: Write, tmp_path: Path, in_process: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("wandb", reason="the extra `wandb` is not installed")
+    pytest.importorskip("wandb", reason="the extra `wandb` is not installed").teardown()
     monkeypatch.setenv("WANDB_MODE", "offline")
     suite, store = write_suite(tiny), Store(tmp_path / "results" / "tiny")
     follower = follow("wandb", store, pytest.fail)
