@@ -58,6 +58,8 @@ def _launcher(plan: Plan, store: Store, options: argparse.Namespace, device: str
     _check_cpus(options.cpus, options.launcher)
     gpus = options.gpus if options.gpus is not None else float(processes if device != "cpu" else 0)
     if options.launcher == "slurm":
+        if gpus != int(gpus):
+            raise UsageError(f"--gpus takes a whole number, but for --launcher ray, not {gpus:g}")
         from benchmark.sweep.launchers.slurm import SlurmLauncher
 
         slurm = SlurmLauncher(options.slurm, options.jobs, options.cpus, gpus)

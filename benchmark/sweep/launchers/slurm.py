@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -130,7 +131,11 @@ class SlurmLauncher:
             yield event
 
     def _submit(self, jobs: list[Job]) -> None:
-        """One array; a note beside it says what is in each allocation."""
+        """One array; a note beside it says what is in each allocation.
+
+        Raises:
+            UsageError: Slurm does not take it, or does not answer.
+        """
         if not jobs:
             return
         place = _place(jobs[0])
@@ -143,7 +148,10 @@ class SlurmLauncher:
         root = str(Path(__file__).parents[3])
         paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-        handles = executor.submit_array(allocations)
+        try:
+            handles = executor.submit_array(allocations)
+        except self._submitit.core.utils.FailedJobError as error:
+            raise UsageError(f"--launcher slurm: {_reason(str(error))}") from error
         for handle, group in zip(handles, groups, strict=True):
             self._tasks.append(_Task(handle, marker, {job.run.key: job for job in group}))
             note = {"job": handle.job_id, "marker": marker.name, "runs": [job.run.key for job in group]}
@@ -214,6 +222,12 @@ class SlurmLauncher:
         except (RuntimeError, ValueError, TypeError, NameError) as error:
             raise UsageError(f"--launcher slurm: {str(error).splitlines()[0]}") from error
         return executor
+
+
+def _reason(told: str) -> str:
+    """What `sbatch` says last, without what it puts before each line."""
+    lines = [line for line in told.splitlines() if line.strip()]
+    return re.sub(r"^(sbatch: )?((error|fatal): )?", "", lines[-1]) if lines else "sbatch failed without a word"
 
 
 def _place(job: Job) -> Path:

@@ -72,6 +72,25 @@ def test_an_option_that_there_is_not_is_one_sentence() -> None:
             SlurmLauncher(options, None, None, 0, cluster="local")
 
 
+def test_a_share_of_a_gpu_is_refused(
+    tiny: dict[str, Any], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = ["--launcher", "slurm", "--gpus", "1.5", "--results", str(tmp_path / "results")]
+    with pytest.raises(SystemExit) as ended:
+        main(["run", write_suite(tiny), *shared])
+    assert ended.value.code == 2
+    assert "error: --gpus takes a whole number, but for --launcher ray, not 1.5" in capsys.readouterr().err
+
+
+def test_what_sbatch_says_last_is_the_reason() -> None:
+    from benchmark.sweep.launchers.slurm import _reason
+
+    told = "sbatch: error: fetch_config: DNS SRV lookup failed\nsbatch: fatal: Could not establish a source\n"
+    assert _reason(told) == "Could not establish a source"
+    assert _reason("sbatch: error: Batch job submission failed: Invalid qos specification").startswith("Batch job")
+    assert _reason("\n") == "sbatch failed without a word"
+
+
 def test_where_there_is_no_slurm_that_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
     from benchmark.sweep.launchers.slurm import SlurmLauncher
@@ -136,8 +155,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         daemons = []
         try:
             for command in commands:
-                log = (folder / f"{len(daemons)}.out").open("w")
-                daemons.append(subprocess.Popen(command, stdout=log, stderr=log))  # type: ignore[arg-type]
+                with (folder / f"{len(daemons)}.out").open("w") as log:
+                    daemons.append(subprocess.Popen(command, stdout=log, stderr=log))  # type: ignore[arg-type]
                 time.sleep(2)
             _wait_for(lambda: "idle" in _told("sinfo", "--noheader", "--format=%T"), folder)
             yield folder
@@ -249,6 +268,13 @@ def _environment_of(process: Path) -> bytes:
 
 @real
 @pytest.mark.slow
+def test_what_slurm_refuses_is_one_sentence(slurm: Path, planned: Plan, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^--launcher slurm: Batch job submission failed: Invalid partition name"):
+        _sweep(planned, Store(tmp_path / "results"), partition="gpus")
+
+
+@real
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_second_call_follows_what_the_first_has_queued(slurm: Path, planned: Plan, tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
@@ -264,7 +290,7 @@ def test_a_second_call_follows_what_the_first_has_queued(slurm: Path, planned: P
 @pytest.mark.filterwarnings("ignore")
 def test_a_second_call_does_what_an_array_that_ended_has_left(slurm: Path, planned: Plan, tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
-    first, second = _leave(planned, store)
+    first, second = _leave(planned, store, at_a_time=1)  # the second waits for the first
     subprocess.run(["scancel", second], check=True)
     _wait_for(lambda: not _told("squeue", "--noheader"), slurm, 900)
     assert len(list(store.folder.glob("runs/*/record.json"))) == 1
@@ -277,11 +303,11 @@ def test_a_second_call_does_what_an_array_that_ended_has_left(slurm: Path, plann
     assert _sweep(planned, store).skipped == [run.key for run in planned.runs]
 
 
-def _leave(plan: Plan, store: Store) -> list[str]:
+def _leave(plan: Plan, store: Store, at_a_time: int | None = None) -> list[str]:
     """The allocations of a command that queues two runs and is gone at the first news of them."""
     from benchmark.sweep.launchers.slurm import SlurmLauncher
 
-    launcher = SlurmLauncher({"partition": "main", "time": "20m"}, None, 1, 0)
+    launcher = SlurmLauncher({"partition": "main", "time": "20m"}, at_a_time, 1, 0)
     jobs = [Job(run, str(store.folder), "cpu", 1) for run in plan.runs]
     assert next(launcher.launch(jobs)).kind == "started"
     return sorted(_told("squeue", "--noheader", "--array", "--format=%i").split())
