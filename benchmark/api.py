@@ -13,6 +13,7 @@ import yaml
 
 from benchmark import arguments
 from benchmark.elsewhere import measure
+from benchmark.extras import extras_named
 from benchmark.machine import find_device
 from benchmark.records.store import Store
 from benchmark.report.build import summary
@@ -34,6 +35,7 @@ Suite = str | Path | Mapping[str, Any]
 __all__ = ["load_counts", "load_history", "load_results", "make_tables", "measure", "plan", "run"]
 
 
+@extras_named()
 def plan(
     suite: Suite,
     *,
@@ -69,6 +71,7 @@ def plan(
         )
 
 
+@extras_named()
 def run(
     suite: Suite,
     *,
@@ -159,6 +162,7 @@ def load_counts(folder: str | Path, key: str) -> list[np.ndarray]:
     return counts
 
 
+@extras_named()
 def make_tables(folder: str | Path) -> list[Path]:
     """Write summary, tables and plots of a folder of results, training nothing; answers the tables and the plots.
 

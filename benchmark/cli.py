@@ -12,6 +12,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
 
+from benchmark.extras import extras_named
 from benchmark.records.plain import one_line
 from methods.core.plugins import load_plugins
 from methods.core.usage import UsageError
@@ -42,15 +43,6 @@ COMMANDS = {
     "check": ("checking:check", "test that a method keeps the contract of a quantizer"),
 }
 """By name: where a command is found, so that none waits for what another needs (torch), and what it does."""
-EXTRAS = {
-    **dict.fromkeys(("PIL", "lpips", "skimage", "sklearn", "torch_fidelity", "torchvision"), "images"),
-    **dict.fromkeys(("av", "onnxruntime", "pesq", "pystoi", "soundfile", "torchaudio"), "speech"),
-    **dict.fromkeys(("fontTools", "matplotlib", "pandas", "scipy", "seaborn", "tabulate"), "reports"),
-    "tensorboard": "tensorboard",
-    "torchmetrics": "all",
-    "wandb": "wandb",
-}
-"""The extra with which a package comes that is not there, by the name of its module."""
 PLUGIN = "Python file that registers methods, data sets, models, objectives, metrics or plots"
 LAUNCHERS = ("local", "ray", "slurm")
 LOGGERS = ("tensorboard", "wandb")
@@ -61,18 +53,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments, argparse.Namespace(began=time.monotonic()))
     try:
         if getattr(options, "data", None):
-            os.environ["CODEBOOK_BENCH_DATA"] = str(Path(options.data).expanduser().resolve())
-        load_plugins(options.plugin)
-        code = resolve_name(f"benchmark.{COMMANDS[options.command][0]}")(options)
+            os.environ["CODEBOOK_BENCH_DATA"] = _folder(options.data)
+        with extras_named():
+            load_plugins(options.plugin)
+            code = resolve_name(f"benchmark.{COMMANDS[options.command][0]}")(options)
     except UsageError as error:
         print(one_line(f"error: {error}"), file=sys.stderr)
-        code = 2
-    except ModuleNotFoundError as error:
-        module = (error.name or "").split(".")[0]
-        if module not in EXTRAS:
-            raise
-        extra = f"pip install 'codebook-bench[{EXTRAS[module]}]'"
-        print(f"error: this needs the package of `{module}`, which is not installed: {extra}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -209,6 +195,14 @@ def _sizes(text: str) -> list[int]:
     if not all(size.strip().isdecimal() for size in text.split(",")):
         raise argparse.ArgumentTypeError(f"must be a whole number, or one for each level as in 1024,1024, not {text!r}")
     return [int(size) for size in text.split(",")]
+
+
+def _folder(text: str) -> str:
+    """Its whole path; asked before anything is run, as a data set that needs no folder would not miss it."""
+    folder = Path(text).expanduser().resolve()
+    if not folder.is_dir():
+        raise UsageError(f"--data {text} is no folder")
+    return str(folder)
 
 
 def _seed(text: str) -> int:

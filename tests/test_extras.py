@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.cli import EXTRAS, main
+from benchmark.cli import main
+from benchmark.extras import EXTRAS, MissingPackageError, extras_named
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -64,6 +65,7 @@ def test_everything_else_is_in_an_extra() -> None:
 
 ALONE = """
 import contextlib, io, json, runpy, sys
+import numpy as np
 class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {missing}:
@@ -79,6 +81,16 @@ for arguments in {commands}:
         except SystemExit as end:
             code = end.code or 0
     ended[arguments[0]] = (code, out.getvalue(), err.getvalue())
+from benchmark import measure
+ended["from Python"] = (0, str(measure(np.arange(6), 8).metrics["usage"]), "")
+for name, call in (
+    ("load_results", lambda: __import__("benchmark").load_results("results")),
+    ("images", lambda: measure(originals="images", reconstructions="images")),
+):
+    try:
+        call()
+    except ImportError as error:
+        ended[name] = (2, "", str(error))
 print(json.dumps(ended))
 """
 """Runs commands where none of ``missing`` is installed, and says of each how it ended and what it told."""
@@ -110,6 +122,19 @@ def test_what_needs_no_extra_does_without(ended_alone: dict[str, tuple[int, str,
     else:
         assert code == 2
         assert err.startswith("error: `simvq` has no parameter `bet` (did you mean `beta`?)")
+
+
+def test_so_it_is_from_python(ended_alone: dict[str, tuple[int, str, str]]) -> None:
+    assert ended_alone["from Python"][1] == "0.75"
+    told = r"this needs the package of `\w+`, which is not installed: pip install 'codebook-bench\[{}\]'"
+    assert re.fullmatch(told.format("reports"), ended_alone["load_results"][2])
+    assert re.fullmatch(told.format("images"), ended_alone["images"][2])
+
+
+def test_another_package_that_is_missing_stays_an_error_of_its_own() -> None:
+    with pytest.raises(ModuleNotFoundError, match="no_such") as found, extras_named():
+        __import__("no_such")
+    assert not isinstance(found.value, MissingPackageError)
 
 
 @pytest.mark.parametrize("module", EXTRAS)

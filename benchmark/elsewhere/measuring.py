@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmark import arguments
 from benchmark.elsewhere.arrays import Source
 from benchmark.elsewhere.codes import measure_codes
+from benchmark.extras import extras_named
 from benchmark.machine import find_device
 from benchmark.metrics.base import ReconstructionMetrics, Value
 from benchmark.metrics.parts.extra import create_metrics, evaluation_options
@@ -45,6 +46,7 @@ class Measured:
         return math.prod(self.level_sizes) if self.level_sizes else None
 
 
+@extras_named()
 def measure(
     codes: Source | None = None,
     codebook_size: int | Sequence[int] = (),

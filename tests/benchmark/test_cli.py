@@ -36,6 +36,7 @@ def _call(*arguments: str) -> int:
             ["run", "quickstart", "--set", "training.stepz=3"],
             "unknown key `training.stepz` (did you mean `steps`?)",
         ),
+        (["plan", "quickstart", "--data", "nowhere"], "error: --data nowhere is no folder"),
         (["run", "quickstart", "--device", "cuda:99x"], "error: --device cuda:99x is no device"),
         (["run", "quickstart", "--retry", "fail"], "--retry takes a status"),
         (["thin", "nowhere"], "there is no nowhere/plan.json"),
