@@ -23,7 +23,7 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder / "tensorboard"
-        self.failures = (OSError,)
+        self.failures: tuple[type[Exception], ...] = (OSError,)
         self._make = SummaryWriter
         self._writers: dict[str, Any] = {}
 

@@ -25,7 +25,7 @@ class WeightsAndBiases:
         import wandb
 
         self.folder = folder / "wandb"
-        self.failures = (OSError, wandb.Error)
+        self.failures: tuple[type[Exception], ...] = (OSError, wandb.Error)
         self._wandb = wandb
         self._runs: dict[str, Any] = {}
         if wandb.setup().settings.mode == "online":
