@@ -138,7 +138,9 @@ def _started(
     """A fork of a server on a CPU; a GPU is not used from forks, and a process of its own is what every system has."""
     environment = environment_of(job.threads)
     if sys.platform == "linux" and job.device == "cpu":
-        modules = EVALUATION if job.run.config["evaluation"] else ()
+        # What a prior draws is compared by features, where it has some.
+        config = job.run.config
+        modules = EVALUATION if config.get("evaluation") or config.get("features") else ()
         process = forked(Request(arguments, environment, os.getcwd(), modules), given, output, channel)
         if process is not None:
             return process

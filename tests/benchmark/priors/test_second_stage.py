@@ -16,8 +16,10 @@ from benchmark.records.store import CHECKPOINT, Store
 from benchmark.suite.plan import Plan, plan_suite
 from benchmark.suite.plan_file import write_plan
 from benchmark.suite.priors import left_out
+from benchmark.sweep.display import Display
 from benchmark.sweep.estimate import estimate_seconds
-from benchmark.sweep.runner import Outcome
+from benchmark.sweep.launchers import LocalLauncher
+from benchmark.sweep.runner import Outcome, Settings, run_plan
 from methods import UsageError
 
 pytest.importorskip("x_transformers", reason="needs x-transformers, of the extra [generation]")
@@ -64,6 +66,14 @@ def test_a_prior_for_every_tokenizer_that_has_codes(
     assert len(again.skipped) == 5
     write_plan(plan, store)
     assert '"prior_seed": 0' in (store.folder / "plan.json").read_text()
+
+
+def test_a_prior_trains_in_a_process_of_its_own(second_stage: Callable[..., Plan], tmp_path: Path) -> None:
+    plan, store = second_stage(methods=["vq_vae"]), Store(tmp_path / "results")
+    outcome = run_plan(plan, store, LocalLauncher(1), Settings("cpu", threads=1), Display(quiet=True))
+    assert outcome.failed == []
+    assert [read_record(store.record_path(made.key))["status"] for made in plan.runs] == ["ok", "ok"]
+    assert plan.runs[-1].tokenizer == plan.runs[0].key
 
 
 def test_a_suite_without_a_second_stage_is_what_it_was(tiny: dict[str, object], write_suite: Write) -> None:
