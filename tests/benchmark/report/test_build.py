@@ -84,7 +84,7 @@ def test_declared_tables_and_plots(synthetic: Make):
     ]
 
 
-PUBLISHED = {"paper": "CVQ-VAE (ICCV 2023)", "methods": {"vq_vae": "VQ"}, "metrics": {"mse": "error"}}
+PUBLISHED = {"paper": "CVQ-VAE (ICCV 2023)", "methods": {"vq_vae": "VQ-VAE"}, "metrics": {"mse": "PSNR"}}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,10 @@ PUBLISHED = {"paper": "CVQ-VAE (ICCV 2023)", "methods": {"vq_vae": "VQ"}, "metri
         (
             {"name": "x", "title": "t", "columns": ["mse"], "published": {**PUBLISHED, "paper": "nope"}},
             "there are no published figures of the paper 'nope'",
+        ),
+        (
+            {"name": "x", "title": "t", "columns": ["mse"], "published": {**PUBLISHED, "methods": {"vq_vae": "VQ"}}},
+            "CVQ-VAE (ICCV 2023) has no published method `VQ`; there are: ",
         ),
         (
             {
