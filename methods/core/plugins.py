@@ -148,6 +148,8 @@ def load_plugin(path: str | Path, content: bytes | None = None) -> None:
     if module_name in sys.modules and loaded is not None and loaded.module == module_name:
         return
     loader = importlib.machinery.SourceFileLoader(module_name, str(file))
+    if content is None and not file.exists():
+        raise UsageError(f"plug-in {path}: there is no such file")
     if file.suffix != ".py" or (content is None and not file.is_file()):
         raise UsageError(f"plug-in {path} is not a Python file")
     for registry in _registries:

@@ -40,7 +40,7 @@ def _call(*arguments: str) -> int:
         (["run", "quickstart", "--device", "cuda:99x"], "error: --device cuda:99x is no device"),
         (["run", "quickstart", "--retry", "fail"], "--retry takes a status"),
         (["thin", "nowhere"], "there is no nowhere/plan.json"),
-        (["run", "quickstart", "--plugin", "nowhere.py"], "error: plug-in nowhere.py is not a Python file"),
+        (["run", "quickstart", "--plugin", "nowhere.py"], "error: plug-in nowhere.py: there is no such file"),
         (["tables", "quickstart", "--results", "nowhere"], "there are no results in nowhere/quickstart"),
         (["show", "simqv"], "error: nothing is called `simqv` (did you mean `simvq`?)"),
         (

@@ -204,7 +204,7 @@ def test_a_worker_that_finds_another_source_records_nothing(ending: str, tmp_pat
     words = {
         "edited": rf"^the method theirs of a plug-in is sha256:\w+, and its run's key names {asked}$",
         "broken": "fails to import: ZeroDivisionError",
-        "gone": "is not a Python file$",
+        "gone": "there is no such file$",
     }
     with pytest.raises(ChangedError, match=words[ending]):
         work(Job(run, str(store.folder), "cpu", 1, plugins=(str(path),)))

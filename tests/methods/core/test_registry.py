@@ -174,10 +174,17 @@ def test_a_class_without_a_card_is_one_sentence_where_its_card_is_asked_for(plug
     assert "the class `Plugged` of method `cardless` has no card; give it" in message_of(registry.card_of, "cardless")
 
 
-@pytest.mark.parametrize("name", ["missing.py", "notes.txt", "."])
-def test_plugin_that_is_no_python_file(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing.py", ": there is no such file"),
+        ("notes.txt", " is not a Python file"),
+        (".", " is not a Python file"),
+    ],
+)
+def test_plugin_that_is_no_python_file(tmp_path, name, words):
     (tmp_path / "notes.txt").write_text("not Python")
-    assert message_of(load_plugin, tmp_path / name).endswith("is not a Python file")
+    assert message_of(load_plugin, tmp_path / name).endswith(words)
 
 
 def test_entry_point_of_an_installed_package_is_found(install):
