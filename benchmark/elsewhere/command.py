@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmark.elsewhere.keeping import add_arm, check_place, write_measured
 from benchmark.elsewhere.measuring import Measured, measure
 from benchmark.machine import find_device
-from benchmark.metrics.catalogue import describe
+from benchmark.metrics.catalogue import UNDEFINED, describe
 from benchmark.records.store import folder_of_suite
 from methods.core.usage import UsageError
 
@@ -46,10 +46,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _text(measured: Measured) -> str:
-    """A line a metric that has a value; what was withheld, and why, below."""
+    """A line a metric that has a value, and one where items were left out; what was withheld, and why, below."""
     lines = []
     for name, value in measured.metrics.items():
-        if value is not None:
+        if value is not None and (value or not name.endswith(UNDEFINED)):
             metric = describe(name)
             unit = f" {metric.unit}" if metric.unit and metric.unit != "codes" else ""
             lines.append(f"{metric.label:32s}{format(value, metric.format)}{unit}")

@@ -238,7 +238,9 @@ _EXTRACTORS = {
 _MADE_FOR_LARGE = ("efficientnet_lite0", "efficientnet_lite2")
 """Where images entered enlarged, these count invisible noise for more than a lost class: `make sensitivity`."""
 _LEVEL = re.compile(r"(?P<base>.+)_level_(?P<level>\d+)")
-_UNDEFINED = re.compile(r"(?P<base>.+)_undefined")
+UNDEFINED = "_undefined"
+"""Ends the name of a number of items that a mean leaves out, as its metric is undefined on them."""
+_UNDEFINED = re.compile(rf"(?P<base>.+){UNDEFINED}")
 _LPIPS = re.compile(r"lpips_(?P<net>[a-z0-9]+)(?:_(?P<px>\d+)px)?")
 _DRAWN = re.compile(r"(?P<of>samples|guided|reconstructions|single|uniform|train)_(?P<base>rfid|(fd|kid)_\w+)")
 _FEATURES = re.compile(r"(?P<kind>fd|kid)_(?P<extractor>\w+)")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from benchmark.metrics.catalogue import METRICS, Group, describe, find, in_order
+from benchmark.metrics.catalogue import METRICS, UNDEFINED, Group, describe, find, in_order
 from benchmark.report.columns import PRICE, Column, column
 from benchmark.report.frame import Results
 from benchmark.report.progress import GAIN, PROGRESS
@@ -89,9 +89,8 @@ def _brief(results: Results, groups: tuple[Group, ...]) -> list[str]:
 
 def _undefined(results: Results) -> list[str]:
     """Numbers of items on which a metric is undefined, which may be all, where there are any."""
-    suffix = "_undefined"
-    of = [name.removesuffix(suffix) for name in results.ok.columns if name.endswith(suffix)]
-    counts = [name + suffix for name in in_order(of, _QUALITY)]
+    of = [name.removesuffix(UNDEFINED) for name in results.ok.columns if name.endswith(UNDEFINED)]
+    counts = [name + UNDEFINED for name in in_order(of, _QUALITY)]
     return [name for name in counts if results.has(name) and results.ok[name].max() > 0]
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark.cli import main
+from benchmark.elsewhere.command import _text
+from benchmark.elsewhere.measuring import Measured
 from benchmark.records.store import read_whole
 
 Write = Callable[[dict[str, object] | str], str]
@@ -34,6 +36,12 @@ def test_alone_it_prints_and_keeps_a_whole_record(tmp_path: Path, capsys: pytest
     assert str(tmp_path) not in (folder / "record.json").read_text()
     assert call(*arguments) == 0
     assert len(list((tmp_path / "measured" / "runs").iterdir())) == 1
+
+
+def test_items_left_out_have_a_line_where_there_are_any() -> None:
+    metrics = {"pesq": 3.5, "pesq_undefined": 2, "stoi": 0.9, "stoi_undefined": 0, "dead": 0}
+    lines = [line.rsplit(maxsplit=1) for line in _text(Measured(metrics)).splitlines()]
+    assert [value for _, value in lines] == ["3.50", "2", "0.900", "0"]
 
 
 @pytest.mark.usefixtures("commands_in_process")
