@@ -95,24 +95,25 @@ def plan(options: argparse.Namespace) -> int:
     print(one_line(f"{planned.suite.name}: {planned.suite.file.question}"))
     if planned.suite.file.needs:
         print(one_line(f"needs {planned.suite.file.needs}"))
-    left = []
+    runs: dict[str, Run] = {}
+    seen: set[str] = set()
     for (arm, size, point), cells in _by_place(planned).items():
         reasons = {cell.unavailable for cell in cells if cell.unavailable}
-        records = [store.record(cell.run.key) if store and cell.run else None for cell in cells]
         states: Counter[str] = Counter()
-        for cell, record in zip(cells, records, strict=True):
-            if cell.run is not None and not cell.run.is_finished(record):
-                left.append(cell.run)
-                states["left"] += 1
-            elif record is not None:
-                states[record["status"]] += 1
+        for run in (cell.run for cell in cells if cell.run is not None):
+            record = store.record(run.key) if store else None
+            if not run.is_finished(record):
+                runs[run.key] = run
+                record = None
+            # A run without a codebook stands at every size.
+            states[(record["status"] if record else "left") + " (counted above)" * (run.key in seen)] += 1
+            seen.add(run.key)
         text = f"unavailable: {reasons.pop()}" if reasons else ", ".join(f"{n} {s}" for s, n in states.items())
         where = "".join(f"{name} = {value}  " for name, value in point)
         print(f"  {arm:<20} K = {size:>7,}  {one_line(f'{where}{text}')}")
     for sentence in planned.untuned:
         print(f"  {sentence}")
-    left += _priors_left(planned, store)
-    runs = {run.key: run for run in left}
+    runs |= {run.key: run for run in _priors_left(planned, store)}
     print(f"{len(planned.runs) - len(runs)} of {len(planned.runs)} runs done, {len(runs)} left")
     if runs:
         # The whole training, which other commands needn't wait for.

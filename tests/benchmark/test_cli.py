@@ -110,6 +110,17 @@ def test_run_plan_status_and_tables(
         assert str(one / "tables" / tables[0]) in printed or tables[0].endswith((".csv", ".tex"))
 
 
+def test_a_run_that_stands_at_every_size_is_counted_once(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny |= {"methods": ["no_quantization"], "grid": {"codebook_size": [4, 8]}}
+    assert _call("plan", write_suite(tiny), "--results", str(tmp_path)) == 0
+    [one, other] = [
+        line.split("=")[1].split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if "K =" in line
+    ]
+    assert [one, other] == [["4", "1 left"], ["8", "1 left (counted above)"]]
+
+
 def test_status_obeys_no_record(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
