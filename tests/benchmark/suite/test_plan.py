@@ -252,11 +252,11 @@ def test_unknown_suite_suggests_the_nearest() -> None:
 
 def test_one_layer_of_a_method_is_called_so_and_not_ranked(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
-    write_plan(plan_suite("remedies", methods=["vq_vae", "hqa_layer"]), store)
+    write_plan(plan_suite("smoke", methods=["vq_vae", "hqa"]), store)
     arms = read_plan(store.folder / "plan.json")["arms"]
     assert [(arm["arm"], arm["method"], arm.get("ranked", True)) for arm in arms] == [
         ("vq_vae", "vq_vae", True),
-        ("hqa_layer", "hqa", False),
+        ("hqa", "hqa", False),
     ]
     assert "ranked" not in arms[0]
 

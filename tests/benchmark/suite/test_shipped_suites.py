@@ -76,9 +76,19 @@ def test_smoke_has_every_method() -> None:
 def test_remedies_are_all_methods_at_equal_bits_per_position() -> None:
     own = [name for name in available() if get(name).__module__ == f"methods.{name}"]
     plan = plan_suite("remedies")
-    # Two levels of FSQ have no 256 codes.
-    left_out = {"kmeans", "residual_fsq", *(name for name in own if not get(name).bounded)}
+    left_out = {"kmeans", "hqa", *(name for name in own if not get(name).bounded)}
     assert {arm.method for arm in plan.arms} == set(own) - left_out
     for arm in plan.arms:
-        levels = get(arm.method).resolve_size(256, **arm.params)
-        assert not levels or math.log2(math.prod(levels)) == pytest.approx(8, rel=0.05), arm.arm
+        levels = get(arm.method).resolve_size(1024, **arm.params)
+        assert not levels or math.log2(math.prod(levels)) == pytest.approx(10, rel=0.02), arm.arm
+
+
+def test_trials_and_runs_of_remedies_are_those_of_training_length() -> None:
+    """What both have at 1,024 codewords is run once."""
+    shared = {"training.steps": [16000], "codebook_size": [1024]}
+    arms = ["simvq", "codebook_reset", "residual_vq"]
+    first, second = (
+        {cell.run.key for cell in plan_suite(suite, overrides=overrides, methods=arms).cells if cell.run}
+        for suite, overrides in (("remedies", {}), ("training_length", {"grid": shared}))
+    )
+    assert first == second
