@@ -12,7 +12,10 @@ MARGIN = 0.35
 
 
 class CodewordsMoving(Plot):
-    """A row an arm, a column a step, of the lowest seed at the first place of the grid that has pictures."""
+    """A row an arm, a column a step, of the lowest seed at the first place of the grid that has pictures.
+
+    Of a method with levels the first level is shown.
+    """
 
     name = "codewords"
 
@@ -22,11 +25,18 @@ class CodewordsMoving(Plot):
             keys = {arm: key for arm in grid.arms if (key := grid.first_key(arm, place)) is not None}
             found = {arm: seen for arm, key in keys.items() if (seen := grid.results.snapshots(key)) is not None}
             if found:
-                return _sheet(found, grid.title(place), styles)
+                labels = {arm: f"{arm}, level 1" if _has_levels(grid, keys[arm]) else arm for arm in found}
+                return _sheet(found, labels, grid.title(place), styles)
         return None
 
 
-def _sheet(found: dict[str, dict[str, np.ndarray]], title: str, styles: dict[str, Style]) -> Figure:
+def _has_levels(grid: Grid, key: str) -> bool:
+    return len(grid.results.records[key].get("level_sizes") or ()) > 1
+
+
+def _sheet(
+    found: dict[str, dict[str, np.ndarray]], labels: dict[str, str], title: str, styles: dict[str, Style]
+) -> Figure:
     columns = max(len(seen["steps"]) for seen in found.values())
     figure, rows = panels(len(found), columns, width=1.75, height=1.75)
     for axes, (arm, seen) in zip(rows, found.items(), strict=True):
@@ -40,7 +50,7 @@ def _sheet(found: dict[str, dict[str, np.ndarray]], title: str, styles: dict[str
             inside = ((codewords > low - room) & (codewords < high + room)).all(1)
             if not inside.all():
                 axis.set_xlabel(f"{(~inside).sum():,} outside", fontsize=7)
-        axes[0].set_ylabel(arm)
+        axes[0].set_ylabel(labels[arm])
     for axis, step in zip(rows[0], next(iter(found.values()))["steps"], strict=False):
         axis.set_title(f"step {step:,}")
     figure.suptitle(f"{title} · grey: latents, coloured: codewords", fontsize=9)

@@ -49,3 +49,13 @@ def test_codewords_in_every_step_and_those_outside_counted(synthetic: Make):
     assert first.get_ylabel() == "vq_vae"
     assert (first.get_xlabel(), second.get_xlabel()) == ("", "3 outside")
     assert second.lines[1].get_xdata().tolist() == [100, 100, 100, 0, 0]
+
+
+def test_codewords_of_the_first_level_say_so(synthetic: Make):
+    made = synthetic(("vq_vae", "residual_vq"), sizes=(256,), seeds=1)
+    for arm, codewords in (("vq_vae", 256), ("residual_vq", 4)):
+        folder = made.record_path(arm, 256, 0).parent
+        np.savez(folder / "snapshots.npz", steps=[0], codewords=np.zeros((1, codewords, 2)), latents=np.eye(2))
+    figure = draw(made.folder, "codewords")
+    assert figure is not None
+    assert [axis.get_ylabel() for axis in figure.axes] == ["vq_vae", "residual_vq, level 1"]
