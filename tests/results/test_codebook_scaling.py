@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from findings import FIRST_PAGE, REFERENCE, printed, runs, table
+from findings import FIRST_PAGE, REFERENCE, ROOT, printed, runs, table
+
+from benchmark.report.statistics import compare_pairs
 
 
 class TestCodebookScaling:
@@ -22,13 +24,13 @@ class TestCodebookScaling:
         return runs("codebook_scaling").pivot(index=["codebook_size", "seed"], columns="arm", values="psnr")
 
     @pytest.mark.parametrize(
-        ("document", "after", "perplexity"),
+        ("document", "after"),
         [
-            ("README.md", "## A first answer", False),
-            ("results/README.md", "**Who collapses as the codebook grows?**", True),
+            ("README.md", "## A first answer"),
+            ("results/README.md", "**Who collapses as the codebook grows?**"),
         ],
     )
-    def test_every_cell_of_its_table(self, means, document, after, perplexity):
+    def test_every_cell_of_its_table(self, means, document, after):
         shown = table(document, after)
         done = runs("codebook_scaling")
         assert sorted(shown) == sorted(done.arm.unique())
@@ -40,8 +42,13 @@ class TestCodebookScaling:
                     assert (cell, (arm, size) in means.index) == ("", False)
                     continue
                 mean = means.loc[arm, size]
-                middle = f"{mean.perplexity:,.0f} / " if perplexity else ""
-                assert cell == f"{100 * mean.usage:.1f} / {middle}{mean.psnr:.2f}", (arm, size)
+                assert cell == f"{100 * mean.usage:.1f} / {mean.perplexity:,.0f} / {mean.psnr:.2f}", (arm, size)
+
+    def test_the_ceiling(self):
+        ceiling = (100 * runs("codebook_scaling").groupby("codebook_size").ceiling.first()).round(1)
+        assert set(ceiling[list(self.SIZES[:-1])]) == {100.0}
+        assert f"ceiling 100 % ({ceiling[65536]} of 65,536)" in FIRST_PAGE
+        assert printed("N = 490,000 test tokens, ceiling 100 %, at 65,536 #. The runs") == [ceiling[65536]]
 
     def test_the_order_turns_with_the_size(self, means, psnr):
         others = psnr.drop(columns="codebook_reset").max(axis=1)
@@ -53,7 +60,10 @@ class TestCodebookScaling:
         ]
         assert list(ahead.gt(0).sum()) == [3, 2]
         assert list(small.mean().nlargest(2).index) == ["vq_vae_kmeans", "vq_vae_ema"]
-        assert f"is worth {small.vq_vae_kmeans.mean() - small.vq_vae.mean():.2f} dB over plain VQ-VAE." in FIRST_PAGE
+        worth = small.vq_vae_kmeans.mean() - small.vq_vae.mean()
+        assert f"a start from k-means, is {worth:.2f} dB above plain VQ-VAE, within chance." in FIRST_PAGE
+        tested = {(pair.first, pair.second): pair.p_holm for pair in compare_pairs(psnr.loc[[256]].dropna(axis=1))}
+        assert tested["vq_vae", "vq_vae_kmeans"] > 0.5
 
     def test_what_more_codewords_are_worth(self, means):
         large, middle = (means.psnr.xs(size, level=1) for size in (16384, 4096))
@@ -105,7 +115,9 @@ class TestCodebookScaling:
         assert printed("set residual VQ uses # %, SimVQ # and codebook reset #.") == list(
             trained[["residual_vq", "simvq", "codebook_reset"]]
         )
-        assert f"nor do CVQ-VAE and residual VQ ({usage.residual_vq} of 65,536)." in FIRST_PAGE
+        assert (
+            f"nor do CVQ-VAE and residual VQ ({usage.residual_vq} of 65,536), but SimVQ and residual VQ" in FIRST_PAGE
+        )
         worth = (done.psnr - means.psnr.xs(16384, level=1)).round(2)
         arms = ["simvq", "codebook_reset", "residual_vq", "vq_vae", "vq_vae_ema", "vq_vae_kmeans"]
         assert printed(
@@ -133,6 +145,34 @@ class TestCodebookScaling:
         assert shown.format(**lead) in FIRST_PAGE
         assert f"of plain VQ-VAE by {lead.vq_vae:.2f}. SimVQ" in FIRST_PAGE
 
+    def test_by_which_metrics_the_lead_is_beyond_chance(self):
+        compared = pd.read_csv(REFERENCE / "codebook_scaling" / "tables" / "comparison.csv")
+        p = compared.pivot(index="metric", columns="arm", values="p_holm").drop(columns="codebook_reset")
+        assert (p.loc[["psnr", "mse", "ssim"]] < 0.05).all(axis=None)
+        others = p.loc[["fd_fashion_classifier", "kid_fashion_classifier", "class_agreement"]]
+        assert (others.cvq_vae > 0.05).all()
+        assert list(others.simvq > 0.05) == [False, True, True]
+
+    def test_simvq_elsewhere_uses_its_codewords_more_evenly(self, means):
+        published = pd.read_csv(ROOT / "results" / "published" / "published.csv", dtype=str)
+        theirs = published[
+            published.paper.str.startswith("VP-VAE")
+            & (published.method == "SimVQ")
+            & (published.dataset == "COCO val")
+            & (published.metric == "CVU(perplexity/K)")
+        ]
+        assert set(theirs.codebook_size) == {"256", "1024", "4096", "16384"}
+        shares = 100 * theirs.value.astype(float)
+        ours = 100 * means.perplexity["simvq"] / means.perplexity["simvq"].index
+        assert printed(
+            "a perplexity of # to # % of K for SimVQ on COCO (256 to 16,384 codewords), ours is # to # %"
+        ) == [
+            round(shares.min()),
+            round(shares.max()),
+            round(ours[256]),
+            round(ours[16384]),
+        ]
+
     def test_the_order_at_equal_entropy(self):
         done = runs("codebook_scaling").dropna(subset="codebook_size")
         means = done.groupby(["arm", "codebook_size"])[["entropy_bits", "psnr"]].mean()
@@ -150,7 +190,16 @@ class TestCodebookScaling:
         ]
         ends = [round(min(ahead), 2), round(max(ahead), 2)]
         assert printed("they are # to # dB above the lines of codebook reset") == ends
-        assert f"are {ends[0]} to {ends[1]} dB ahead of all others but plain VQ-VAE." in FIRST_PAGE
+        assert f"are {ends[0]} to {ends[1]} dB ahead of all others but plain VQ-VAE (not tested)." in FIRST_PAGE
+        most = round(collapsed.entropy_bits.max(), 1)
+        assert f"up to the {most} bits that they reach" in FIRST_PAGE
+        assert printed("does not, up to the # bits that those two reach.") == [most]
+        for seed, alone in done.groupby("seed"):
+            at = alone.set_index(["arm", "codebook_size"])[["entropy_bits", "psnr"]].sort_values("entropy_bits")
+            for arm in others:
+                line = at.loc[arm]
+                for point in at.loc[["vq_vae_ema", "vq_vae_kmeans"]].drop(256, level=1).itertuples():
+                    assert point.psnr > np.interp(point.entropy_bits, line.entropy_bits, line.psnr), (seed, arm)
         reset, simvq = means.loc["codebook_reset"], means.loc["simvq"].drop(256)
         below = (np.interp(simvq.entropy_bits, reset.entropy_bits, reset.psnr) - simvq.psnr).round(2)
         assert printed(

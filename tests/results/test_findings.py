@@ -45,12 +45,47 @@ def test_simvq_on_speech():
     found = runs("speech_latents")
     means = found.groupby(["arm", "training.learning_rate", "codebook_size"])[["usage", "quantization_error"]].mean()
     simvq, best = means.loc["simvq"], means.loc["kmeans"]
-    assert printed("one codeword at 1,024 and at 4,096): # to # % are in use") == [
+    assert printed("does not collapse on these latents: # to # % are in use") == [
         round(100 * simvq.usage.min()),
         round(100 * simvq.usage.max()),
     ]
     above = 100 * (simvq.quantization_error / best.quantization_error - 1)
     assert printed("and its error # to # % above k-means at either rate") == [round(above.min()), round(above.max())]
+    fast = found[(found["training.learning_rate"] == 0.01) & (found.arm != "kmeans")]
+    assert set(fast.groupby(["codebook_size", "arm"]).perplexity.mean().unstack().idxmin(axis=1)) == {"simvq"}
+
+
+def test_simvq_in_plain_clustering_by_seed():
+    done = runs("plain_clustering")
+    seeds = done[done["dataset.dim"] == 2].pivot(index="seed", columns="arm", values="quantization_error")
+    above = 100 * (seeds.simvq / seeds.kmeans - 1)
+    assert printed("in two dimensions # to # % by seed") == [round(above.min()), round(above.max())]
+    latents = runs("clustering_latents")
+    means = [
+        gain
+        for suite, column in ((done, "dataset.dim"), (latents, "codebook_size"))
+        for gain in suite[suite.arm == "simvq"].groupby(column).gain_db_per_doubling.mean()
+    ]
+    assert printed("a doubling of steps gains it # to # dB") == [round(min(means), 2), round(max(means), 2)]
+
+
+def test_who_splits_clusters_and_who_follows_a_law_that_wanders():
+    done = runs("planted_collapse").query("arm != 'kmeans'").pivot(index="arm", columns="dataset.kind", values="usage")
+    split = done.clustered[done.clustered > 0.5]
+    assert sorted(split.index) == sorted(
+        ["codebook_reset", "cvq_vae", "residual_vq", "affine_vq", "ema_expiry", "optvq", "qinco"]
+    )
+    assert printed("OptVQ and QINCo use # to # % of 64 codewords") == [
+        round(100 * split.min()),
+        round(100 * split.max()),
+    ]
+    assert sorted(done.index[done.drifting == 1]) == ["affine_vq", "ema_expiry", "optvq"]
+    lost = done.index[done.drifting * 64 == 1]
+    assert sorted(lost) == sorted(
+        ["vq_vae", "vq_vae_ema", "product_vq", "fsq", "residual_fsq", "ibq", "gumbel_vq", "wasserstein_vq", "edvae"]
+    )
+    cured = done.index[(done.drifting > 0.75) & (done.clustered < 0.1)]
+    assert sorted(cured) == ["factorized_vq", "fvq", "rotation_trick", "trans_vq", "vq_wae"]
 
 
 class TestSimvqAblation:
@@ -170,6 +205,7 @@ def test_ours_beside_the_other_library():
     widest = (alike["max"] - alike["min"]).max()
     assert f"are {', '.join(first)} and {last} dB apart, and seeds of one arm up to {widest:.2f}." in text
     assert printed("vector-quantize-pytorch end within # dB of those here") == [round(max(apart), 2)]
+    assert printed("its four levels of SimVQ are # dB better ([table]") == [round(levels, 2)]
     front = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"they end within 0.2 dB of each other, its four levels of SimVQ {levels:.1f} dB better" in front
     assert max(apart) < 0.2

@@ -40,6 +40,34 @@ class TestTrainingLength:
         p = compared[compared.metric == "psnr"].set_index("arm").p_holm
         assert sorted(p[p < 0.05].index) == sorted(others)
 
+    def test_simvq_at_its_defaults_beside_its_tuned_choice(self, means):
+        ablated = runs("simvq_ablation").pivot(index="seed", columns="arm", values="psnr")
+        done = runs("training_length").query("codebook_size == 1024 and `training.steps` == 16000")
+        tuned = done.pivot(index="seed", columns="arm", values="psnr")
+        lost = (ablated.train_w - tuned.simvq).round(2)
+        rates = pd.read_csv(REFERENCE / "training_length" / "tuning.csv").query(
+            "arm == 'simvq' and codebook_size == 1024 and steps == 4000"
+        )
+        assert rates.learning_rate.min() > 0.003
+        mean = {"defaults": ablated.train_w, "tuned": tuned.simvq, "both": ablated.train_both}
+        mean |= {"reset": tuned.codebook_reset, "plain": ablated.vq_vae, "plain_tuned": tuned.vq_vae}
+        shown = {name: round(values.mean(), 2) for name, values in mean.items()}
+        assert printed("SimVQ has # dB in `simvq_ablation`") == [shown["defaults"]]
+        assert printed("it has #, less by # to # in each seed: # of codebook reset's lead of #.") == [
+            shown["tuned"],
+            lost.min(),
+            lost.max(),
+            round(mean["defaults"].mean() - mean["tuned"].mean(), 2),
+            round(mean["reset"].mean() - mean["tuned"].mean(), 2),
+        ]
+        assert printed(
+            "With C trained too it has #, codebook reset #. Plain VQ-VAE has # by its defaults, tuned #;"
+        ) == [shown[name] for name in ("both", "reset", "plain", "plain_tuned")]
+        assert (
+            f"give {shown['defaults']:.2f} dB at 1,024 codewords, tuned it has {shown['tuned']:.2f}; with its codebook "
+            f"trained too, {shown['both']:.2f} beside codebook reset's {shown['reset']:.2f}"
+        ) in FIRST_PAGE
+
     def test_the_perplexities(self, means):
         found = printed(
             "Perplexity at 16,000: codebook reset # of 1,024, CVQ-VAE #, FSQ #, SimVQ #, residual VQ #, "
@@ -60,6 +88,10 @@ class TestTrainingLength:
 
         found = printed("over all # pairs Kendall's τ is # from 1,000 to 4,000 steps and # from 4,000 to 16,000")
         assert found == [36, round(tau(1000, 4000), 2), round(tau(4000, 16000), 2)]
+        agreement = pd.read_csv(REFERENCE / "training_length" / "tables" / "length_agreement.csv")
+        beyond = agreement[agreement.codebook_size == 1024].set_index("longer").pairs_beyond_chance
+        assert printed("over the # pairs beyond chance at 16,000; at 4,000 no pair is so") == [beyond[16000]]
+        assert beyond[4000] == 0
 
     def test_plain_vq_vae_by_seed(self):
         plain = (
