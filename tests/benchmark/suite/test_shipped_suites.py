@@ -24,6 +24,7 @@ EVIDENCE = (
     "codebook_scaling",
     "collapse_check",
     "combinations",
+    "defaults",
     "equal_knobs",
     "generation",
     "generation_photos",
