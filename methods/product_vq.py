@@ -25,7 +25,7 @@ class ProductVQ(CompositeQuantizer):
 
     Args:
         groups: number of groups, which divides the latent dimension.
-        level: the quantizer of a group, any registered method with codes.
+        level: the quantizer of a group, any registered method with a number of codes.
         level_params: its parameters, over its defaults.
     """
 
@@ -88,6 +88,8 @@ class ProductVQ(CompositeQuantizer):
         method = get(level)
         if not method.has_codes:
             raise UsageError(f"`{level}` can't be a group of product_vq: it has no codes")
+        if not method.bounded:
+            raise UsageError(f"`{level}` can't be a group of product_vq: its codes have no bound")
         options = resolve_params(level, dict(level_params or {}))
         return tuple(one for part in split_size(size, groups, "groups") for one in method.resolve_size(part, **options))
 

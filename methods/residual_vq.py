@@ -113,7 +113,7 @@ class ResidualVQ(CompositeQuantizer):
         resolved = [method.resolve_size(size, **options) for size in sizes]
         if shared and not method.can_be_shared(**options):
             raise UsageError(f"`{level}` can't be shared by levels: it updates itself once a step, after all of them")
-        if not method.has_codes or any(len(one) != 1 for one in resolved):
+        if not (method.has_codes and method.bounded) or any(len(one) != 1 for one in resolved):
             raise UsageError(f"`{level}` can't be a level of residual_vq: it must have one codebook")
         return tuple(one[0] for one in resolved)
 

@@ -71,6 +71,7 @@ def test_level_sizes_have_the_codebook_size_as_product(codebook_size, depth, siz
         (64, {"depth": 2, "level": "vq_vea"}, "did you mean `vq_vae`"),
         (64, {"depth": 2, "level": "no_quantization"}, "can't be a level"),
         (64, {"depth": 2, "level": "sc_vae"}, "can't be a level"),
+        (64, {"depth": 2, "level": "ll_vq_vae"}, "can't be a level"),
         (64, {"depth": 2, "level": "affine_vq", "shared": True}, "`affine_vq` can't be shared"),
         (64, {"depth": 2, "level": "diveq", "shared": True}, "`diveq` can't be shared"),
         (64, {"depth": 2, "level": "cvq_vae", "level_params": {"anchor_after_step": True}, "shared": True}, "shared"),
