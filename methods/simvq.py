@@ -130,9 +130,10 @@ class SimVQ(KeptCodebook):
         """The rows of C."""
         return self.codebook
 
-    def effective_codebook(self) -> Tensor:
-        """C mapped: ``C Wᵀ + b``."""
-        return self.map(self.codebook)
+    def mapped_rows(self, rows: Tensor) -> Tensor:
+        """``C Wᵀ + b`` for rows C."""
+        mapped: Tensor = self.map(rows)
+        return mapped
 
     def quantize(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Codes of the mapped codebook, and its rows."""
@@ -141,7 +142,7 @@ class SimVQ(KeptCodebook):
         codes = self.nearest(latents, effective)
         indices = codes.squeeze(-1)
         # Gather before mapping: gradients need the map of the N chosen rows only, not of all K.
-        return codes, self.map(self.codebook[indices]) if self.training else effective[indices]
+        return codes, self.mapped_rows(self.codebook[indices]) if self.training else effective[indices]
 
     def set_codewords(self, places: Tensor, rows: Tensor) -> None:
         """Rows of C that the map takes to ``rows``; a row that it can't reach stays."""

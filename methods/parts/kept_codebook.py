@@ -61,6 +61,7 @@ class KeptCodebook(EntropyRegularised, CodebookQuantizer):
         kind, params = resolve_upkeep(upkeep, upkeep_params)
         self.beta = beta
         self.init = init
+        self.from_data = init in _FROM_DATA
         self.estimator = estimator
         trained = self.mapped or estimator in SUBSTITUTING
         if upkeep == "ema" and trained:
@@ -76,14 +77,22 @@ class KeptCodebook(EntropyRegularised, CodebookQuantizer):
         else:
             self.codebook = nn.Parameter(codebook, requires_grad=train_codebook)
         # Moving averages from a random start have nothing to remember of it.
-        saved = init in _FROM_DATA or not self.averaged
-        self.register_buffer("initialised", torch.tensor(init not in _FROM_DATA), persistent=saved)
+        saved = self.from_data or not self.averaged
+        self.register_buffer("initialised", torch.tensor(not self.from_data), persistent=saved)
         self.upkeep = kind(self, **params)
         self._begun = False
 
     def draw_codebook(self, init: str) -> Tensor:
         """The codebook ``[K, D]`` before any data."""
         raise NotImplementedError
+
+    def mapped_rows(self, rows: Tensor) -> Tensor:
+        """The effective codewords ``[R, D]`` of ``rows [R, D]`` of the codebook: the rows, where there is no map."""
+        return rows
+
+    def effective_codebook(self) -> Tensor:
+        """The codebook, mapped."""
+        return self.mapped_rows(self.codebook)
 
     @classmethod
     def can_be_shared(
@@ -116,7 +125,7 @@ class KeptCodebook(EntropyRegularised, CodebookQuantizer):
         if self.training:
             if self.entropy_weight:
                 # The codebook changes before the backward pass; the copy does not.
-                loss, entropies = self.regularise(loss, latents, self.effective_codebook().clone())
+                loss, entropies = self.regularise(loss, latents, self.mapped_rows(self.codebook.clone()))
                 log = {**log, **entropies}
             output = self.estimate(latents, quantized)
             with torch.no_grad():
