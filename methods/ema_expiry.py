@@ -40,8 +40,9 @@ class EMAExpiry(VQVAE):
             "a replaced codeword stays, and its averages restart at the threshold, as in vector-quantize-pytorch; in "
             "EnCodec's code the averages put the old one back in the same step (`undone`)",
             "k-means sees at least 20,000 latents and 8 a codeword; theirs the first batch. The averages start at the "
-            "counts of the first batch and at as many times the centroid; EnCodec leaves the centroid unmultiplied, "
-            "which shrinks every codeword in the first step",
+            "counts of the first batch and at as many times the centroid (where nothing is replaced and the batch "
+            "misses it, at a uniform share); EnCodec leaves the centroid unmultiplied, which shrinks every codeword in "
+            "the first step",
             "where codewords outnumber latents, every latent is drawn equally often; EnCodec draws independently, and "
             "vector-quantize-pytorch puts off what a batch has no latent for",
             "counts, sums and draws are those of all processes; EnCodec's counts are each process's own",

@@ -23,7 +23,9 @@ class MovingAverages(Upkeep):
     Args:
         decay: decay of the moving averages of counts and sums, below 1.
         epsilon: Laplace smoothing of the counts, above 0.
-        debias: averages start at zero and are corrected; see `vq_vae_ema`.
+        debias: averages start at zero and are corrected; see `vq_vae_ema`. Where the codebook starts from data, they
+            start at the uniform share N/K and the codewords instead, as an unused codeword would else be zero after
+            the first step, and nothing be left of the start.
     """
 
     averages = True
@@ -34,12 +36,18 @@ class MovingAverages(Upkeep):
         super().__init__(quantizer)
         check_range("decay", decay, 0, _MAX_DECAY)
         check_range("epsilon", epsilon, 1e-12)
-        self.statistics = self._averages_of(decay=decay, epsilon=epsilon, debias=debias)
+        self.kept_start = debias and quantizer.from_data
+        self.statistics = self._averages_of(decay=decay, epsilon=epsilon, debias=debias and not self.kept_start)
 
     def begin(self, rows: Tensor) -> None:
-        """Without correction sums start at the codewords."""
-        if self.statistics.sums is not None and not self.statistics.debias and not self.statistics.steps:
-            self.statistics.sums.copy_(self.quantizer.codebook)
+        """Averages at a start from data; else without correction sums at the codewords."""
+        statistics, codebook = self.statistics, self.quantizer.codebook
+        if statistics.sums is None or statistics.debias or statistics.steps:
+            return
+        if self.kept_start:
+            statistics.restart(None, num_rows(rows) / self.quantizer.codebook_size, codebook)
+        else:
+            statistics.sums.copy_(codebook)
 
     def observe(self, rows: Tensor, codes: Tensor) -> dict[str, Tensor]:
         """Update averages and codebook."""
@@ -141,6 +149,8 @@ class Expiry(Upkeep):
         """Averages at the counts of the first batch, and at the codewords."""
         if not self.statistics.counts.any():
             counts = code_counts(self.quantizer.encode(rows), self.quantizer.codebook_size)
+            if self.undone or not self.threshold:  # nothing replaces what the first batch misses; it stays where it is
+                counts = torch.where(counts > 0, counts, num_rows(rows) / self.quantizer.codebook_size)
             self.statistics.restart(None, counts, self.quantizer.codebook)
 
     def observe(self, rows: Tensor, codes: Tensor) -> dict[str, Tensor]:

@@ -142,3 +142,34 @@ def test_shared_levels_take_what_may_see_several_batches_a_step() -> None:
     level = {"upkeep": "copies"}
     with pytest.raises(UsageError, match="can't be shared by levels"):
         create("residual_vq", K**2, D, depth=2, level="vq_vae", level_params=level, shared=True)
+
+
+@pytest.mark.parametrize("init", ["kmeans", "latents"])
+@pytest.mark.parametrize(
+    ("upkeep", "upkeep_params"), [("ema", None), ("expiry", {"threshold": 0.0}), ("expiry", {"undone": True})]
+)
+def test_moving_averages_keep_a_start_from_data_that_no_latent_chose(init, upkeep, upkeep_params) -> None:
+    torch.manual_seed(0)
+    quantizer = create("vq_vae", K, D, upkeep=upkeep, upkeep_params=upkeep_params, init=init).train()
+    quantizer.initialise(iter([batch(0)] * 20))
+    start = quantizer.codebook.clone()
+    one = start[:1] + 0.01  # of which only the first codeword, nearest to it, hears
+    assert quantizer(one.expand(5, D)).codes.unique().tolist() == [0]
+    torch.testing.assert_close(quantizer.codebook[1:], start[1:], rtol=1e-3, atol=1e-4)
+    assert 0 < float((quantizer.codebook[0] - start[0]).abs().max()) < 0.01
+
+
+@pytest.mark.parametrize("upkeep", [upkeep for upkeep in UPKEEP if upkeep != "ema"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_entropies_go_with_every_upkeep_of_a_mapped_codebook(estimator, upkeep) -> None:
+    latents = batch(0)
+    gradients = []
+    for weight in (0.0, 0.1):
+        quantizer = build("simvq", estimator, upkeep, entropy_weight=weight).train()
+        quantizer.anneal(0, 10)
+        torch.manual_seed(1)
+        result = quantizer(latents)
+        (result.loss + result.latents.square().mean()).backward()
+        gradients.append(quantizer.map[0].weight.grad)
+    assert bool(gradients[1].isfinite().all())
+    assert not torch.equal(gradients[0], gradients[1])
