@@ -143,6 +143,12 @@ class Guidance(Strict):
     )
     images: int = Field(2000, ge=2, le=10**6, description="samples of each strength that is tried")
 
+    @model_validator(mode="after")
+    def _different_strengths(self) -> Self:
+        if len(set(self.strengths)) < len(self.strengths):
+            raise ValueError("a strength stands there twice, and none is tried twice")
+        return self
+
 
 class SampleClassifier(Strict):
     """A small classifier trained on samples, on reconstructions and on real images, as many of each."""

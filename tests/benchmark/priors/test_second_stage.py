@@ -139,6 +139,7 @@ def test_more_priors_on_one_tokenizer(second_stage: Callable[..., Plan]) -> None
         ({"guidance": {}}, "`guidance` needs classes that the prior is told, and here it is told none; leave it out"),
         ({"guidance": {"droped": 0.1}}, "unknown key `generation.guidance.droped` (did you mean `dropped`?)"),
         ({"guidance": {"strengths": [2.0]}}, "`generation.guidance.strengths` must have at least 2 entries, not 1"),
+        ({"guidance": {"strengths": [2.0, 2.0]}}, "a strength stands there twice, and none is tried twice"),
         ({"classifier": {"steps": 5}}, "`classifier` needs classes that the prior is told"),
         ({"prior": {"name": "native", "depth_width": 9}}, "a prior of width 9 can't be divided among 2 heads"),
     ],
