@@ -41,9 +41,14 @@ def launch(plan: Plan, store: Store, options: argparse.Namespace, device: str) -
 
 def prepare(plan: Plan) -> None:
     """Once before the runs, so that a data set is fetched by one process, and what is wrong with it is said at once."""
+    from benchmark.training.system import check_model  # and what is trained, which a check of options needn't wait for
+
     for given in {repr(run.dataset_options): run.dataset_options for run in plan.runs}.values():
         dataset = datasets.create(plan.suite.file.dataset.name, given)
-        for prior in {run.config["prior"]["name"]: run for run in plan.runs if run.tokenizer is not None}.values():
+        runs = [run for run in plan.runs if run.dataset_options == given]
+        for model in {repr(run.config["model"]): run.config["model"] for run in runs if run.tokenizer is None}.values():
+            check_model(model, dataset.item_shape)
+        for prior in {run.config["prior"]["name"]: run for run in runs if run.tokenizer is not None}.values():
             from benchmark.priors.evaluation import check_data  # and metrics, which other suites needn't wait for
 
             check_data(prior.config, dataset)

@@ -117,6 +117,17 @@ def build_system(config: dict[str, Any], dataset: Dataset, device: torch.device)
     return System(model, quantizer, training["precision"], *unquantized).to(device)
 
 
+def check_model(model: dict[str, Any], item_shape: tuple[int, ...]) -> None:
+    """Raise a `UsageError` where a configuration's ``model`` can't be had for such items; no memory is taken."""
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            models.create(model["name"], _options(model), item_shape=item_shape)
+    except UsageError:
+        raise
+    except Exception:  # a plug-in's that looks at values, of which there are none; its runs will say more
+        return
+
+
 def build_objective(config: dict[str, Any], dataset: Dataset, device: torch.device) -> Objective:
     """The objective of a run; what it learns itself starts from the same weights for every arm."""
     chosen = config["objective"]
