@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from methods.core.base import Card, Knob, Quantized
 from methods.core.registry import create, get, register, resolve_params
 from methods.core.usage import UsageError, check_count
-from methods.parts.composite import CompositeQuantizer, replay
+from methods.parts.composite import CompositeQuantizer, check_part, replay
 from methods.parts.levels import split_size
 
 
@@ -25,7 +25,8 @@ class ProductVQ(CompositeQuantizer):
 
     Args:
         groups: number of groups, which divides the latent dimension.
-        level: the quantizer of a group, any registered method with a number of codes.
+        level: the quantizer of a group, any registered method with a number of codes whose loss is no bound on the
+            likelihood.
         level_params: its parameters, over its defaults.
     """
 
@@ -85,11 +86,7 @@ class ProductVQ(CompositeQuantizer):
         """The level sizes of all groups, one group after the other."""
         check_count("groups", groups)
         (size,) = super().resolve_size(codebook_size)
-        method = get(level)
-        if not method.has_codes:
-            raise UsageError(f"`{level}` can't be a group of product_vq: it has no codes")
-        if not method.bounded:
-            raise UsageError(f"`{level}` can't be a group of product_vq: its codes have no bound")
+        method = check_part(level, "group of product_vq")
         options = resolve_params(level, dict(level_params or {}))
         return tuple(one for part in split_size(size, groups, "groups") for one in method.resolve_size(part, **options))
 

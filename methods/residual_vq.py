@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from methods.core.base import Card, Knob, Quantized, Quantizer
 from methods.core.registry import create, get, register, resolve_params
 from methods.core.usage import UsageError, check_range
-from methods.parts.composite import CompositeQuantizer, replay
+from methods.parts.composite import CompositeQuantizer, check_part, replay
 from methods.parts.estimators import scale_gradient
 from methods.parts.levels import split_size
 from methods.parts.processes import broadcast
@@ -33,7 +33,7 @@ class ResidualVQ(CompositeQuantizer):
 
     Args:
         depth: number of levels.
-        level: any registered method with one codebook.
+        level: any registered method with one codebook whose loss is no bound on the likelihood.
         level_params: its parameters, over its defaults; over RQ-VAE's for the default level.
         shared: all levels are one quantizer, which updates itself at each level in turn, as in RQ-VAE's settings.
         dropout: probability that a training step uses the first n levels only, n uniform from 1 to depth.
@@ -108,12 +108,12 @@ class ResidualVQ(CompositeQuantizer):
         sizes = split_size(super().resolve_size(codebook_size)[0], depth)
         if shared and len(set(sizes)) > 1:
             raise UsageError(f"a shared codebook needs levels of one size, which {codebook_size:,} is no power of")
-        method = get(level)
+        method = check_part(level, "level of residual_vq")
         options = resolve_params(level, _level_params(level, level_params))
         resolved = [method.resolve_size(size, **options) for size in sizes]
         if shared and not method.can_be_shared(**options):
             raise UsageError(f"`{level}` can't be shared by levels: it updates itself once a step, after all of them")
-        if not (method.has_codes and method.bounded) or any(len(one) != 1 for one in resolved):
+        if any(len(one) != 1 for one in resolved):
             raise UsageError(f"`{level}` can't be a level of residual_vq: it must have one codebook")
         return tuple(one[0] for one in resolved)
 

@@ -6,6 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from methods.core.base import Quantizer
+from methods.core.registry import get
+from methods.core.usage import UsageError
 
 
 class CompositeQuantizer(Quantizer):
@@ -32,13 +34,27 @@ class CompositeQuantizer(Quantizer):
         for part in self.parts():
             part.after_step()
 
-    def reconstruction_loss(self, errors: Tensor, numel: int) -> Tensor:
-        """That of the first part."""
-        return self.parts()[0].reconstruction_loss(errors, numel)
-
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """The groups of all parts."""
         return [group for part in self.parts() for group in part.parameter_groups(lr)]
+
+
+def check_part(level: str, whole: str) -> type[Quantizer]:
+    """The method ``level``, which is to be a ``whole``, as "group of product_vq".
+
+    Raises:
+        UsageError: it can't be one.
+    """
+    method = get(level)
+    if not method.has_codes:
+        reason = "it has no codes"
+    elif not method.bounded:
+        reason = "its codes have no bound"
+    elif method.reconstruction_loss is not Quantizer.reconstruction_loss:
+        reason = "its loss and that of the reconstruction are one bound, of which a part has no share"
+    else:
+        return method
+    raise UsageError(f"`{level}` can't be a {whole}: {reason}")
 
 
 def replay(seen: list[Tensor], source: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -79,6 +79,8 @@ def test_what_was_typed_wrong_is_said() -> None:
         build(level="no_quantization")
     with pytest.raises(UsageError, match="`ll_vq_vae` can't be a group of product_vq: its codes have no bound"):
         build(level="ll_vq_vae")
+    with pytest.raises(UsageError, match="`sq_vae` can't be a group of product_vq: its loss and that of the recon"):
+        build(level="sq_vae")
     with pytest.raises(UsageError, match="groups must be a whole number of at least 1, not 0"):
         build(groups=0)
     with pytest.raises(UsageError, match="60 codes can't be split over 2 groups"):
