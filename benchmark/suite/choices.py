@@ -35,21 +35,23 @@ class Choices(Strict):
     dataset: str
     schedule: str
     codebook_sizes: list[int]
-    steps: list[int] = Field(description="of a short trial and of a long one")
-    trials: list[int] = Field(description="of every arm at every size, short and long")
-    seeds: list[int] = Field(description="of the long trials; the first is that of the short ones")
+    steps: list[int] = Field(min_length=2, max_length=3, description="of a short trial, a long one and one in full")
+    trials: list[int] = Field(min_length=2, max_length=3, description="of every arm at every size, by their length")
+    seeds: list[int] = Field(description="of the longer trials; the first is that of the short ones")
     arms: dict[str, list[Choice]]
 
     @property
     def sentence(self) -> str:
         """For under a table."""
         sizes = " and ".join(f"{size:,}" for size in self.codebook_sizes)
-        short, long = self.trials
-        return (
+        short, long, *in_full = self.trials
+        sentence = (
             f"{short} trials of {self.steps[0]:,} steps an arm on {self.dataset} at K = {sizes} with the schedule "
             f"{self.schedule}, the best again for {self.steps[1]:,} steps ({long} trials, {len(self.seeds)} seeds), "
-            "seeds of their own, chosen by validation error"
         )
+        for trials in in_full:
+            sentence += f"the best of these and half a decade below its rate for {self.steps[2]:,} ({trials} trials), "
+        return sentence + "seeds of their own, chosen by validation error"
 
     def at(self, arm: str, codebook_size: int) -> Choice | None:
         """The choice for ``arm`` at the tuned size nearest to ``codebook_size`` by ratio, the smaller of two."""

@@ -76,10 +76,22 @@ def to_try_longer(errors: Mapping[Setting, float], keep: int) -> list[Setting]:
     return [setting for setting in ranked if best_of_rate[setting.quarters] == setting][:keep]
 
 
-def at_the_end(setting: Setting, tried: Iterable[Setting], knob: Knob | None) -> list[str]:
-    """What of ``setting`` is the lowest or highest of those tried with it, beyond which a better one may lie."""
+def to_try_in_full(errors: Mapping[Setting, float]) -> list[Setting]:
+    """The best setting, and the same half a decade below its rate; none where no trial ended well."""
+    best = min(errors, key=lambda setting: (errors[setting], setting))
+    return [best, best._replace(quarters=best.quarters - _HALF)] if math.isfinite(errors[best]) else []
+
+
+def at_the_end(
+    setting: Setting, tried: Iterable[Setting], knob: Knob | None, in_full: Iterable[Setting] = ()
+) -> list[str]:
+    """What of ``setting`` is the lowest or highest of those tried with it, beyond which a better one may lie.
+
+    Of those tried ``in_full``, if any, the lowest rate is an end, whatever shorter trials were made below it.
+    """
     rates = {other.quarters for other in tried if other.place == setting.place}
-    found = ["learning_rate"] if setting.quarters in (min(rates), max(rates)) else []
+    lowest = min({other.quarters for other in in_full} or rates)
+    found = ["learning_rate"] if setting.quarters in (lowest, max(rates)) else []
     if knob is not None:
         places = [other.place for other in tried if other.place is not None]
         found += [knob.parameter] if setting.place in (min(places), max(places)) else []

@@ -98,14 +98,21 @@ class Grid(BaseModel):
 
 
 class Tuning(Strict):
-    """The budget that `tune` spends on every arm at every size: short trials, and the best few again, longer."""
+    """The budget that `tune` spends on every arm at every size: short trials, and the best few again, longer.
+
+    Where ``steps`` has a third length, that of the training itself, the best of the long trials is tried in full,
+    and half a decade below its learning rate, for long trainings like lower rates than short ones.
+    """
 
     codebook_sizes: list[Annotated[int, Field(ge=1)]] = Field([1024], min_length=1, description="each tuned apart")
     learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
         [1e-3, 3e-3, 1e-2], min_length=2, description="of the first trials, half decades (0.001, 0.003, 0.01, ...)"
     )
     steps: list[Annotated[int, Field(ge=1, le=MOST_STEPS)]] = Field(
-        [500, 2000], min_length=2, max_length=2, description="of a short trial and of a long one"
+        [500, 2000],
+        min_length=2,
+        max_length=3,
+        description="of a short trial, of a long one, and of one in full where the best is tried in full, too",
     )
     further: int = Field(
         6, ge=0, le=1000, description="short trials beyond the first, beside the best or outside the range"
@@ -117,9 +124,10 @@ class Tuning(Strict):
     def _a_budget_that_can_be_counted(self) -> Self:
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise ValueError("a learning rate stands there twice, and no trial is made twice")
-        short, long = self.steps
-        if long < short:
-            raise ValueError(f"steps are those of a short trial and of a long one, not {short:,} and {long:,}")
+        if self.steps != sorted(self.steps):
+            raise ValueError(
+                f"steps grow from a short trial to the longest, not {', '.join(map('{:,}'.format, self.steps))}"
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""The same tuning budget for every arm, by successive halving: short trials, the best few again, longer."""
+"""The same tuning budget for every arm, by successive halving: short trials, the best few again, longer, in full."""
 
 import csv
 import io
@@ -19,12 +19,21 @@ from benchmark.suite.choices import Choice, Choices
 from benchmark.suite.definition import Suite, suite_name
 from benchmark.suite.file import find_suite
 from benchmark.suite.plan import Plan, cell_at, plan_suite
-from benchmark.suite.proposals import Setting, at_the_end, first_settings, next_settings, to_try_longer
+from benchmark.suite.proposals import (
+    Setting,
+    at_the_end,
+    first_settings,
+    next_settings,
+    to_try_in_full,
+    to_try_longer,
+)
 from benchmark.suite.schema import Arm, SuiteFile
 from methods import Knob, get
 
 SEED = 1000
 """The first of all trials; no suite's own seeds reach it."""
+_LONG = 2
+"""The rung whose best setting is tried in full."""
 A_ROUND = 3
 """Further trials of an arm at a time, before their results decide on more."""
 TEST_ITEMS = 500
@@ -46,7 +55,10 @@ COLUMNS = (
 
 @dataclass
 class Trial:
-    """One run of a setting. ``rung``: 1 for a short one, 2 for a long one; ``error``: infinite unless it ended well."""
+    """One run of a setting.
+
+    ``rung``: 1 for a short one, 2 for a long one, 3 for one in full; ``error``: infinite unless it ended well.
+    """
 
     setting: Setting
     rung: int
@@ -132,22 +144,23 @@ class Tuner:
                 trial.error = self._known.get(trial.run.key, math.inf) if error is None else error
 
     def choices(self) -> Choices:
-        """The setting of lowest mean error over the long trials, for every arm at every size where one ended well."""
+        """The setting of lowest mean error over the longest trials, of every arm at every size where any ended well."""
         arms: dict[str, list[Choice]] = {arm: [] for arm in self.arms}
         for (arm, size), trials in self.trials.items():
-            means = _means(trials)
+            means = _means(trials, self._rungs)
             best = min(means, key=lambda setting: (means[setting], setting), default=None)
             if best is None or not math.isfinite(means[best]):
                 continue
             knob = self.knob(arm)
             tried = [trial.setting for trial in trials]
+            in_full = means if self._rungs > _LONG else ()
             arms[arm].append(
                 Choice(
                     codebook_size=size,
                     learning_rate=best.learning_rate,
                     params=best.params(knob),
                     validation_error=round(means[best], 6),
-                    at_end=at_the_end(best, tried, knob),
+                    at_end=at_the_end(best, tried, knob, in_full),
                 )
             )
         return self.empty_choices().model_copy(update={"arms": {arm: found for arm, found in arms.items() if found}})
@@ -160,13 +173,14 @@ class Tuner:
     def empty_choices(self) -> Choices:
         """The budget that every arm is given, without any choice yet."""
         short = len(self.budget.learning_rates) * 3 + self.budget.further
+        longer = [self.budget.keep, 2][: self._rungs - 1]
         return Choices(
             suite=self.name,
             dataset=self.suite.file.dataset.name,
             schedule=self.suite.file.training.schedule,
             codebook_sizes=self.budget.codebook_sizes,
             steps=self.budget.steps,
-            trials=[short, self.budget.keep * self.budget.seeds],
+            trials=[short, *(settings * self.budget.seeds for settings in longer)],
             seeds=self._long_seeds,
             arms={},
         )
@@ -193,13 +207,21 @@ class Tuner:
         first = first_settings(self.budget.learning_rates, knob)
         if not any(self.trials.values()):
             return [Trial(setting, 1, SEED) for setting in first]
-        if not trials or any(trial.rung == 2 for trial in trials):
+        reached = max((trial.rung for trial in trials), default=self._rungs)
+        if reached == self._rungs:
             return []
+        if reached == _LONG:
+            in_full = to_try_in_full(_means(trials, reached))
+            return [Trial(setting, reached + 1, seed) for setting in in_full for seed in self._long_seeds]
         errors = {trial.setting: trial.error for trial in trials}
         if further := max(0, len(first) + self.budget.further - len(trials)):
             return [Trial(setting, 1, SEED) for setting in next_settings(errors, knob, min(A_ROUND, further))]
         longer = to_try_longer(errors, self.budget.keep)
-        return [Trial(setting, 2, seed) for setting in longer for seed in self._long_seeds]
+        return [Trial(setting, _LONG, seed) for setting in longer for seed in self._long_seeds]
+
+    @property
+    def _rungs(self) -> int:
+        return len(self.budget.steps)
 
     @property
     def _long_seeds(self) -> list[int]:
@@ -217,7 +239,7 @@ def _of_trials(file: SuiteFile) -> dict[str, Any]:
     dataset = file.dataset.name
     overrides = {
         "grid": {"codebook_size": file.tuning.codebook_sizes},
-        "training.steps": file.tuning.steps[1],
+        "training.steps": file.tuning.steps[-1],
         "evaluation": metrics.trait(datasets.trait(dataset, "modality"), "cheapest"),
     }
     return overrides | ({"dataset.test_items": TEST_ITEMS} if "test_items" in datasets.parameters(dataset) else {})
@@ -250,11 +272,11 @@ def write_response(path: Path, rows: list[dict[str, Any]]) -> None:
     write_atomic(path, text.getvalue())
 
 
-def _means(trials: list[Trial]) -> dict[Setting, float]:
-    """Mean error of each setting over its long trials."""
+def _means(trials: list[Trial], rung: int) -> dict[Setting, float]:
+    """Mean error of each setting over its trials of one length."""
     errors: dict[Setting, list[float]] = {}
     for trial in trials:
-        if trial.rung == 2:
+        if trial.rung == rung:
             errors.setdefault(trial.setting, []).append(trial.error)
     return {setting: sum(values) / len(values) for setting, values in errors.items()}
 

@@ -87,6 +87,32 @@ def test_the_choice_is_the_lowest_validation_error_at_each_size(
     }
 
 
+def test_the_best_is_tried_in_full_and_half_a_decade_below(
+    tiny: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    suite = write_suite({**tiny, "tuning": {**TUNING, "codebook_sizes": [8], "steps": [4, 6, 8]}})
+
+    def error(config: dict[str, Any]) -> float:
+        """A rate of 0.01 is best, but in full one of 0.003; in full nothing ends well without a quantizer."""
+        if config["training"]["steps"] == 8 and config["method"] == "no_quantization":
+            return math.inf
+        return _bowl(config) - 0.5 * (config["training"]["steps"] == 8 and config["training"]["learning_rate"] == 0.003)
+
+    tuner = _tuner(suite, ["vq_vae", "no_quantization"])
+    rounds = _play(tuner, Store(tmp_path / "results"), error)
+    assert {run.config["training"]["steps"] for run in rounds[-1].runs} == {8}
+    for (arm, _), trials in tuner.trials.items():
+        assert [trial.rung for trial in trials] == [1] * 13 + [2] * 4 + [3] * 4, arm
+        in_full = [trial.setting.learning_rate for trial in trials if trial.rung == 3]
+        assert in_full == [0.01, 0.01, 0.003, 0.003]
+    choices = tuner.choices()
+    assert list(choices.arms) == ["vq_vae"]
+    [choice] = choices.arms["vq_vae"]
+    assert (choice.learning_rate, choice.params, choice.at_end) == (0.003, {"beta": 0.25}, ["learning_rate"])
+    assert choices.trials == [13, 4, 4]
+    assert "the best of these and half a decade below its rate for 8 (4 trials), seeds of their own" in choices.sentence
+
+
 def test_trials_that_are_written_down_are_not_run_again(
     tiny: dict[str, object], write_suite: Write, tmp_path: Path
 ) -> None:
@@ -254,7 +280,8 @@ def test_arms_without_a_choice_at_a_size_that_was_tried_are_counted(
     ("budget", "message"),
     [
         ({"learning_rates": [1e-3, 1e-3]}, "a learning rate stands there twice, and no trial is made twice"),
-        ({"steps": [6, 4]}, "steps are those of a short trial and of a long one, not 6 and 4"),
+        ({"steps": [6, 4]}, "steps grow from a short trial to the longest, not 6, 4"),
+        ({"steps": [4, 6, 5]}, "steps grow from a short trial to the longest, not 4, 6, 5"),
         ({"codebook_sizes": [8, 8]}, "codebook size 8 stands there twice"),
     ],
 )
