@@ -40,32 +40,47 @@ class TestTrainingLength:
         p = compared[compared.metric == "psnr"].set_index("arm").p_holm
         assert sorted(p[p < 0.05].index) == sorted(others)
 
-    def test_simvq_at_its_defaults_beside_its_tuned_choice(self, means):
-        ablated = runs("simvq_ablation").pivot(index="seed", columns="arm", values="psnr")
+    def test_arms_at_their_defaults_beside_their_tuned_choices(self):
+        defaults, ablated = (
+            runs(suite).pivot(index="seed", columns="arm", values="psnr") for suite in ("defaults", "simvq_ablation")
+        )
+        assert list(defaults.columns) == ["codebook_reset", "cvq_vae", "residual_vq", "simvq"]
+        assert (defaults.simvq - ablated.train_w).abs().max() == 0
         done = runs("training_length").query("codebook_size == 1024 and `training.steps` == 16000")
         tuned = done.pivot(index="seed", columns="arm", values="psnr")
-        lost = (ablated.train_w - tuned.simvq).round(2)
         rates = pd.read_csv(REFERENCE / "training_length" / "tuning.csv").query(
             "arm == 'simvq' and codebook_size == 1024 and steps == 4000"
         )
         assert rates.learning_rate.min() > 0.003
-        mean = {"defaults": ablated.train_w, "tuned": tuned.simvq, "both": ablated.train_both}
-        mean |= {"reset": tuned.codebook_reset, "plain": ablated.vq_vae, "plain_tuned": tuned.vq_vae}
-        shown = {name: round(values.mean(), 2) for name, values in mean.items()}
-        assert printed("SimVQ has # dB in `simvq_ablation`") == [shown["defaults"]]
-        assert printed("it has #, less by # to # in each seed: # of codebook reset's lead of #.") == [
-            shown["tuned"],
-            lost.min(),
-            lost.max(),
-            round(mean["defaults"].mean() - mean["tuned"].mean(), 2),
-            round(mean["reset"].mean() - mean["tuned"].mean(), 2),
-        ]
+        first, second = defaults.mean().round(2), tuned.mean().round(2)
+        lost = (defaults - tuned[defaults.columns]).round(2)
         assert printed(
-            "With C trained too it has #, codebook reset #. Plain VQ-VAE has # by its defaults, tuned #;"
-        ) == [shown[name] for name in ("both", "reset", "plain", "plain_tuned")]
+            "SimVQ has # dB and residual VQ #, tuned # and #, less by # to # and by # to # in each seed; codebook "
+            "reset has # and #, CVQ-VAE # and # (`defaults`"
+        ) == [
+            *first[["simvq", "residual_vq"]],
+            *second[["simvq", "residual_vq"]],
+            *(end for arm in ("simvq", "residual_vq") for end in (lost[arm].min(), lost[arm].max())),
+            *(means[arm] for arm in ("codebook_reset", "cvq_vae") for means in (first, second)),
+        ]
+        lead = defaults.codebook_reset - defaults.simvq
+        assert printed("As they come codebook reset is ahead of SimVQ by # dB (# to # by seed), not by #, and") == [
+            *(round(value, 2) for value in (lead.mean(), lead.min(), lead.max())),
+            round((tuned.codebook_reset - tuned.simvq).mean(), 2),
+        ]
+        assert (defaults.simvq > defaults.cvq_vae).all()
+        assert second.cvq_vae > second.simvq
+        both, plain = (ablated[arm].mean().round(2) for arm in ("train_both", "vq_vae"))
+        assert printed("SimVQ has # (`simvq_ablation`; plain VQ-VAE by its defaults #, tuned #).") == [
+            both,
+            plain,
+            second.vq_vae,
+        ]
+        pairs = [f"{first[arm]:.2f} and {second[arm]:.2f}" for arm in ("codebook_reset", "cvq_vae", "residual_vq")]
         assert (
-            f"give {shown['defaults']:.2f} dB at 1,024 codewords, tuned it has {shown['tuned']:.2f}; with its codebook "
-            f"trained too, {shown['both']:.2f} beside codebook reset's {shown['reset']:.2f}"
+            f"SimVQ has {first.simvq:.2f} dB at 1,024 codewords, tuned {second.simvq:.2f}; codebook reset {pairs[0]}, "
+            f"CVQ-VAE {pairs[1]}, residual VQ {pairs[2]} (`defaults`, same seeds). With its codebook trained too SimVQ "
+            f"has {both:.2f}"
         ) in FIRST_PAGE
 
     def test_the_perplexities(self, means):
