@@ -229,7 +229,7 @@ def test_a_claim_is_respected_while_its_process_lives_and_free_when_it_is_killed
     store = Store(tmp_path)
     holder = context.Process(target=_hold, args=(str(tmp_path), ready))
     holder.start()
-    assert ready.get(timeout=10) is True
+    assert ready.get(timeout=120) is True
     with store.claim(KEY) as mine:
         assert mine is False
     holder.kill()

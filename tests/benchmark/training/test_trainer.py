@@ -1,6 +1,5 @@
 """The loop: resumable to the last digit, equal starts for all arms, every hook called where it should be."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -184,13 +183,22 @@ def test_the_end_of_a_training_is_saved(dataset: Dataset, tmp_path: Path) -> Non
         assert torch.equal(value, _state(second)[name]), name
 
 
-def test_a_start_from_data_is_timed_apart_and_counts_towards_the_limit(dataset: Dataset, tmp_path: Path) -> None:
-    trainer = Trainer(_config(), dataset, CPU, timeout=0.25)
-    trainer.system.quantizer.initialise = lambda latents: time.sleep(0.3)  # type: ignore[method-assign]
-    with pytest.raises(OutOfTimeError):
+def test_a_start_from_data_is_timed_apart_and_counts_towards_the_limit(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def takes(seconds: float) -> None:
+        now[0] += seconds
+
+    trainer = Trainer(_config(), dataset, CPU, timeout=250.0)
+    trainer.system.quantizer.initialise = lambda latents: takes(230.0)  # type: ignore[method-assign]
+    trainer.system.quantizer.after_step = lambda: takes(7.0)  # type: ignore[method-assign]
+    with pytest.raises(OutOfTimeError, match="stopped after 250 s at step 3 of 12"):
         trainer.fit(tmp_path / "checkpoint.pt", _silent)
-    assert trainer.progress.start_seconds >= 0.3
-    assert trainer.progress.seconds < 0.25
+    assert trainer.progress.start_seconds == 230.0
+    assert trainer.progress.seconds == 21.0
 
 
 def test_an_average_of_nothing_is_nothing(tmp_path: Path) -> None:
