@@ -15,7 +15,7 @@ def main(rank: int, folder: str, file: str, function: str) -> None:
     torch.set_num_threads(1)
     os.chdir(folder)
     dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2, timeout=timedelta(seconds=60)
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2, timeout=timedelta(seconds=300)
     )
     spec = importlib.util.spec_from_file_location("two_processes_task", file)
     module = importlib.util.module_from_spec(spec)
