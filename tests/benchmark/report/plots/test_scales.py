@@ -13,7 +13,8 @@ WIDE, SMALL = 2.6, 1.2
 def _ticks(view: tuple[float, float], inches: float, side: str = "x") -> list[str]:
     figure = Figure(figsize=(3, inches) if side == "y" else (inches, 3))
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axis = axes.xaxis if side == "x" else axes.yaxis
+    axis, other = (axes.xaxis, axes.yaxis) if side == "x" else (axes.yaxis, axes.xaxis)
+    other.set_visible(False)
     make_logarithmic(axis)
     axes.set(**{f"{side}lim": view})
     figure.draw_without_rendering()
