@@ -26,8 +26,9 @@ class VQVAEEMA(VQVAE):
             the first step a codeword is the mean of its latents, and an unused one is exactly zero.
             False: counts start at zero and sums at the codewords, without correction, which throws
             unused codewords far out at first; published figures of several papers rest on it.
-        init: start of the codebook: ``uniform`` of variance 1/D, as in the authors' code, ``unit_uniform`` U(-1, 1),
-            or ``normal`` N(0, 1).
+        init: start of the codebook: ``uniform`` of variance 1/D, as in the authors' code, ``narrow_uniform``
+            U(-b, b) with b = sqrt(6/(K·D)), as in vector-quantize-pytorch, ``unit_uniform`` U(-1, 1), or ``normal``
+            N(0, 1).
     """
 
     card = Card(
@@ -82,8 +83,9 @@ class VQVAEEMA(VQVAE):
 
     def draw_codebook(self, init: str) -> Tensor:
         """``uniform`` is the authors' here, which is wider than that of `vq_vae`."""
-        check_choice("init", init, ("uniform", "unit_uniform", "normal"))
-        if init != "uniform":
+        bounds = {"uniform": math.sqrt(3 / self.dim), "narrow_uniform": math.sqrt(6 / (self.codebook_size * self.dim))}
+        check_choice("init", init, (*bounds, "unit_uniform", "normal"))
+        if init not in bounds:
             return super().draw_codebook(init)
-        bound = math.sqrt(3 / self.dim)
+        bound = bounds[init]
         return torch.empty(self.codebook_size, self.dim).uniform_(-bound, bound)

@@ -129,6 +129,7 @@ def test_starts() -> None:
     torch.manual_seed(0)
     for init, std, largest in (
         ("uniform", 0.5, 3**0.5 / 2),
+        ("narrow_uniform", (2 / 4096 / 4) ** 0.5, (6 / 4096 / 4) ** 0.5),
         ("unit_uniform", 3**-0.5, 1.0),
         ("normal", 1.0, torch.inf),
     ):
