@@ -187,20 +187,25 @@ def test_the_table_of_priors():
 
 
 def test_ours_beside_the_other_library():
-    done = runs("libraries").groupby("arm")
+    done = runs("libraries").groupby(["codebook_size", "arm"])
     means, seeds = done[["usage", "perplexity", "psnr"]].mean(), done.psnr.agg(["size", "min", "max"])
-    shown = table("docs/libraries.md", "## Do they agree").values()
     names = ("simvq", "rotation", "ema", "residual", "fsq", "residual_simvq", "lfq")
     pairs = [(f"{name}_ours", f"{name}_theirs") for name in names]
-    for pair, cells in zip(pairs, shown, strict=True):
-        for arm, cell in zip(pair, cells, strict=True):
-            mean = means.loc[arm]
-            assert cell == f"{100 * mean.usage:.1f} / {mean.perplexity:.1f} / {mean.psnr:.2f}", arm
-            assert seeds["size"][arm] == 3
+    narrow = ("ema_ours_narrow_start", "ema_theirs")
+    for size, after, shown in (
+        (256, "## Do they agree", [*pairs[:3], narrow, *pairs[3:]]),
+        (4096, "Of 4,096 codewords", [*pairs[:3], narrow]),
+    ):
+        for pair, cells in zip(shown, table("docs/libraries.md", after).values(), strict=True):
+            for arm, cell in zip(pair, cells, strict=True):
+                mean = means.loc[size, arm]
+                assert cell == f"{100 * mean.usage:.1f} / {mean.perplexity:.1f} / {mean.psnr:.2f}", (size, arm)
+                assert seeds["size"][size, arm] == 3
     text = " ".join((ROOT / "docs" / "libraries.md").read_text(encoding="utf-8").split())
-    *apart, levels, _ = (abs(means.psnr[ours] - means.psnr[theirs]) for ours, theirs in pairs)
+    mean = means.psnr.loc[256]
+    *apart, levels, _ = (abs(mean[ours] - mean[theirs]) for ours, theirs in pairs)
     assert f"Four levels of SimVQ are better theirs, by {levels:.2f} dB" in text
-    alike = seeds.loc[[arm for pair in pairs[:5] for arm in pair]]
+    alike = seeds.loc[256].loc[[arm for pair in pairs[:5] for arm in pair]]
     *first, last = (f"{difference:.2f}" for difference in apart)
     widest = (alike["max"] - alike["min"]).max()
     assert f"are {', '.join(first)} and {last} dB apart, and seeds of one arm up to {widest:.2f}." in text
@@ -209,6 +214,17 @@ def test_ours_beside_the_other_library():
     front = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"they end within 0.2 dB of each other, its four levels of SimVQ {levels:.1f} dB better" in front
     assert max(apart) < 0.2
-    rotated = means.loc["simvq_theirs_as_it_comes"]
-    below = means.psnr.simvq_theirs - rotated.psnr
+    rotated = means.loc[256, "simvq_theirs_as_it_comes"]
+    below = mean.simvq_theirs - rotated.psnr
     assert f"uses {100 * rotated.usage:.1f} % and is {below:.2f} dB below itself without." in text
+
+
+def test_a_narrow_start_is_what_parts_moving_averages_here_and_there():
+    done = runs("libraries").groupby(["codebook_size", "arm"]).psnr.mean().loc[4096]
+    text = " ".join((ROOT / "docs" / "libraries.md").read_text(encoding="utf-8").split())
+    apart = {name: done[f"{name}_theirs"] - done[f"{name}_ours"] for name in ("simvq", "rotation", "ema")}
+    narrow = done.ema_theirs - done.ema_ours_narrow_start
+    assert abs(narrow) < 0.2 < apart["ema"]
+    assert f"{abs(apart['simvq']):.2f} and {abs(apart['rotation']):.2f} dB apart" in text
+    assert f"moving averages are better theirs by {apart['ema']:.2f} dB" in text
+    assert f"from as narrow a start ours are {abs(narrow):.2f} dB from theirs" in text
