@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from benchmark.hints import command
 from benchmark.machine import find_device
 from benchmark.records.files import read_rows
 from benchmark.records.plain import one_line, printable
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         write_reports([store.folder])
     if outcome.failed:
         print(f"{len(outcome.failed)} runs did not end well: {', '.join(outcome.failed[:5])}", file=sys.stderr)
-        print(f"reasons and tracebacks: python -m benchmark status {options.suite}", file=sys.stderr)
+        print(f"reasons and tracebacks: {command('status', options.suite, options)}", file=sys.stderr)
     for key, reason in outcome.lost.items():
         print(one_line(f"{key}: {reason}; the same command goes on with it"), file=sys.stderr)
     return 130 if outcome.interrupted else int(bool(outcome.failed or outcome.lost or plan.lacks_weights))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.document import Document
+from benchmark.hints import command
 from benchmark.records.plain import one_line
 from benchmark.records.store import folder_of_suite
 from benchmark.report.write import tell, write_reports
@@ -116,7 +117,7 @@ def merge(options: argparse.Namespace) -> int:
             print(
                 one_line(
                     f"{merged.suite}: no plan.json came along, from which tables are made; it is written by: "
-                    f"python -m benchmark run {merged.suite.partition('@')[0]} --results {options.results}"
+                    + command("run", merged.suite.partition("@")[0], options)
                     + (", with the same --set" if "@" in merged.suite else "")
                 )
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmark.elsewhere.keeping import add_arm, check_place, write_measured
 from benchmark.elsewhere.measuring import Measured, measure
+from benchmark.hints import command
 from benchmark.machine import find_device
 from benchmark.metrics.catalogue import UNDEFINED, describe
 from benchmark.records.store import folder_of_suite
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"\n{folder / 'runs' / key}")
     if options.suite is not None:
         add_arm(folder, options.arm, measured.codebook_size, options.seed, options.at, key)
-        print(f"`{options.arm}` is an arm of {folder.name} now: python -m benchmark tables {folder.name} shows it")
+        print(f"`{options.arm}` is an arm of {folder.name} now, shown by: {command('tables', folder.name, options)}")
     return 0
 
 

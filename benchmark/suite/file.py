@@ -26,7 +26,10 @@ def find_suite(name: str) -> Path:
     file = SUITES / f"{name}.yaml"
     if not file.is_file():
         known = available_suites()
-        raise UsageError(f"unknown suite `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}")
+        raise UsageError(
+            f"unknown suite `{name}`{did_you_mean(name, known)}; there are: {', '.join(known)}; one of your own is "
+            "named by its file, such as mine.yaml"
+        )
     return file
 
 
