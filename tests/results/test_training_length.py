@@ -44,43 +44,53 @@ class TestTrainingLength:
         defaults, ablated = (
             runs(suite).pivot(index="seed", columns="arm", values="psnr") for suite in ("defaults", "simvq_ablation")
         )
-        assert list(defaults.columns) == ["codebook_reset", "cvq_vae", "residual_vq", "simvq"]
+        arms = ["vq_vae", "vq_vae_kmeans", "vq_vae_ema", "fsq", "codebook_reset", "cvq_vae", "residual_vq", "simvq"]
+        assert sorted(defaults.columns) == sorted(arms)
         assert (defaults.simvq - ablated.train_w).abs().max() == 0
         done = runs("training_length").query("codebook_size == 1024 and `training.steps` == 16000")
         tuned = done.pivot(index="seed", columns="arm", values="psnr")
         rates = pd.read_csv(REFERENCE / "training_length" / "tuning.csv").query(
-            "arm == 'simvq' and codebook_size == 1024 and steps == 4000"
+            "codebook_size == 1024 and steps == 4000"
         )
-        assert rates.learning_rate.min() > 0.003
+        assert rates[rates.arm.isin(["simvq", "fsq"])].learning_rate.min() > 0.003
         first, second = defaults.mean().round(2), tuned.mean().round(2)
         lost = (defaults - tuned[defaults.columns]).round(2)
         assert printed(
-            "SimVQ has # dB and residual VQ #, tuned # and #, less by # to # and by # to # in each seed; codebook "
-            "reset has # and #, CVQ-VAE # and # (`defaults`"
+            "SimVQ has # dB and residual VQ #, tuned # and #, less by # to # and by # to # in each seed; FSQ, whose rate "
+            "they passed over too, has # and #, less by # to #; codebook reset has # and #, CVQ-VAE # and #, moving "
+            "averages # and #, the k-means start # and #, plain VQ-VAE # and # (`defaults`"
         ) == [
             *first[["simvq", "residual_vq"]],
             *second[["simvq", "residual_vq"]],
             *(end for arm in ("simvq", "residual_vq") for end in (lost[arm].min(), lost[arm].max())),
-            *(means[arm] for arm in ("codebook_reset", "cvq_vae") for means in (first, second)),
+            *(first.fsq, second.fsq, lost.fsq.min(), lost.fsq.max()),
+            *(
+                means[arm]
+                for arm in ("codebook_reset", "cvq_vae", "vq_vae_ema", "vq_vae_kmeans", "vq_vae")
+                for means in (first, second)
+            ),
         ]
-        lead = defaults.codebook_reset - defaults.simvq
-        assert printed("As they come codebook reset is ahead of SimVQ by # dB (# to # by seed), not by #, and") == [
-            *(round(value, 2) for value in (lead.mean(), lead.min(), lead.max())),
-            round((tuned.codebook_reset - tuned.simvq).mean(), 2),
+        lead, before = -defaults.sub(defaults.codebook_reset, axis=0), -tuned.sub(tuned.codebook_reset, axis=0)
+        others = ("vq_vae_ema", "vq_vae_kmeans", "cvq_vae", "residual_vq", "vq_vae")
+        assert (lead.drop(columns="codebook_reset") > 0).all(axis=None)
+        assert printed(
+            "of FSQ by # dB (# to # by seed), not by #, of SimVQ by # (# to #), not by #, of moving averages by #, the "
+            "k-means start by #, CVQ-VAE by #, residual VQ by #, plain VQ-VAE by #."
+        ) == [
+            *(
+                round(value, 2)
+                for arm in ("fsq", "simvq")
+                for value in (lead[arm].mean(), lead[arm].min(), lead[arm].max(), before[arm].mean())
+            ),
+            *(round(lead[arm].mean(), 2) for arm in others),
         ]
-        assert (defaults.simvq > defaults.cvq_vae).all()
-        assert second.cvq_vae > second.simvq
-        both, plain = (ablated[arm].mean().round(2) for arm in ("train_both", "vq_vae"))
-        assert printed("SimVQ has # (`simvq_ablation`; plain VQ-VAE by its defaults #, tuned #).") == [
-            both,
-            plain,
-            second.vq_vae,
-        ]
-        pairs = [f"{first[arm]:.2f} and {second[arm]:.2f}" for arm in ("codebook_reset", "cvq_vae", "residual_vq")]
+        both = ablated.train_both.mean().round(2)
+        assert printed("With C trained too SimVQ has # (`simvq_ablation`).") == [both]
         assert (
-            f"SimVQ has {first.simvq:.2f} dB at 1,024 codewords, tuned {second.simvq:.2f}; codebook reset {pairs[0]}, "
-            f"CVQ-VAE {pairs[1]}, residual VQ {pairs[2]} (`defaults`, same seeds). With its codebook trained too SimVQ "
-            f"has {both:.2f}"
+            f"SimVQ has {first.simvq:.2f} dB at 1,024 codewords and FSQ {first.fsq:.2f}, tuned {second.simvq:.2f} and "
+            f"{second.fsq:.2f}; codebook reset has {first.codebook_reset:.2f} and {second.codebook_reset:.2f}, and as "
+            f"all come is ahead of the seven others in each seed (`defaults`). With its codebook trained too SimVQ has "
+            f"{both:.2f}"
         ) in FIRST_PAGE
 
     def test_the_perplexities(self, means):
