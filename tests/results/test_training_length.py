@@ -56,9 +56,9 @@ class TestTrainingLength:
         first, second = defaults.mean().round(2), tuned.mean().round(2)
         lost = (defaults - tuned[defaults.columns]).round(2)
         assert printed(
-            "SimVQ has # dB and residual VQ #, tuned # and #, less by # to # and by # to # in each seed; FSQ, whose rate "
-            "they passed over too, has # and #, less by # to #; codebook reset has # and #, CVQ-VAE # and #, moving "
-            "averages # and #, the k-means start # and #, plain VQ-VAE # and # (`defaults`"
+            "SimVQ has # dB and residual VQ #, tuned # and #, less by # to # and by # to # in each seed; FSQ, whose "
+            "rate they passed over too, has # and #, less by # to #; codebook reset has # and #, CVQ-VAE # and #, "
+            "moving averages # and #, the k-means start # and #, plain VQ-VAE # and # (`defaults`"
         ) == [
             *first[["simvq", "residual_vq"]],
             *second[["simvq", "residual_vq"]],
