@@ -7,8 +7,9 @@ from typing import Any
 
 from benchmark.values import written
 
-_OF_SUITE = ("set", "methods", "seeds", "data", "plugin", "results")
+_OF_SUITE = ("set", "methods", "seeds", "data", "plugin", "device", "results")
 _TAKES = {"status": _OF_SUITE, "run": _OF_SUITE, "tables": ("plugin", "results")}
+_DEFAULTS = {"device": "auto", "results": "results"}
 
 
 def command(name: str, word: str, options: argparse.Namespace) -> str:
@@ -28,5 +29,5 @@ def _typed(option: str, value: Any) -> Iterator[str]:
         yield from value or []
     elif option == "methods":
         yield from [",".join(value)] if value else []
-    elif value and (option, value) != ("results", "results"):
+    elif value and value != _DEFAULTS.get(option):
         yield str(value)

@@ -19,6 +19,7 @@ GIVEN = {
     "seeds": 2,
     "data": "a folder",
     "plugin": ["one.py", "other.py"],
+    "device": "cpu",
     "results": "elsewhere",
 }
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
-from findings import REFERENCE, ROOT, over, printed, runs, table, with_interval
+from findings import FIRST_PAGE, LIBRARIES, REFERENCE, over, printed, runs, table, with_interval
 
 
 def test_every_cell_of_the_clustering_table():
@@ -201,30 +201,27 @@ def test_ours_beside_the_other_library():
                 mean = means.loc[size, arm]
                 assert cell == f"{100 * mean.usage:.1f} / {mean.perplexity:.1f} / {mean.psnr:.2f}", (size, arm)
                 assert seeds["size"][size, arm] == 3
-    text = " ".join((ROOT / "docs" / "libraries.md").read_text(encoding="utf-8").split())
     mean = means.psnr.loc[256]
     *apart, levels, _ = (abs(mean[ours] - mean[theirs]) for ours, theirs in pairs)
-    assert f"Four levels of SimVQ are better theirs, by {levels:.2f} dB" in text
+    assert f"Four levels of SimVQ are better theirs, by {levels:.2f} dB" in LIBRARIES
     alike = seeds.loc[256].loc[[arm for pair in pairs[:5] for arm in pair]]
     *first, last = (f"{difference:.2f}" for difference in apart)
     widest = (alike["max"] - alike["min"]).max()
-    assert f"are {', '.join(first)} and {last} dB apart, and seeds of one arm up to {widest:.2f}." in text
+    assert f"are {', '.join(first)} and {last} dB apart, and seeds of one arm up to {widest:.2f}." in LIBRARIES
     assert printed("vector-quantize-pytorch end within # dB of those here") == [round(max(apart), 2)]
     assert printed("its four levels of SimVQ are # dB better. At 4,096") == [round(levels, 2)]
-    front = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"they end within 0.2 dB of each other, its four levels of SimVQ {levels:.1f} dB better" in front
+    assert f"they end within 0.2 dB of each other, its four levels of SimVQ {levels:.1f} dB better" in FIRST_PAGE
     assert max(apart) < 0.2
     rotated = means.loc[256, "simvq_theirs_as_it_comes"]
     below = mean.simvq_theirs - rotated.psnr
-    assert f"uses {100 * rotated.usage:.1f} % and is {below:.2f} dB below itself without." in text
+    assert f"uses {100 * rotated.usage:.1f} % and is {below:.2f} dB below itself without." in LIBRARIES
 
 
 def test_a_narrow_start_is_what_parts_moving_averages_here_and_there():
     done = runs("libraries").groupby(["codebook_size", "arm"]).psnr.mean().loc[4096]
-    text = " ".join((ROOT / "docs" / "libraries.md").read_text(encoding="utf-8").split())
     apart = {name: done[f"{name}_theirs"] - done[f"{name}_ours"] for name in ("simvq", "rotation", "ema")}
     narrow = done.ema_theirs - done.ema_ours_narrow_start
     assert abs(narrow) < 0.2 < apart["ema"]
-    assert f"{abs(apart['simvq']):.2f} and {abs(apart['rotation']):.2f} dB apart" in text
-    assert f"moving averages are better theirs by {apart['ema']:.2f} dB" in text
-    assert f"from as narrow a start ours are {abs(narrow):.2f} dB from theirs" in text
+    assert f"{abs(apart['simvq']):.2f} and {abs(apart['rotation']):.2f} dB apart" in LIBRARIES
+    assert f"moving averages are better theirs by {apart['ema']:.2f} dB" in LIBRARIES
+    assert f"from as narrow a start ours are {abs(narrow):.2f} dB from theirs" in LIBRARIES

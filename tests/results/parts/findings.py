@@ -8,8 +8,9 @@ import scipy.stats
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "results" / "reference"
-FINDINGS, FIRST_PAGE = (
-    " ".join((ROOT / page).read_text(encoding="utf-8").split()) for page in ("results/README.md", "README.md")
+FINDINGS, FIRST_PAGE, LIBRARIES = (
+    " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    for page in ("results/README.md", "README.md", "docs/libraries.md")
 )
 
 
