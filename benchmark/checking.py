@@ -10,7 +10,7 @@ from methods.core.registry import resolve_params
 def check(options: argparse.Namespace) -> int:
     """Test that a method keeps the contract of a quantizer."""
     resolve_params(options.method, options.set)
-    results = check_quantizer(options.method, params=options.set, most_processes=2)
+    results = check_quantizer(options.method, params=options.set, thorough=True)
     for result in results:
         print(f"{'FAIL' if result.broken else 'ok  ' if result.passed else 'not '} {result.promise}")
         if result.message:

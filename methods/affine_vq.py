@@ -73,6 +73,7 @@ class AffineVQ(EntropyRegularised, CodebookQuantizer):
     )
     knob = Knob("affine_lr", (1.0, 2.0, 10.0), below=(0.3, 0.1), above=(30.0, 100.0))
     added = ENTROPY_OPTIONS
+    one_graph = False
     velocity: Tensor
 
     def __init__(

@@ -45,6 +45,7 @@ class Training(BaseModel):
         "plateau_factor",
         "flat_share",
         "layerwise",
+        "compile",
     )
     """Younger than some records: at their defaults left out of a run's key."""
 
@@ -80,6 +81,9 @@ class Training(BaseModel):
     )
     quantizer_learning_rate: float | None = Field(None, gt=0, description="the learning rate where left out")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the autoencoder; quantizers run in fp32")
+    compile: bool = Field(
+        False, description="encoder, decoder and, where it is one graph, quantizer by `torch.compile`"
+    )
     timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
     devices: int = Field(1, ge=1, description="that share every batch of one run; not part of a run's key")
     deterministic: bool = Field(False, description="slower kernels that repeat exactly; not part of a run's key")
@@ -89,6 +93,12 @@ class Training(BaseModel):
     def _a_share_for_every_device(self) -> Self:
         if self.devices > self.batch_size:
             raise ValueError(f"devices ({self.devices}) must not exceed batch_size ({self.batch_size})")
+        return self
+
+    @model_validator(mode="after")
+    def _compiled_on_one_device(self) -> Self:
+        if self.compile and self.devices > 1:
+            raise ValueError(f"compile is for one device a run, not {self.devices}")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from benchmark.training.batches import Batches, DeviceSplit
 from benchmark.training.codebook_features import cached_features
 from benchmark.training.loop import Loop, Row
 from benchmark.training.optimization import build_optimizer
+from benchmark.training.passes import Passes
 from benchmark.training.plateau import PlateauLR
 from benchmark.training.probe import Probe, probe_items
 from benchmark.training.snapshots import Snapshots
@@ -53,6 +54,7 @@ class Trainer(Loop):
         decay = self.settings["ema_decay"]
         self.average = averaged(self.system, decay) if decay else None
         self.stopwatch = QuantizerStopwatch(device)
+        self.passes = self._passes_of(self.system)
 
     @property
     def trained(self) -> System:
@@ -122,16 +124,17 @@ class Trainer(Loop):
     def step(self, step: int) -> dict[str, Tensor]:
         """Train on the batch of ``step``, which counts from 0; the terms of its loss, and the quantizer's log."""
         self.stopwatch.begin(step)
+        self.passes.begin()
         self.system.train()
         self._enter_phase(step)
         items = self._seen(self._items(step))
         frozen = self.settings["freeze_encoder"] and not self.system.continuous
         with torch.set_grad_enabled(not frozen):
-            latents = self.system.encode(items)
+            latents = self.passes.encode(items)
         latents = self.stopwatch.enter(latents)
-        quantized = self.system.quantize(latents)
+        quantized = self.passes.quantize(latents)
         self.stopwatch.leave(quantized.latents)
-        output = self.system.decode(quantized.latents)
+        output = self.passes.decode(quantized.latents)
         reconstruction = self.system.reconstruction_loss(self._errors(output, items), items[0].numel())
         extra = self.objective.extra(output, items)
         loss = reconstruction + quantized.loss + sum(extra.values())
@@ -151,6 +154,9 @@ class Trainer(Loop):
                 )
             terms[name] = value
         return {name: value.detach() for name, value in terms.items()}
+
+    def _passes_of(self, system: System) -> Passes:
+        return Passes(system, self.settings["compile"], self.device)
 
     def _enter_phase(self, step: int) -> None:
         """Whether ``step`` is quantized, and the schedules of quantizer and objective; a quantizer's run is its own."""

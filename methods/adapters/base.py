@@ -14,6 +14,7 @@ class AdaptedQuantizer(Quantizer):
     `Quantizer.not_promised` says it.
     """
 
+    one_graph = False
     module: nn.Module
 
     def quantize(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:

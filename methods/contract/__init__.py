@@ -13,6 +13,7 @@ from methods.contract import (  # noqa: F401  (each adds its checks, in this ord
     declaration,
     devices,
     edges,
+    graphs,
     output,
     processes,
     schedules,
@@ -53,13 +54,13 @@ def check_quantizer(
     codebook_size: int | None = None,
     dim: int = 8,
     params: Mapping[str, Any] | None = None,
-    most_processes: int = 1,
+    thorough: bool = False,
 ) -> list[CheckResult]:
     """Check all promises that apply to a method, by its registered name or its class.
 
-    ``codebook_size`` is by default the first of 64, 256 and 4,096 that the method can have with ``params``. What
-    starts two processes, which takes some seconds, is checked with ``most_processes=2``.
-    Where it cannot even be built, the list ends with that. The global random state is left as it was.
+    ``codebook_size`` is by default the first of 64, 256 and 4,096 that the method can have with ``params``.
+    ``thorough``: what takes seconds too, of two processes and of `torch.compile`. Where it cannot even be built, the
+    list ends with that. The global random state is left as it was.
 
     Raises:
         UsageError: there is no such method.
@@ -72,7 +73,7 @@ def check_quantizer(
     for name, check in CHECKS.items():
         if getattr(check, "needs_codes", False) and not cls.has_codes:
             continue
-        if getattr(check, "processes", 1) > most_processes:
+        if getattr(check, "thorough", False) and not thorough:
             continue
         results.append(replace(_run(name, check, subject), declared=declared.get(name, "")))
         if name == "builds" and not results[-1].passed:

@@ -24,7 +24,7 @@ _SECONDS = 300
 _LATENTS = "gradient of the latents"
 
 
-@check("two_processes", processes=2)
+@check("two_processes", thorough=True)
 def two_processes(subject: Subject) -> str:
     """Two processes (gloo), each with half of every batch, end with one state, and with what its card says of them."""
     cls = subject.cls

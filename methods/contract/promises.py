@@ -24,14 +24,14 @@ class PromiseError(Exception):
     """A promise that does not hold; the message says in words what was seen."""
 
 
-def check(name: str, *, needs_codes: bool = False, processes: int = 1) -> Callable[[F], F]:
+def check(name: str, *, needs_codes: bool = False, thorough: bool = False) -> Callable[[F], F]:
     """Add a check under ``name``; one that needs codes is left out for a method without.
 
-    ``processes``: how many it starts; one that starts some is made only where it is asked for.
+    ``thorough``: it takes seconds, and is made only where that is asked for.
     """
 
     def add(function: F) -> F:
-        function.needs_codes, function.processes = needs_codes, processes  # type: ignore[attr-defined]
+        function.needs_codes, function.thorough = needs_codes, thorough  # type: ignore[attr-defined]
         CHECKS[name] = function
         return function
 

@@ -104,6 +104,9 @@ class Quantizer(nn.Module):
     """True for what is no remedy but a yardstick: set apart in tables and plots, never ranked, never marked best."""
     independent_rows: ClassVar[bool] = True
     """False where a code depends on the batch it is computed in (balanced assignments)."""
+    one_graph: ClassVar[bool] = True
+    """False where a training step after the first is no one graph of `torch.compile`, as it branches on values; a run
+    that is compiled (``training.compile``) then leaves the quantizer as it is."""
     max_codebook_size: ClassVar[int | None] = None
     """Largest size this method can do in reasonable time and memory, on any device."""
     max_codebook_size_cpu: ClassVar[int | None] = None

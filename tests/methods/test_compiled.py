@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from methods import available, create, get
-from methods.contract import size_of
+from methods.contract import CHECKS, size_of
+from methods.contract.subject import Subject
 
 WITH_CODES = [name for name in available() if get(name).has_codes]
 
@@ -43,6 +44,13 @@ def test_compiled_it_gives_the_same_codes(name, training):
     found = torch.compile(twin, backend="eager")(latents)
     assert torch.equal(found.codes, expected.codes)
     torch.testing.assert_close(found.latents, expected.latents, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", available())
+def test_a_training_step_is_one_graph_or_its_class_says_otherwise(name):
+    cls = get(name)
+    assert bool(CHECKS["one_graph"](Subject(cls, size_of(cls, {}), 8))) is not cls.one_graph
 
 
 @pytest.mark.slow

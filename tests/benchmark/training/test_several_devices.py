@@ -100,7 +100,7 @@ def first_step(method: str) -> dict[str, Any]:
     trainer = Trainer(config("conv", method), dataset("conv"), CPU)
     trainer.system.quantizer.use_pretrained = lambda features: None  # type: ignore[method-assign]  # a network for this
     trainer._begin(Path("nowhere"))
-    quantize = trainer.system.quantize
+    quantize = trainer.passes.quantize
     codes: list[Tensor] = []
 
     def listen(latents: Tensor) -> Any:
@@ -108,7 +108,7 @@ def first_step(method: str) -> dict[str, Any]:
         codes.append(quantized.codes)
         return quantized
 
-    trainer.system.quantize = listen  # type: ignore[method-assign]
+    trainer.passes.quantize = listen
     trainer.step(0)
     named = trainer.system.named_parameters()
     return {"codes": codes[0], "gradients": {name: p.grad for name, p in named if p.grad is not None}}
