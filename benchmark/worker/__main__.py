@@ -7,6 +7,7 @@ standard input closes: whoever started it is gone.
 
 import argparse
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -119,4 +120,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # as in `benchmark.worker.forks`
     sys.exit(main())

@@ -8,6 +8,7 @@ follows, with four descriptors (the worker's standard input and output, its chan
 Nothing here may start a thread or touch a GPU: neither survives a fork.
 """
 
+import gc
 import json
 import os
 import select
@@ -17,6 +18,8 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
+
+from methods.core.plugins import import_ours
 
 _LENGTH = 8
 _ALWAYS = ("benchmark.worker.__main__", "torch._dynamo")
@@ -77,11 +80,13 @@ class Server:
         for module in request.modules:
             with suppress(ImportError):  # of an extra that is not installed: who needs it says so
                 import_module(module)
+        gc.freeze()
         try:
             child = os.fork()
         except OSError:  # no room for a process; whoever asked sees all descriptors closed
             child = None
         if child == 0:
+            gc.enable()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in (self._requests.detach(), self._awake, self._wake, *self._told.values()):
@@ -141,8 +146,12 @@ def _tell(descriptor: int, number: int) -> None:
 def main() -> int:
     """Serve, and in a child do the worker's job."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WORKERS_OWN)
+    # What is imported lives to the end. To look for garbage among it would take half a second here, and in every worker
+    # a second more, most of it at its end, and a copy of all its pages.
+    gc.disable()
     for module in _ALWAYS:
         import_module(module)
+    import_ours()
     arguments = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
     if arguments is None:
         os._exit(0)  # there is nothing to tidy up, and who waits for it waits no longer than needed

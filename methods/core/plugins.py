@@ -95,20 +95,30 @@ class Registry(Generic[T]):
         """
         if self._complete:
             return
-        for package in self._packages:
-            for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
-                if not module.ispkg:
-                    importlib.import_module(module.name)
+        self.import_ours()
         for plugin, loaded in load_installed(self.group).items():
             made = [maker for other in _registries if other.group == self.group for maker in other._makers.values()]
             if (inspect.isclass(loaded) or inspect.isfunction(loaded)) and loaded not in made:
                 raise UsageError(f"{plugin} registers nothing; CONTRIBUTING.md shows how it is done")
         self._complete = True
 
+    def import_ours(self) -> None:
+        """Import every module at the top of the packages, and no plug-in."""
+        for package in self._packages:
+            for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+                if not module.ispkg:
+                    importlib.import_module(module.name)
+
     def _remove(self, name: str) -> None:
         self._things.pop(name, None)
         self._makers.pop(name, None)
         self._sources.pop(name, None)
+
+
+def import_ours() -> None:
+    """Import what every registry finds without plug-ins, for processes that are forked of this one."""
+    for registry in _registries:
+        registry.import_ours()
 
 
 def load_installed(group: str) -> dict[str, Any]:
