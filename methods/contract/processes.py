@@ -1,5 +1,6 @@
 """Several processes: two train for real, each on half of every batch, and are compared with one on the whole."""
 
+import gc
 import json
 import os
 import subprocess
@@ -110,7 +111,9 @@ def _in_two_processes(subject: Subject) -> list[dict[str, Tensor]]:
         folder = Path(name)
         (folder / "task").write_text(json.dumps(task))
         # Not by `multiprocessing`, which would import the caller's script once more.
-        command = [sys.executable, "-c", "from methods.contract.processes import _join; _join()", name]
+        # Nor with a search for garbage among what is imported, which lives to the end.
+        script = "import gc; gc.disable(); from methods.contract.processes import _join; gc.freeze(); _join()"
+        command = [sys.executable, "-c", script, name]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
         pair = [subprocess.Popen([*command, rank], env=environment, stderr=subprocess.PIPE, text=True) for rank in "01"]
         try:
@@ -130,6 +133,7 @@ def _in_two_processes(subject: Subject) -> list[dict[str, Tensor]]:
 def _join() -> None:
     """What one of two processes does: take part in a gloo group, train, and save what was found."""
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+    gc.enable()
     torch.set_num_threads(1)
     task = json.loads((folder / "task").read_text())
     load_again({path: content.encode("latin-1") for path, content in task["plugins"].items()})
