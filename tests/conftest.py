@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Compiled loops are compiled once, whatever cache a test has of its own.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
 
+_FORKED = {"in_two_processes": "pairs", "WorkerProcess(": "workers", "LocalLauncher(": "workers"}
 _WORKER = Path(__file__).with_name("two_processes.py")
 _PRELOAD = [
     "torch._dynamo",
@@ -46,13 +47,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file stays with one of pytest's processes, so that its fixtures are made once; so do all pairs of processes."""
+    """A file stays with one of pytest's processes, so that its fixtures are made once; so does what a server forks."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "pairs" if _has_pairs(config.rootpath / file) else file
+            return _server(config.rootpath / file) or file
 
     return Scheduling(config, log) if config.getoption("dist") == "load" else None
 
@@ -66,8 +67,10 @@ def _one_thread() -> None:
 
 
 @cache
-def _has_pairs(file: Path) -> bool:
-    return "in_two_processes" in file.read_text()
+def _server(file: Path) -> str | None:
+    """What a file's tests have forked by a server of this process, which imports for three seconds; or None."""
+    text = file.read_text()
+    return next((forked for word, forked in _FORKED.items() if word in text), None)
 
 
 @pytest.fixture(scope="module")

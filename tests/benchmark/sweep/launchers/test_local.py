@@ -1,11 +1,13 @@
 """What every launcher promises: one end for every job, whole records, no run harmed by another, stops that save."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmark.records.store import Store
 from benchmark.suite.plan import Plan, plan_suite
@@ -16,6 +18,7 @@ from benchmark.sweep.runner import Outcome, Settings, run_plan
 from benchmark.worker.job import Job
 from methods import load_plugin
 
+pytestmark = pytest.mark.usefixtures("own_registries")
 Write = Callable[[dict[str, object] | str], str]
 
 PLUGIN = """
@@ -48,6 +51,14 @@ class IsKilledOnce(VQVAE):
             open("PLANTED", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().parameter_groups(lr)
+
+@register("is_stopped_once")
+class IsStoppedOnce(VQVAEEMA):
+    def after_step(self):
+        super().after_step()
+        if not os.path.exists("STOPPED"):
+            open("STOPPED", "w").close()
+            os.kill(os.getpid(), signal.SIGTERM)  # as anyone may send it
 
 @register("slow_at_first")
 class SlowAtFirst(VQVAEEMA):
@@ -138,9 +149,7 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
 ) -> None:
     """A run that was stopped ends beside others that end badly, and as one that nothing disturbed."""
     plugin = tmp_path / "plugin.py"
-    # By name, for the workers of a cluster that is up already have its environment.
-    named = PLUGIN.replace("PLANTED", str(tmp_path / "planted")).replace("HURRY", str(tmp_path / "hurry"))
-    plugin.write_text(named)
+    plugin.write_text(_named(tmp_path))
     load_plugin(plugin)
     edited = tmp_path / "edited.py"
     edited.write_text(EDITED)
@@ -184,6 +193,11 @@ def test_every_end_of_a_run_is_one_event_and_touches_no_other(
     assert sorted(again.skipped) == sorted(outcome.ended)
 
 
+def _named(folder: Path) -> str:
+    """The plug-in with its files by name, for the workers of a cluster that is up already have its environment."""
+    return re.sub("PLANTED|STOPPED|HURRY", lambda name: str(folder / name[0].lower()), PLUGIN)
+
+
 def _stop(plan: Plan, store: Store, launcher: Launcher, files: tuple[str, ...]) -> None:
     """Interrupt the plan's one run, which leaves a checkpoint."""
     (run,) = plan.runs
@@ -197,6 +211,27 @@ def _stop(plan: Plan, store: Store, launcher: Launcher, files: tuple[str, ...]) 
     assert not store.is_claimed(run.key)
     assert store.record(run.key) is None
     assert (store.run_folder(run.key) / "checkpoint.pt").exists()
+
+
+def test_a_worker_stopped_from_outside_is_no_record_and_the_next_call_goes_on(
+    in_process: Launcher, small: dict[str, object], write_suite: Write, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(_named(tmp_path))
+    load_plugin(plugin)
+    plan, store = plan_suite(write_suite({**small, "methods": ["is_stopped_once"]})), Store(tmp_path / "results")
+    outcome = _run(plan, store, LocalLauncher(1), Recording(), plugins=(str(plugin),))
+    key = plan.runs[0].key
+    assert not outcome.ended
+    assert outcome.lost[key] == "stopped from outside"
+    checkpoint = store.run_folder(key) / "checkpoint.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    state["progress"]["seconds"] += 1000
+    torch.save(state, checkpoint)
+    record = _run(plan, store, in_process, Recording(), plugins=(str(plugin),)).ended[key]
+    assert record["status"] == "ok"
+    timings = record["timings"]
+    assert timings["total_seconds"] > timings["train_seconds"] + timings["evaluate_seconds"] > 1000
 
 
 def test_a_run_that_another_process_holds_is_waited_for(

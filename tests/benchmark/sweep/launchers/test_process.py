@@ -18,6 +18,8 @@ from benchmark.worker.job import Job
 from methods import load_plugin
 from methods.core.usage import UsageError
 
+pytestmark = pytest.mark.usefixtures("own_registries")
+
 PLUGIN = """
 import os, sys, time
 from methods import register
@@ -71,7 +73,7 @@ def _end(worker: WorkerProcess) -> End:
 def test_workers_are_forks_of_one_server_and_end_as_processes_do(
     start: Callable[..., WorkerProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forked, "_servers", {})
+    """Of the server that other tests have started, if they have: an own one would import for three seconds."""
     servers = set()
     for number in range(2):
         folder = tmp_path / str(number)
@@ -98,7 +100,7 @@ def test_workers_are_forks_of_one_server_and_end_as_processes_do(
     assert _end(stopped) == End(1, "", False, Ending.STOPPED)
 
     monkeypatch.setattr(forked, "END_SECONDS", 0.0)
-    (server,) = forked._servers.values()
+    server = forked._servers.pop(forked.key_of(process.environment_of(1)))  # others then start another
     server.close()
     assert not last.wait(0.0), "it goes on without its runner"
     last.ask_to_stop()
