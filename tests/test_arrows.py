@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from sources import below, statements
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,16 +72,13 @@ MODULES = _modules()
 def _imported(file: Path) -> set[str]:
     """The modules of the project that ``file`` imports, those in functions too, not those for types alone."""
     found = set()
-    text = file.read_text(encoding="utf-8")
-    nodes = list(ast.walk(ast.parse(text)))
-    conditions = [node for node in nodes if isinstance(node, ast.If)] if "TYPE_CHECKING" in text else []
     for_types = {
         id(inner)
-        for condition in conditions
-        if "TYPE_CHECKING" in ast.unparse(condition.test)
-        for inner in ast.walk(condition)
+        for node in statements(file)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in below(node)
     }
-    for node in nodes:
+    for node in statements(file):
         if id(node) in for_types:
             continue
         if isinstance(node, ast.Import):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sources import statements
 
 from benchmark.cli import main
 from benchmark.extras import EXTRAS, MissingPackageError, extras_named
@@ -46,7 +47,7 @@ def imported(folder: str) -> set[str]:
     """Distributions that a folder's code imports."""
     found = set()
     for file in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in statements(file):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
