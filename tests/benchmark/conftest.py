@@ -1,6 +1,7 @@
 """A tiny real suite: a folder of images, a small model, a few steps; and a launcher that needs no processes."""
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,19 +76,25 @@ def dataset() -> Dataset:
     return Dataset(images[:32], images[32:40], images[40:])
 
 
-@pytest.fixture
-def tiny(images: Path) -> dict[str, object]:
-    """Content of a suite that trains in a fraction of a second a run."""
+@pytest.fixture(scope="session")
+def tiny_as_it_is(images: Path) -> dict[str, object]:
+    """`tiny`, for what outlives a test: not to be changed."""
     return {
         "question": "Does it run?",
         "dataset": {"name": "image_folder", "path": str(images), "size": 16},
         "model": {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4},
-        "training": {"steps": 10, "batch_size": 8, "learning_rate": 1e-3},
+        "training": {"steps": 5, "batch_size": 8, "learning_rate": 1e-3},
         "evaluation": {"features": None, "lpips": []},
         "seeds": 1,
         "grid": {"codebook_size": [8]},
         "methods": ["vq_vae", "simvq"],
     }
+
+
+@pytest.fixture
+def tiny(tiny_as_it_is: dict[str, object]) -> dict[str, object]:
+    """Content of a suite that trains in a fraction of a second a run."""
+    return deepcopy(tiny_as_it_is)
 
 
 @pytest.fixture

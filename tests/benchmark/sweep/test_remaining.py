@@ -4,7 +4,7 @@ import csv
 import heapq
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,6 +25,7 @@ POINTS = 8
 Timed = tuple[Run, dict[str, float]]
 
 
+@cache
 def recorded() -> list[Timed]:
     """Runs in the order in which they were made, with their timings."""
     planned = {(run.arm, str(run.config["seed"])): run for run in plan("simvq_ablation").runs}

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +20,13 @@ Write = Callable[[dict[str, object] | str], str]
 
 
 def test_depths_are_runs_that_differ_in_bits_an_image(
-    tiny: dict[str, object], write_suite: Write, tmp_path: Path, in_process: Launcher
+    tiny: dict[str, Any], write_suite: Write, tmp_path: Path, in_process: Launcher
 ) -> None:
     widths = {"encoder_widths": [4, 4, 4], "decoder_widths": [4, 4, 4]}
     arm = {"arm": "stack", "method": "hqa", "params": {"loss_per": "value", "draws": True}}
     suite = {
         **tiny,
+        "training": {**tiny["training"], "steps": 6},
         "model": {"name": "hqa_stack", "latent_dim": 4, **widths},
         "grid": {"codebook_size": [8], "model.layers": [1, 2]},
         "methods": [{**arm, "training": {"layerwise": True, "keep": "weights"}}, "hqa"],
@@ -40,7 +42,7 @@ def test_depths_are_runs_that_differ_in_bits_an_image(
         assert counts.sum() == record["metrics"]["tokens"]
     deep = store.run_folder(by_depth[2].key)
     rows = list(csv.DictReader((deep / "history.csv").read_text().splitlines()))
-    assert [int(float(row["layer"])) for row in rows] == [1] * 5 + [2] * 5
+    assert [int(float(row["layer"])) for row in rows] == [1] * 3 + [2] * 3
     assert (deep / "weights.pt").exists()
     write_plan(plan, store)
     results = read(tmp_path / "results")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from benchmark.cli import main
 from benchmark.records.store import Store
@@ -17,13 +18,22 @@ from benchmark.worker.job import Job
 Write = Callable[[dict[str, object] | str], str]
 
 
+@pytest.fixture(scope="module")
+def finished(tiny_as_it_is: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of one run, to be left as they are."""
+    folder = tmp_path_factory.mktemp("finished")
+    suite = folder / "tiny.yaml"
+    suite.write_text(yaml.safe_dump({**tiny_as_it_is, "methods": ["vq_vae_ema"]}))
+    (run,) = plan_suite(str(suite)).runs
+    work(Job(run, str(folder / "results" / "tiny"), "cpu", 1))
+    return folder / "results"
+
+
 @pytest.fixture
-def record(tiny: dict[str, object], write_suite: Write, tmp_path: Path) -> Path:
-    """Of a finished run."""
-    (run,) = plan_suite(write_suite({**tiny, "methods": ["vq_vae_ema"]})).runs
-    store = Store(tmp_path / "results" / "tiny")
-    work(Job(run, str(store.folder), "cpu", 1))
-    return store.record_path(run.key)
+def record(finished: Path, tmp_path: Path) -> Path:
+    """Of a finished run, in a copy of its results."""
+    (path,) = shutil.copytree(finished, tmp_path / "results").glob("tiny/runs/*/record.json")
+    return path
 
 
 def _verify(*arguments: str) -> int:
