@@ -74,7 +74,7 @@ def dataset(model: str) -> Dataset:
 
 def config(system: str, method: str, **training: Any) -> dict[str, Any]:
     (model, options), (objective, judged) = SYSTEMS[system]
-    usual = {"steps": 40, "batch_size": 8, "learning_rate": 0.02 if model == "conv" else 1e-3}
+    usual = {"steps": 16, "batch_size": 8, "learning_rate": 0.02 if model == "conv" else 1e-3}
     return {
         "method": method,
         "params": resolve_params(method, {}),

@@ -57,8 +57,13 @@ def test_an_interrupted_adversarial_training_ends_where_an_undisturbed_one_does(
     dataset: Speech, whole_and_resumed: Resumed
 ) -> None:
     options = {"windows": [512], "bands": [16], "discriminator_width": 1, "start": 2, "warmup_steps": 3}
-    settings = config("simvq", "adversarial_mel", options)
-    whole, second = whole_and_resumed(lambda: Trainer(settings, dataset, CPU), 4)
+    settings = config("simvq", "adversarial_mel", options, steps=5)
+    short = Speech(
+        *(part[..., :1280] for part in (dataset.train, dataset.validation, dataset.test)),
+        modality="audio",
+        sample_rate=8000,
+    )
+    whole, second = whole_and_resumed(lambda: Trainer(settings, short, CPU), 3)
     assert "discriminator" in whole.progress.history[-1]
     assert "discriminator" not in whole.progress.history[0]
     for part in ("system", "objective"):

@@ -50,15 +50,15 @@ def test_a_longer_run_goes_on_where_a_shorter_one_ended_and_is_the_whole_trainin
 ) -> None:
     methods = ["vq_vae_ema", "codebook_reset"]
     for short, long in zip(
-        runs_of(write_suite, with_steps(tiny, 10, methods=methods)),
-        runs_of(write_suite, with_steps(tiny, 25, methods=methods)),
+        runs_of(write_suite, with_steps(tiny, 6, methods=methods)),
+        runs_of(write_suite, with_steps(tiny, 12, methods=methods)),
         strict=True,
     ):
         whole = do(long, tmp_path / "whole", keep_checkpoint=True)
         do(short, tmp_path / "results", keep_checkpoint=True)
         continued = do(long, tmp_path / "results", keep_checkpoint=True)
         assert "continued" not in whole["provenance"]
-        assert continued["provenance"]["continued"] == {"run": short.key, "steps": 10}
+        assert continued["provenance"]["continued"] == {"run": short.key, "steps": 6}
         assert continued["metrics"] == whole["metrics"]
         folders = [tmp_path / name / "tiny" / "runs" / long.key for name in ("whole", "results")]
         (first, second), rows = map(weights, folders), [read_rows(folder / "history.csv") for folder in folders]
