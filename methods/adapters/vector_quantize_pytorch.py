@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
@@ -181,7 +182,7 @@ class VectorQuantizePyTorch(AdaptedQuantizer):
 
     def __init__(self, codebook_size: int, dim: int, **options: Any) -> None:
         options = check_options(f"`{self.name}`", self.options(options), options)
-        if options["library"] != (installed := version(_LIBRARY)):
+        if options["library"] != (installed := _installed()):
             raise UsageError(f"`library` says {_LIBRARY} {options['library']}, and {installed} is installed")
         super().__init__(codebook_size, dim, **options)
         chosen = options["class"]
@@ -201,7 +202,7 @@ class VectorQuantizePyTorch(AdaptedQuantizer):
         chosen = given.get("class", CLASSES[0])
         check_choice(f"`{cls.name}`: `class`", chosen, CLASSES)
         library, kind = _library(), _KINDS[chosen]
-        found = {"class": _option("class", chosen), "library": _option("library", version(_LIBRARY))}
+        found = {"class": _option("class", chosen), "library": _option("library", _installed())}
         for name in (chosen, *kind.passes_on):
             for option in options_of(getattr(library, name).__init__, {*_HIDDEN, *kind.fixes}).values():
                 own = option.replace(default=kind.defaults.get(option.name, option.default))
@@ -244,6 +245,12 @@ class VectorQuantizePyTorch(AdaptedQuantizer):
     def look_up(self, codes: Tensor) -> Tensor:
         """Latents of codes as the module gives them back."""
         return self.kind.look_up(self.module, codes)
+
+
+@cache
+def _installed() -> str:
+    """The library's version, read once: it stands in a file with its whole description."""
+    return version(_LIBRARY)
 
 
 def _split(chosen: str, codebook_size: int, options: Mapping[str, Any]) -> tuple[int, ...]:

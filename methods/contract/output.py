@@ -159,9 +159,10 @@ def independence(subject: Subject) -> None:
 @check("positions")
 def positions(subject: Subject) -> None:
     """Latents may have any number of position dimensions and any memory layout."""
-    for shape in ((6,), (6, 5), (6, 2, 3), (3, 2, 2, 2)):
-        latents, quantizer = subject.latents(*shape), subject.build()
-        for mode in (True, False):
+    quantizer = subject.build()
+    for mode in (True, False):
+        for shape in ((6,), (6, 5), (6, 2, 3), (3, 2, 2, 2)):
+            latents = subject.latents(*shape)
             result = quantizer.train(mode)(latents)
             require(
                 result.latents.shape == latents.shape

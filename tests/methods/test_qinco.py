@@ -34,7 +34,8 @@ def adapted(step, prefix: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "params", [{"depth": 1, "beam": 4}, {"depth": 3, "candidates": 2, "beam": 3}, {"candidates": 0, "blocks": 0}]
+    "params",
+    [{"depth": 1, "beam": 4}, {"depth": 3, "candidates": 2, "beam": 3, "hidden": 16}, {"candidates": 0, "blocks": 0}],
 )
 def test_options_keep_the_contract(params) -> None:
     assert [result for result in check_quantizer("qinco", params=params) if not result.passed] == []

@@ -170,7 +170,7 @@ def test_dropout_reaches_every_depth_alike_and_leaves_dropped_levels_alone() -> 
     quantizer.train()
     torch.manual_seed(0)
     used = torch.zeros(4, dtype=torch.int64)
-    for _ in range(400):
+    for _ in range(200):
         before = [int(level.statistics.steps) for level in quantizer.levels]
         with torch.no_grad():
             result = quantizer(z)
@@ -186,7 +186,7 @@ def test_dropout_reaches_every_depth_alike_and_leaves_dropped_levels_alone() -> 
 
 
 def test_dropout_is_a_probability() -> None:
-    quantizer, z = build(4, 4, dropout=0.3).train(), latents(2)
+    quantizer, z = build(4, 4, level="vq_vae", dropout=0.3).train(), latents(1)
     torch.manual_seed(0)
     with torch.no_grad():
         full = sum(int((quantizer(z).codes >= 0).all()) for _ in range(400))

@@ -82,8 +82,8 @@ def test_codebook_takes_on_the_moments_of_the_latents() -> None:
     stretch = torch.tensor([[2.0, 0, 0, 0], [1.0, 1, 0, 0], [0, 0, 0.5, 0], [0, 0, 0, 1.0]])
     latents = torch.randn(2000, D) @ stretch + 5
     quantizer._enqueue(latents)
-    optimiser = torch.optim.Adam(quantizer.parameters(), 0.05)
-    for _ in range(400):
+    optimiser = torch.optim.Adam(quantizer.parameters(), 0.2)
+    for _ in range(100):
         optimiser.zero_grad()
         quantizer.distance().backward()
         optimiser.step()

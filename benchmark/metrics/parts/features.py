@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from benchmark.metrics.parts import weights
 from benchmark.metrics.parts.fashion_classifier import ITEM_SHAPE, NUM_FEATURES, SHA256, load
 from benchmark.metrics.parts.pixels import enlarge, network_size
-from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGE, inception_file, package_file
+from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGE, package_file
 from benchmark.records.files import checksum
 from methods.core.saved import UnreadableError, load_saved
 from methods.core.usage import UsageError
@@ -59,8 +60,8 @@ class Inception(Extractor):
     def __init__(self, device: torch.device) -> None:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-        file = inception_file()
-        self.weights = checksum(file)
+        file = weights.inception_file()
+        self.weights = weights.INCEPTION_SHA256  # which it has, or it would have been refused
         with torch.random.fork_rng(devices=[]):
             network = FeatureExtractorInceptionV3(
                 "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(file)

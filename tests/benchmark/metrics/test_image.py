@@ -1,13 +1,16 @@
 """The metrics of images together: clamping, grey, one image, columns, details, samples."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from skimage import data
 
-from benchmark.metrics import metrics
+from benchmark.metrics import image, metrics
 from benchmark.metrics.catalogue import describe
+from benchmark.metrics.parts.features import EXTRACTORS
 from benchmark.metrics.parts.perceptual import load_lpips
 from benchmark.metrics.parts.pixels import psnr, ssim
 from methods.core.usage import UsageError
@@ -15,11 +18,23 @@ from methods.core.usage import UsageError
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(scope="module")
+def networks():
+    """Each network loaded once, for all tests of what is made of its answers: none changes it."""
+    return {"load_lpips": cache(load_lpips), "EXTRACTORS": {name: cache(build) for name, build in EXTRACTORS.items()}}
+
+
+@pytest.fixture
+def loaded(networks, monkeypatch):
+    for name, once in networks.items():
+        monkeypatch.setattr(image, name, once)
+
+
 def photographs(count: int, size: int = 32) -> torch.Tensor:
     """Crops of the astronaut ``[B, 3, H, W]`` in [-1, 1]."""
-    rng = np.random.default_rng(0)
+    rng, picture = np.random.default_rng(0), data.astronaut()
     corners = rng.integers(0, 512 - size, size=(count, 2))
-    crops = [data.astronaut()[y : y + size, x : x + size] for y, x in corners]
+    crops = [picture[y : y + size, x : x + size] for y, x in corners]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -56,7 +71,7 @@ def test_only_the_mse_sees_what_cannot_be_shown():
     assert measured == {"n_images": 2, "mse": 0.25, "psnr": 100.0, "ssim": pytest.approx(1)}
 
 
-def test_lpips_is_that_of_images_enlarged_to_64_pixels():
+def test_lpips_is_that_of_images_enlarged_to_64_pixels(loaded):
     originals = photographs(3)
     reconstructions = noisy(originals, 0.3)
     measured = measure(originals, reconstructions, lpips=["alex"])
@@ -69,14 +84,14 @@ def test_lpips_is_that_of_images_enlarged_to_64_pixels():
     assert measured["lpips_alex_64px"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_column_of_lpips_at_the_images_own_size():
+def test_column_of_lpips_at_the_images_own_size(loaded):
     originals = photographs(1, 64)
     measured = measure(originals, noisy(originals, 0.1), lpips=["alex", "vgg"])
     assert set(measured) == {"n_images", "mse", "psnr", "ssim", "lpips_alex", "lpips_vgg"}
     assert 0 < measured["lpips_alex"] < measured["lpips_vgg"] < 0.5
 
 
-def test_grey_images_are_measured_like_their_colour_copies():
+def test_grey_images_are_measured_like_their_colour_copies(loaded):
     grey = photographs(4)[:, :1]
     options = {"features": "efficientnet_lite0", "lpips": ["alex"]}
     measured = measure(grey, noisy(grey, 0.2), **options)
@@ -85,8 +100,8 @@ def test_grey_images_are_measured_like_their_colour_copies():
     assert measured == pytest.approx(colour, rel=1e-4)
 
 
-def test_more_noise_is_worse_in_every_metric():
-    originals = photographs(40)
+def test_more_noise_is_worse_in_every_metric(loaded):
+    originals = photographs(16)
     results = [
         measure(originals, noisy(originals, amount), features="efficientnet_lite0", lpips=["alex"])
         for amount in (0.05, 0.4)
@@ -97,7 +112,7 @@ def test_more_noise_is_worse_in_every_metric():
             assert (results[1][name] - results[0][name]) * signs[describe(name).direction] > 0, name
 
 
-def test_one_image():
+def test_one_image(loaded):
     original = photographs(1) / 2
     measured = measure(original, noisy(original, 0.1), features="efficientnet_lite0")
     assert measured["fd_efficientnet_lite0"] is None
@@ -116,7 +131,7 @@ def test_images_too_small_for_the_window_have_no_ssim():
     assert measure(smallest, smallest)["ssim"] == pytest.approx(1)
 
 
-def test_features_of_fashion_mnist():
+def test_features_of_fashion_mnist(loaded):
     originals = photographs(130, 28)[:, :1]
     same = measure(originals, originals, batch=50, features="fashion_classifier")
     assert same["fd_fashion_classifier"] == pytest.approx(0, abs=1e-6)
@@ -129,7 +144,7 @@ def test_features_of_fashion_mnist():
     assert 0.5 <= changed["class_agreement"] < 0.9
 
 
-def test_details_of_features_at_the_images_own_size():
+def test_details_of_features_at_the_images_own_size(loaded):
     originals = photographs(2, 28)[:, :1]
     measured = create(originals, features="fashion_classifier")
     measured.update(originals, originals)
@@ -153,7 +168,7 @@ def test_details_name_networks_weights_sizes_and_what_is_withheld():
     assert (features["image_size"], features["input"]) == ("32×32", "64×64")
 
 
-def test_mixed_precision_around_the_evaluation_changes_nothing():
+def test_mixed_precision_around_the_evaluation_changes_nothing(loaded):
     originals = photographs(2)
     reconstructions = noisy(originals, 0.2)
     expected = measure(originals, reconstructions, lpips=["alex"])
