@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmark.document import below
@@ -35,7 +34,7 @@ from benchmark.report.plots.page import page, set_figure
 from benchmark.report.published import check_published
 from benchmark.report.quantities import named
 from benchmark.report.selection import selected
-from benchmark.report.still_axes import hold_still
+from benchmark.report.still_axes import lay_out
 from benchmark.report.style import RC, arm_styles
 from benchmark.report.table import Table
 from benchmark.report.tables import TABLES, metrics_by_size, paper_table
@@ -218,13 +217,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def _write_figure(name: str, figure: Figure, folder: Path) -> list[Path]:
-    hold_still(figure)
-    FigureCanvasAgg(figure)  # whose one renderer measures texts for the layout and draws them
-    # Lay out once: both formats look the same, in half the time. None and not "none", which draws each once more to
-    # place what is placed already.
-    if layout := figure.get_layout_engine():
-        layout.execute(figure)
-    figure.set_layout_engine(None)
+    lay_out(figure)
     written = []
     for suffix, without in (("png", ("Software",)), ("pdf", ("CreationDate", "Creator", "Producer"))):
         content = io.BytesIO()

@@ -45,8 +45,9 @@ class Grid:
         self.remedies = [arm for arm in self.coded if arm not in (*self.partial, *self.untuned)]
         self._index = {place: number for number, place in enumerate(results.places)}
         self._cells = dict(list(results.cells.groupby(["arm", "place"])))
-        self._ok = {at: cells[cells["status"] == "ok"] for at, cells in self._cells.items()}
-        self._fates = {at: _fates(cells) for at, cells in self._cells.items()}
+        self._ok = dict(list(results.ok.groupby(["arm", "place"])))
+        missing = results.cells[results.cells["status"] != "ok"]
+        self._fates = {at: _fates(cells) for at, cells in missing.groupby(["arm", "place"])}
         planned = set(results.cells["place"])
         self.places = [place for place, number in self._index.items() if number in planned]
         self.sizes = sorted({place.size for place in self.places})
@@ -157,7 +158,7 @@ class Grid:
 
     def explanation(self, arm: str, place: Place) -> str | None:
         """Why runs are missing here; None where all ended well, or where `state` says it all."""
-        fates = self._fates[arm, self._index[place]]
+        fates = self._fates.get((arm, self._index[place]), Counter())
         total = len(self._cells[arm, self._index[place]])
         if fates == {("not run yet", ""): total}:
             return None
@@ -209,10 +210,9 @@ class Grid:
         return blocks[[arm for arm in self.remedies if arm in blocks.columns]]
 
 
-def _fates(cells: pd.DataFrame) -> Counter[tuple[str, str]]:
-    """(What became of it, why) of the cells that did not end well."""
+def _fates(missing: pd.DataFrame) -> Counter[tuple[str, str]]:
+    """(What became of it, why) of cells that did not end well."""
     fates: Counter[tuple[str, str]] = Counter()
-    missing = cells[cells["status"] != "ok"]
     for status, unavailable, reason in zip(missing["status"], missing["unavailable"], missing["reason"], strict=True):
         if isinstance(unavailable, str):
             fates["unavailable", _short(unavailable)] += 1

@@ -3,11 +3,21 @@
 from typing import Any
 
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 _REMEMBERED = ("_update_ticks", "_get_ticklabel_bboxes", "_update_label_position", "get_tightbbox")
 """Methods of an axis whose answer, and what they change, depends on where the axis is drawn and on nothing else."""
+
+
+def lay_out(figure: Figure) -> None:
+    """Place what is in a figure that nobody changes any more, once for whatever formats it is written in."""
+    hold_still(figure)
+    FigureCanvasAgg(figure)  # whose one renderer measures texts for the layout and draws them
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+    figure.set_layout_engine(None)  # and not "none", which draws each format once more to place what is placed already
 
 
 def hold_still(figure: Figure) -> None:

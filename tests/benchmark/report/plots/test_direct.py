@@ -1,9 +1,8 @@
 """Many arms: each has its name beside its curve, and they stand by family."""
 
-import io
 import itertools
-import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from matplotlib.patches import ConnectionStyle
@@ -12,6 +11,7 @@ from reported import assert_apart, draw_results, legend_of, read_once
 
 from benchmark.report.plots import direct
 from benchmark.report.plots.direct import spread
+from benchmark.report.still_axes import lay_out
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
@@ -38,13 +38,12 @@ def test_each_of_many_arms_has_its_name_beside_it(shared_synthetic: Make, name: 
 @pytest.mark.parametrize("name", ["usage", "rank_frequency", "disguise", "rate_distortion", "reconstructions"])
 @pytest.mark.parametrize("sizes", [(256,), (256, 1024)])
 def test_a_figure_names_what_was_measured_elsewhere(
-    synthetic: Make, name: str, arms: tuple[str, ...], sizes: tuple[int, ...]
+    shared_synthetic: Make, name: str, arms: tuple[str, ...], sizes: tuple[int, ...]
 ):
-    folder = synthetic(arms, sizes=sizes, seeds=1)
-    plan = json.loads((folder.folder / "plan.json").read_text())
-    plan["arms"][0]["measured"] = True
-    folder.edit_plan(arms=plan["arms"])
-    figure = draw_results(read_once(folder.folder), name)
+    results = read_once(shared_synthetic(arms, sizes=sizes, seeds=1).folder)
+    first, *others = results.plan["arms"]
+    plan = {**results.plan, "arms": [{**first, "measured": True}, *others]}
+    figure = draw_results(replace(results, plan=plan), name)
     assert figure is not None
     shown = {text.get_text() for text in figure.findobj(Text) if arms[0] in text.get_text()}
     assert shown
@@ -68,13 +67,14 @@ def test_names_keep_their_distance_and_stay_near():
 
 
 def test_ties_are_those_of_matplotlib_to_the_last_byte(shared_synthetic: Make, monkeypatch: pytest.MonkeyPatch):
-    results = read_once(shared_synthetic(CROWD, sizes=(256, 1024), seeds=1).folder)
+    results = read_once(shared_synthetic(CROWD, sizes=(256,), seeds=1).folder)
 
     def picture() -> bytes:
-        figure, content = draw_results(results, "rank_frequency"), io.BytesIO()
+        figure = draw_results(results, "rank_frequency")
         assert figure is not None
-        figure.savefig(content, format="png")
-        return content.getvalue()
+        lay_out(figure)
+        figure.canvas.draw()
+        return bytes(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
 
     ours = picture()
     monkeypatch.setattr(direct, "_Tie", ConnectionStyle.Arc3)

@@ -1,16 +1,18 @@
 """Rows of dots: what few arms have far from all others is told at the edge, and the others get the room."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from reported import assert_apart, draw_results
+from reported import assert_apart, draw_results, read_once
 
 from benchmark.report.declarations import Style
-from benchmark.report.frame import Results, read
+from benchmark.report.frame import Results
 from benchmark.report.places import Place
 from benchmark.report.plots.far import Cell, Extent, far_away
+from benchmark.report.quantities import distortion_columns
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
@@ -55,13 +57,12 @@ def test_places_with_one_axis_decide_together():
     assert far_away(calm | _cells(9.0, 9.1, 9.2, 9.3, place=OTHER)) == {}
 
 
-def _results(make: Make, psnr: dict[str, float], sizes: tuple[int, ...] = (256,), step: float = 0.05) -> Results:
-    made = make(ARMS, sizes=sizes, seeds=3, artefacts=False)
-    for size in sizes:
-        for number, arm in enumerate(ARMS):
-            middle = psnr.get(arm, 20 + 0.1 * number)
-            made.set_metric(arm, size, "psnr", [middle + step * seed for seed in (-1, 0, 1)])
-    return read(made.folder)
+def _results(shared: Make, psnr: dict[str, float], sizes: tuple[int, ...] = (256,), step: float = 0.05) -> Results:
+    """Three seeds an arm, whose PSNR is ``step`` apart and all that is known of their distortion."""
+    results = read_once(shared(ARMS, sizes=sizes, seeds=3, artefacts=False).folder)
+    cells = results.cells.drop(columns=[column.name for column in distortion_columns(results)])
+    middles = [psnr.get(arm, 20 + 0.1 * ARMS.index(arm)) for arm in cells["arm"]]
+    return replace(results, cells=cells.assign(psnr=middles + step * (cells["seed"] - 1)))
 
 
 def _drawn(results: Results, name: str = "distortion", style: Style | None = None) -> tuple[Figure, Axes]:
@@ -76,8 +77,8 @@ def _line_above(figure: Figure) -> str:
 
 
 @pytest.mark.parametrize(("value", "told"), [(9.0, "← 9.00"), (49.1, "49.10 →")])
-def test_a_collapsed_arm_is_told_at_the_edge(synthetic: Make, value: float, told: str):
-    figure, panel = _drawn(_results(synthetic, {"lfq": value}))
+def test_a_collapsed_arm_is_told_at_the_edge(shared_synthetic: Make, value: float, told: str):
+    figure, panel = _drawn(_results(shared_synthetic, {"lfq": value}))
     [text] = [text for text in panel.texts if text.get_text() != "–"]
     assert text.get_text() == told
     assert text.get_position() == (0.02 if value < 20 else 0.98, ARMS.index("lfq"))
@@ -86,53 +87,53 @@ def test_a_collapsed_arm_is_told_at_the_edge(synthetic: Make, value: float, told
     assert TITLE in _line_above(figure)
 
 
-def test_what_is_not_far_is_drawn_and_not_spoken_of(synthetic: Make):
-    figure, panel = _drawn(_results(synthetic, {}))
+def test_what_is_not_far_is_drawn_and_not_spoken_of(shared_synthetic: Make):
+    figure, panel = _drawn(_results(shared_synthetic, {}))
     assert not panel.texts
     assert TITLE not in _line_above(figure)
 
 
-def test_what_is_far_does_not_choose_the_scale(synthetic: Make):
-    _, panel = _drawn(_results(synthetic, {"lfq": 1e4}))
+def test_what_is_far_does_not_choose_the_scale(shared_synthetic: Make):
+    _, panel = _drawn(_results(shared_synthetic, {"lfq": 1e4}))
     assert panel.get_xscale() == "linear"
     spread = {arm: 10.0**number for number, arm in enumerate(ARMS)}
-    _, panel = _drawn(_results(lambda *a, **o: synthetic(*a, name="spread", **o), spread))
+    _, panel = _drawn(_results(shared_synthetic, spread))
     assert panel.get_xscale() == "log"
     assert not panel.texts
 
 
-def _of_codes(make: Make, metric: str, middle: float, step: float, lfq: float) -> Axes:
+def _of_codes(shared: Make, metric: str, middle: float, step: float, lfq: float) -> Axes:
     """The panel of ``metric``, of which `lfq` has far another value than the others."""
-    made = make(ARMS, sizes=(256,), seeds=3, artefacts=False)
-    for number, arm in enumerate(ARMS):
-        made.set_metric(arm, 256, metric, [lfq if arm == "lfq" else middle + step * number] * 3)
-    figure = draw_results(read(made.folder), "usage")
+    results = read_once(shared(ARMS, sizes=(256,), seeds=3, artefacts=False).folder)
+    values = {arm: lfq if arm == "lfq" else middle + step * number for number, arm in enumerate(ARMS)}
+    cells = results.cells.assign(**{metric: results.cells["arm"].map(values)})
+    figure = draw_results(replace(results, cells=cells), "usage")
     assert figure is not None
     return next(axis for axis in figure.axes if axis.get_xlabel().startswith(metric.capitalize()))
 
 
-def test_a_share_keeps_its_axis(synthetic: Make):
-    usage = _of_codes(synthetic, "usage", 0.9, 0.01, 0.01)
+def test_a_share_keeps_its_axis(shared_synthetic: Make):
+    usage = _of_codes(shared_synthetic, "usage", 0.9, 0.01, 0.01)
     assert usage.get_xlim() == (-3, 104)
     assert not usage.texts
 
 
-def test_an_axis_that_has_a_ceiling_reaches_it(synthetic: Make):
-    panel = _of_codes(synthetic, "perplexity", 20.0, 0.1, 120.0)
+def test_an_axis_that_has_a_ceiling_reaches_it(shared_synthetic: Make):
+    panel = _of_codes(shared_synthetic, "perplexity", 20.0, 0.1, 120.0)
     assert not panel.texts
     assert panel.get_xlim()[1] > 256
 
 
-def test_wide_intervals_leave_no_label_covered(synthetic: Make):
+def test_wide_intervals_leave_no_label_covered(shared_synthetic: Make):
     """On a logarithmic axis the view reaches as far as the intervals, which the values don't tell."""
     values = {arm: 0.7 - 0.02 * number for number, arm in enumerate(ARMS)} | {"simvq": 0.04, "lfq": 0.04, "vq_vae": 0.2}
-    results = _results(synthetic, values, step=0.0158)
+    results = _results(shared_synthetic, values, step=0.0158)
     for style in (None, Style(column="single")):
         _, panel = _drawn(results, style=style)
         assert panel.get_xscale() == "log"
 
 
-def test_a_paper_has_the_edge_too(synthetic: Make):
-    figure, panel = _drawn(_results(synthetic, {"lfq": 9.0}), style=Style(column="single"))
+def test_a_paper_has_the_edge_too(shared_synthetic: Make):
+    figure, panel = _drawn(_results(shared_synthetic, {"lfq": 9.0}), style=Style(column="single"))
     assert [text.get_text() for text in panel.texts] == ["← 9.00"]
     assert TITLE in _line_above(figure).splitlines()

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 from matplotlib.figure import Figure
-from reported import ARMS, assert_apart, assert_readable, draw, draw_results, read_once
+from reported import ARMS, assert_apart, assert_labels_apart, draw, draw_results, read_once
 
 from benchmark.report.declarations import Style
 from benchmark.report.frame import Results, read
@@ -30,10 +30,7 @@ def test_nothing_overlaps(shared_synthetic: Make, name: str, sizes: tuple[int, .
 @pytest.mark.parametrize("name", ["usage", "distortion", "training", "error_over_training", "rate_distortion"])
 def test_no_label_covers_another_in_a_column_of_a_paper(shared_synthetic: Make, name: str):
     results = read_once(shared_synthetic(ARMS, sizes=(256, 512, 1024, 2048, 4096, 8192), seeds=1).folder)
-    figure = draw_results(results, name, Style(column="single"))
-    assert figure is not None
-    for axis in (side for panel in figure.axes for side in (panel.xaxis, panel.yaxis)):
-        assert_readable(axis)
+    assert_labels_apart(draw_results(results, name, Style(column="single")))
 
 
 @pytest.mark.parametrize("name", ["usage", "distortion", "training", "rank_frequency", "disguise", "price"])

@@ -1,11 +1,14 @@
 """Lines across: in the panel where the curves stay readable, else their value at the edge."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from reported import assert_apart, draw
+from reported import assert_apart, draw_results, read_once
 
+from benchmark.report.frame import Results
 from benchmark.report.plots.far import is_far
+from benchmark.report.quantities import distortion_columns
 
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
@@ -33,18 +36,21 @@ def test_is_far(value: float, curves: list[float], far: bool):
     assert is_far(value, curves) is far
 
 
+def _results(shared: Make, yardstick: str, mse: dict[int, float]) -> Results:
+    """Curves of `CODED` close together, a ``yardstick`` with an error a size, and no other error."""
+    results = read_once(shared((*CODED, yardstick), sizes=(256, 1024), seeds=3, artefacts=False).folder)
+    cells = results.cells.drop(columns=[column.name for column in distortion_columns(results)])
+    number = {arm: float(number) for number, arm in enumerate(CODED)}
+    curves = 0.01 + 0.005 * cells["arm"].map(number) + 0.001 * cells["seed"]
+    rate = 5.0 + cells["arm"].map(number)
+    return replace(results, cells=cells.assign(mse=curves.fillna(cells["codebook_size"].map(mse)), entropy_bits=rate))
+
+
 @pytest.mark.parametrize("plot", ["distortion", "rate_distortion"])
 @pytest.mark.parametrize(("mse", "told"), [(0.0, None), (5.0, "↑ no_quantization 5.00000")])
-def test_a_far_reference_is_told_at_the_edge(synthetic: Make, plot: str, mse: float, told: str | None):
-    made = synthetic((*CODED, REFERENCE), sizes=(256, 1024), seeds=3, artefacts=False)
-    for size, seed in ((size, seed) for size in (256, 1024) for seed in range(3)):
-        for number, arm in enumerate(CODED):
-            made.edit(
-                arm, size, seed, metrics={"mse": 0.01 + 0.005 * number + 0.001 * seed, "entropy_bits": 5.0 + number}
-            )
-    for seed in range(3):
-        made.edit(REFERENCE, 256, seed, metrics={"mse": mse})
-    figure = draw(made.folder, plot)
+def test_a_far_reference_is_told_at_the_edge(shared_synthetic: Make, plot: str, mse: float, told: str | None):
+    results = _results(shared_synthetic, REFERENCE, {256: mse, 1024: mse})
+    figure = draw_results(results, plot)
     assert figure is not None
     panel = next(axis for axis in figure.axes if "MSE" in axis.get_title() + axis.get_ylabel())
     across = [line.get_ydata()[0] for line in panel.get_lines() if list(line.get_xdata()) == [0, 1]]
@@ -61,13 +67,11 @@ def test_a_far_reference_is_told_at_the_edge(synthetic: Make, plot: str, mse: fl
     ("mse", "told"),
     [((0.03, 0.02), None), ((5.0, 0.02), "↓ kmeans 5.00000 to 0.02000"), ((0.02, 6.0), "↑ kmeans 0.02000 to 6.00000")],
 )
-def test_a_far_curve_of_a_yardstick_is_told_at_the_edge(synthetic: Make, mse: tuple[float, float], told: str | None):
-    made = synthetic((*CODED, "kmeans"), sizes=(256, 1024), seeds=3, artefacts=False)
-    for size, value in zip((256, 1024), mse, strict=True):
-        made.set_metric("kmeans", size, "mse", [value] * 3)
-        for number, arm in enumerate(CODED):
-            made.set_metric(arm, size, "mse", [0.01 + 0.005 * number + 0.001 * seed for seed in range(3)])
-    figure = draw(made.folder, "distortion")
+def test_a_far_curve_of_a_yardstick_is_told_at_the_edge(
+    shared_synthetic: Make, mse: tuple[float, float], told: str | None
+):
+    results = _results(shared_synthetic, "kmeans", dict(zip((256, 1024), mse, strict=True)))
+    figure = draw_results(results, "distortion")
     assert figure is not None
     panel = next(axis for axis in figure.axes if "MSE" in axis.get_title())
     curves = [list(line.get_ydata()) for line in panel.get_lines()]
