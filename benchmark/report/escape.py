@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import cache
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
@@ -90,6 +91,7 @@ def _latex_characters(text: str) -> str:
     return "".join(_latex_character(character) for character in text)
 
 
+@cache
 def _latex_character(character: str) -> str:
     if character in _LATEX:
         return _LATEX[character]

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmark.report.frame import Results
@@ -48,16 +49,18 @@ class Grid:
         self._ok = dict(list(results.ok.groupby(["arm", "place"])))
         missing = results.cells[results.cells["status"] != "ok"]
         self._fates = {at: _fates(cells) for at, cells in missing.groupby(["arm", "place"])}
+        self._none = results.cells.iloc[:0]
         planned = set(results.cells["place"])
         self.places = [place for place, number in self._index.items() if number in planned]
         self.sizes = sorted({place.size for place in self.places})
         several = [axis for axis in self.axes if len(axis.values) > 1]
         self.x = min(several, key=lambda axis: (self.axes.index(axis) > 0, not axis.numeric), default=self.axes[0])
         self.most_seeds = max((len(cells) for cells in self._ok.values()), default=0)
-        self._values: dict[tuple[str, Place, str], pd.Series] = {}
+        self._values: dict[tuple[str, Place, str], np.ndarray] = {}
         self._intervals: dict[tuple[str, Place, str], Interval | None] = {}
         self._comparisons: dict[tuple[str, tuple[Place, ...]], Comparison | None] = {}
         self._pivots: dict[tuple[str, tuple[Place, ...]], pd.DataFrame] = {}
+        self._tables: dict[tuple[Place, ...], _Blocks] = {}
 
     def coordinate(self, place: Place) -> Any:
         """Where a place stands along ``x``."""
@@ -101,7 +104,7 @@ class Grid:
 
     def ok(self, arm: str, place: Place) -> pd.DataFrame:
         """The runs that ended well, one row a seed."""
-        return self._ok.get((arm, self._index[place]), self.results.cells.iloc[:0])
+        return self._ok.get((arm, self._index[place]), self._none)
 
     def first_key(self, arm: str, place: Place) -> str | None:
         """The key of the run of the lowest seed that ended well; None where none did."""
@@ -119,19 +122,20 @@ class Grid:
             "n": interval.n if interval else 0,
         }
 
-    def values(self, arm: str, place: Place, metric: str) -> pd.Series:
-        """One number a seed, those that were measured."""
+    def values(self, arm: str, place: Place, metric: str) -> np.ndarray:
+        """One number a seed ``[n]``, those that were measured."""
         at = (arm, place, metric)
         if at not in self._values:
             runs = self.ok(arm, place)
-            self._values[at] = runs[metric].dropna() if metric in runs else pd.Series(dtype=float)
+            values = runs[metric].to_numpy(dtype=float) if metric in runs else np.empty(0)
+            self._values[at] = values[~np.isnan(values)]
         return self._values[at]
 
     def interval(self, arm: str, place: Place, metric: str) -> Interval | None:
         """Mean over seeds with its interval."""
         at = (arm, place, metric)
         if at not in self._intervals:
-            self._intervals[at] = t_interval(self.values(arm, place, metric).to_numpy(dtype=float))
+            self._intervals[at] = t_interval(self.values(arm, place, metric))
         return self._intervals[at]
 
     def shared(self, place: Place, metric: str) -> float | None:
@@ -192,7 +196,7 @@ class Grid:
     def by_seed(self, place: Place, metric: str) -> pd.DataFrame:
         """``metric`` of the remedies at a place: seeds down, arms across."""
         runs = {arm: self.ok(arm, place) for arm in self.remedies}
-        columns = {arm: found.set_index("seed")[metric] for arm, found in runs.items() if len(found)}
+        columns = {arm: pd.Series(found[metric].array, found["seed"]) for arm, found in runs.items() if len(found)}
         return pd.DataFrame(columns, dtype=float)
 
     def _blocks(self, metric: str, places: list[Place]) -> pd.DataFrame:
@@ -203,11 +207,30 @@ class Grid:
         return self._pivots[at]
 
     def _pivot(self, metric: str, places: list[Place]) -> pd.DataFrame:
-        ok = self.results.ok
-        ok = ok[ok["arm"].isin(self.remedies) & ok["place"].isin([self._index[place] for place in places])]
-        ok = ok.assign(value=ok[metric] if metric in ok else float("nan"))
-        blocks = ok.pivot(index=["place", "seed"], columns="arm", values="value")
-        return blocks[[arm for arm in self.remedies if arm in blocks.columns]]
+        at = tuple(places)
+        if at not in self._tables:
+            ok = self.results.ok
+            ok = ok[ok["arm"].isin(self.remedies) & ok["place"].isin([self._index[place] for place in places])]
+            self._tables[at] = _Blocks(ok, self.remedies)
+        return self._tables[at].of(metric)
+
+
+class _Blocks:
+    """Where the runs of ``ok`` stand in tables with a row a block (place and seed) and a column an arm, in order."""
+
+    def __init__(self, ok: pd.DataFrame, arms: list[str]) -> None:
+        self._ok = ok
+        self._arms = pd.Index([arm for arm in arms if arm in set(ok["arm"])], name="arm")
+        blocks = pd.MultiIndex.from_frame(ok[["place", "seed"]])
+        self._blocks = blocks.unique().sort_values()
+        self._at = self._blocks.get_indexer(blocks), self._arms.get_indexer(pd.Index(ok["arm"]))
+
+    def of(self, metric: str) -> pd.DataFrame:
+        """The table of ``metric``, NaN where there is no run."""
+        values = np.full((len(self._blocks), len(self._arms)), np.nan)
+        if metric in self._ok:
+            values[self._at] = self._ok[metric]
+        return pd.DataFrame(values, self._blocks, self._arms)
 
 
 def _fates(missing: pd.DataFrame) -> Counter[tuple[str, str]]:

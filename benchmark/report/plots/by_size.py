@@ -160,7 +160,7 @@ def _curves(
             axis.vlines(x, *band, color=style.colour, alpha=4 * BAND_ALPHA, linewidth=1.2)
         for at, place, interval in zip(x, places, intervals, strict=True):
             if interval and 1 < interval.n < LEAST_RUNS:
-                runs = grid.values(arm, place, column.name).to_numpy() * column.scale
+                runs = grid.values(arm, place, column.name) * column.scale
                 axis.plot([at] * len(runs), runs, color=style.colour, **RUN)
     return ends
 

@@ -105,7 +105,7 @@ def _dot(column: Column, grid: Grid, arm: str, place: Place) -> _Dot | None:
     interval = grid.interval(arm, place, column.name)
     if interval is None:
         return None
-    runs = grid.values(arm, place, column.name).to_numpy(dtype=float) * column.scale
+    runs = grid.values(arm, place, column.name) * column.scale
     mean = float(interval.mean * column.scale)
     if interval.half_width is None or interval.n < LEAST_RUNS:
         return _Dot(mean, None, runs)
