@@ -303,3 +303,15 @@ def synthetic(tmp_path: Path) -> Callable[..., SyntheticResults]:
         return SyntheticResults(tmp_path / name).write(*arguments, **options)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def synthetic_of_module(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SyntheticResults]:
+    """The same for a fixture of a module that changes a folder, which then no test may."""
+
+    folder = tmp_path_factory.mktemp("module")
+
+    def make(*arguments: Any, name: str = "results", **options: Any) -> SyntheticResults:
+        return SyntheticResults(folder / name).write(*arguments, **options)
+
+    return make

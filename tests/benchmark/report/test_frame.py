@@ -241,14 +241,13 @@ def test_unreadable_artefacts_are_warned_about(synthetic: Make, caplog: pytest.L
 
 
 def test_a_file_that_several_plots_ask_for_is_warned_of_once(synthetic: Make, caplog: pytest.LogCaptureFixture):
-    made = synthetic(("vq_vae", "simvq"), sizes=(256,), seeds=1)
-    missing, rubbish = (made.record_path(arm, 256, 0).parent for arm in ("vq_vae", "simvq"))
-    (missing / "history.csv").unlink()
-    (rubbish / "counts.npz").write_bytes(b"rubbish")
-    plan = json.loads((made.folder / "plan.json").read_text())
+    made = synthetic(("vq_vae",), sizes=(256,), seeds=1)
+    run = made.record_path("vq_vae", 256, 0).parent
+    (run / "history.csv").unlink()
+    (run / "counts.npz").write_bytes(b"rubbish")
     plots = ["training", "error_over_training", "rank_frequency", {"name": "again", "of": "rank_frequency"}]
-    (made.folder / "plan.json").write_text(json.dumps({**plan, "plots": plots}))
+    made.edit_plan(tables=["main"], plots=plots)
     for times in (1, 2):  # each report says it anew
         write_reports([made.folder])
-        for file in (missing / "history.csv", rubbish / "counts.npz"):
-            assert caplog.text.count(f"{file} can't be used") == times
+        for name in ("history.csv", "counts.npz"):
+            assert caplog.text.count(f"{run / name} can't be used") == times

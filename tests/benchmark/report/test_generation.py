@@ -1,7 +1,9 @@
 """Tables and plots of priors: a table of their own, means over tokenizers, the priors' own spread, pictures."""
 
+import io
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +74,15 @@ def _prior(made: Any, cell: dict[str, Any], prior_seed: int) -> dict[str, Any]:
         "step,seconds,learning_rate,loss,validation_nll\n1,0,0,5,5\n10,1,0,4,4\n500,9,0,3,3\n"
     )
     for name in ("generated.png", "nearest.png"):
-        matplotlib.image.imsave(folder / name, np.random.default_rng(0).random((56, 224, 3)))
+        (folder / name).write_bytes(_picture())
     return {**cell, "prior_seed": prior_seed, "key": key, "tokenizer": cell["key"]}
+
+
+@cache
+def _picture() -> bytes:
+    content = io.BytesIO()
+    matplotlib.image.imsave(content, np.random.default_rng(0).random((56, 224, 3)), format="png")
+    return content.getvalue()
 
 
 def _with_second(made: Any, distances: dict[str, float]) -> Any:
@@ -99,12 +108,18 @@ def _with_second(made: Any, distances: dict[str, float]) -> Any:
 
 @pytest.fixture
 def made(synthetic: Make) -> Any:
-    return _with_priors(synthetic(ARMS, (256, 1024), 3))
+    """A folder with priors for tests that change it."""
+    return _with_priors(synthetic(ARMS, (256, 1024), 3, artefacts=False))
 
 
-def test_priors_have_a_table_of_their_own(made: Any) -> None:
-    results = read(made.folder)
-    grid = Grid(results)
+@pytest.fixture(scope="module")
+def grid(synthetic_of_module: Make) -> Grid:
+    """The same results, read once."""
+    return Grid(read(_with_priors(synthetic_of_module(ARMS, (256, 1024), 3, artefacts=False)).folder))
+
+
+def test_priors_have_a_table_of_their_own(grid: Grid) -> None:
+    results = grid.results
     table = TABLES["generation"](grid)
     assert table is not None
     assert table.columns[:4] == ["Arm", "Code length, bits/dim ↓", "NLL, bits/position", "Single codes, bits/position"]
@@ -131,7 +146,7 @@ def test_priors_have_a_table_of_their_own(made: Any) -> None:
 
 def test_whether_use_of_the_codebook_tells_how_well_codes_are_modelled(synthetic: Make) -> None:
     arms = ("vq_vae", "simvq", "fsq", "lfq", "bsq", "no_quantization")
-    made = _with_priors(synthetic(arms, (256,), 1))
+    made = _with_priors(synthetic(arms, (256,), 1, artefacts=False))
     for prior in made.plan["priors"]:
         if prior["key"] is None:
             continue
@@ -151,8 +166,8 @@ def test_whether_use_of_the_codebook_tells_how_well_codes_are_modelled(synthetic
     assert "Does use of the codebook" not in "".join(fewer.shown_notes)
 
 
-def test_anchors_stand_beside_samples(made: Any) -> None:
-    table = TABLES["generation_anchors"](Grid(read(made.folder)))
+def test_anchors_stand_beside_samples(grid: Grid) -> None:
+    table = TABLES["generation_anchors"](grid)
     assert table is not None
     assert table.columns == ["Arm", "Images", "FD (Fashion-MNIST classifier) ↓"]
     shown = [[cell.text for cell in row] for row in table.blocks[0].rows]
@@ -205,7 +220,7 @@ def test_guided_samples_and_trained_classifiers_have_columns_where_they_were_mea
     assert rows["", "training images"] == ["–", "–", "90.0 ± 0.0"]
 
 
-def test_published_figures_stand_beside_those_of_priors(made: Any) -> None:
+def test_published_figures_stand_beside_those_of_priors(grid: Grid) -> None:
     paper = {
         "name": "paper",
         "title": "beside another",
@@ -219,7 +234,7 @@ def test_published_figures_stand_beside_those_of_priors(made: Any) -> None:
     }
     [declared] = tables_of([paper], TABLES)
     assert isinstance(declared, PaperTable)
-    table = paper_table(declared, Grid(read(made.folder)))
+    table = paper_table(declared, grid)
     assert table is not None
     rows = {row[0].text.strip("`†"): [cell.text for cell in row[1:4]] for row in table.blocks[0].rows}
     assert rows["vq_vae"] == ["32.56 ± 0.00", "27.01", "+20.5 %"]
@@ -227,8 +242,7 @@ def test_published_figures_stand_beside_those_of_priors(made: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["generated", "nearest", "generation", "prior_training"])
-def test_plots_of_priors(made: Any, name: str) -> None:
-    grid = Grid(read(made.folder))
+def test_plots_of_priors(grid: Grid, name: str) -> None:
     assert PLOTS.find(name).draw(grid, arm_styles(grid.results.plan["arms"], [])) is not None
     one = Grid(selected(grid.results, ["simvq"], [256]))
     assert len(one.results.priors) == 5
@@ -249,11 +263,10 @@ def test_a_whole_report_with_priors(made: Any) -> None:
     assert {"tables/generation.md", "tables/generation.tex", "plots/generation.png"} <= written
 
 
-def test_the_page_of_tokenizers_has_no_priors_among_its_runs(made: Any) -> None:
-    grid = Grid(read(made.folder))
+def test_the_page_of_tokenizers_has_no_priors_among_its_runs(grid: Grid) -> None:
     data, _ = content(grid)
     assert not [key for key in [*data["runs"]["key"], *order(grid)] if key.startswith("prior_")]
-    assert len(data["runs"]["key"]) == len({cell["key"] for cell in made.plan["cells"]})
+    assert len(data["runs"]["key"]) == len({cell["key"] for cell in grid.results.plan["cells"]})
 
 
 def test_priors_of_other_settings_are_told(made: Any) -> None:
@@ -264,8 +277,9 @@ def test_priors_of_other_settings_are_told(made: Any) -> None:
 
 
 def test_two_priors_stand_side_by_side_and_pairs_that_they_turn_are_named(made: Any) -> None:
-    before = {name: TABLES[name](Grid(read(made.folder))) for name in ("main", "generation", "generation_anchors")}
-    assert TABLES["generation_priors"](Grid(read(made.folder))) is None
+    alone = Grid(read(made.folder))
+    before = {name: TABLES[name](alone) for name in ("main", "generation", "generation_anchors")}
+    assert TABLES["generation_priors"](alone) is None
     _with_second(made, {"vq_vae": 60.0, "simvq": 50.0})
     results = read(made.folder)
     grid = Grid(results)
@@ -322,7 +336,7 @@ def test_two_priors_stand_side_by_side_and_pairs_that_they_turn_are_named(made: 
 
 
 def test_of_one_seed_two_priors_say_that_it_is_one(synthetic: Make) -> None:
-    made = _with_second(_with_priors(synthetic(ARMS, (256,), 1)), {"vq_vae": 30.0, "simvq": 60.0})
+    made = _with_second(_with_priors(synthetic(ARMS, (256,), 1, artefacts=False)), {"vq_vae": 30.0, "simvq": 60.0})
     table = TABLES["generation_priors"](Grid(read(made.folder)))
     assert table is not None
     assert table.blocks[0].rows[0][-1].text == "1"

@@ -1,11 +1,13 @@
 """Training lengths: the table of Kendall's tau, the shortest length that will do, and where it is said."""
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import pytest
 
-from benchmark.report.frame import read
+from benchmark.report.frame import Results, read
 from benchmark.report.grid import Grid
 from benchmark.report.lengths import length_note
 from benchmark.report.tables import TABLES
@@ -18,30 +20,42 @@ POINTS |= {8192: (1024, 16000)}
 SAME, OTHER = [1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 3.0, 4.0]
 
 
+@pytest.fixture(scope="module")
+def invented(synthetic_of_module: Make) -> Callable[[int], Results]:
+    """Four arms at those places, read once for each number of seeds."""
+
+    @cache
+    def make(seeds: int) -> Results:
+        made = synthetic_of_module(ARMS, sizes=tuple(POINTS), seeds=seeds, artefacts=False, name=f"{seeds} seeds")
+        places = [POINTS[cell["codebook_size"]] for cell in made.plan["cells"]]
+        cells = [
+            {**cell, "codebook_size": size, "point": {"training.steps": steps}}
+            for cell, (size, steps) in zip(made.plan["cells"], places, strict=True)
+        ]
+        made.edit_plan(codebook_sizes=[256, 1024], axes={"training.steps": [1000, 4000, 16000]}, cells=cells)
+        return read(made.folder)
+
+    return make
+
+
 @pytest.fixture
-def lengths(synthetic: Make) -> Callable[..., "SyntheticResults"]:  # noqa: F821
+def lengths(invented: Callable[[int], Results]) -> Callable[..., Grid]:
     """Four arms whose order at each (size, steps) is given; the reverse of nothing else."""
 
-    def make(orders: dict[tuple[int, int], list[float]], seeds: int = 3):
-        made = synthetic(ARMS, sizes=tuple(POINTS), seeds=seeds, artefacts=False)
-        cells = []
-        for cell in made.plan["cells"]:
-            place = POINTS[cell["codebook_size"]]
-            value = orders.get(place, SAME)[ARMS.index(cell["arm"])] + 0.01 * cell["seed"]
-            path = made.record_path(cell["arm"], cell["codebook_size"], cell["seed"])
-            record = json.loads(path.read_text())
-            record["metrics"]["psnr"] = value + 0.001 * ARMS.index(cell["arm"]) * cell["seed"] ** 2
-            path.write_text(json.dumps(record))
-            cells.append({**cell, "codebook_size": place[0], "point": {"training.steps": place[1]}})
-        made.edit_plan(codebook_sizes=[256, 1024], axes={"training.steps": [1000, 4000, 16000]}, cells=cells)
-        return made
+    def make(orders: dict[tuple[int, int], list[float]], seeds: int = 3, **plan: Any) -> Grid:
+        results = invented(seeds)
+        cells = [
+            (orders.get(results.places[cell.place].values, SAME)[ARMS.index(cell.arm)], ARMS.index(cell.arm), cell.seed)
+            for cell in results.cells.itertuples()
+        ]
+        psnr = [value + 0.01 * seed + 0.001 * arm * seed**2 for value, arm, seed in cells]
+        return Grid(replace(results, plan={**results.plan, **plan}, cells=results.cells.assign(psnr=psnr)))
 
     return make
 
 
 def test_table_of_planted_orders(lengths) -> None:
-    results = read(lengths({(256, 1000): OTHER}).folder)
-    table = TABLES["length_agreement"](Grid(results))
+    table = TABLES["length_agreement"](lengths({(256, 1000): OTHER}))
     assert table is not None
     assert [block.heading for block in table.blocks] == ["K = 256", "K = 1,024"]
     rows = [[cell.text for cell in row] for block in table.blocks for row in block.rows]
@@ -65,14 +79,13 @@ def test_table_of_planted_orders(lengths) -> None:
     ],
 )
 def test_the_shortest_length_from_which_on_all_agree(lengths, orders, verdict: str) -> None:
-    note = length_note(Grid(read(lengths(orders).folder)))
+    note = length_note(lengths(orders))
     assert note is not None
     assert note.endswith(f"next longer one's (τ ≥ 0.9): {verdict}")
 
 
 def test_the_note_stands_under_the_other_tables(lengths) -> None:
-    results = read(lengths({(256, 1000): OTHER}).folder)
-    grid = Grid(results)
+    grid = lengths({(256, 1000): OTHER})
     note = length_note(grid)
     assert note is not None
     assert "1,000 to 4,000 steps 0.67 (K = 256), 1.00 (K = 1,024); 4,000 to 16,000 steps 1.00" in note
@@ -83,7 +96,7 @@ def test_the_note_stands_under_the_other_tables(lengths) -> None:
 
 
 def test_one_seed_is_no_verdict(lengths) -> None:
-    note = length_note(Grid(read(lengths({}, seeds=1).folder)))
+    note = length_note(lengths({}, seeds=1))
     assert note is not None
     assert "not tested" in note
     assert note.endswith("not known, since runs are missing.")
@@ -98,9 +111,9 @@ def test_one_length_has_no_table(synthetic: Make) -> None:
 def test_arms_are_compared_at_the_longest_length_alone(lengths) -> None:
     """After 1,000 steps the order is another one, which must not weigh."""
     both = {(size, 1000): [9.0, 2.0, 3.0, 4.0] for size in (256, 1024)}
-    made = lengths(both)
-    made.edit_plan(tuned="9 trials an arm")
-    table = TABLES["comparison"](Grid(read(made.folder)))
+    base = lengths(both)
+    arms = [{**arm, "tuned": {"learning_rate": 1e-3}} for arm in base.results.plan["arms"]]
+    table = TABLES["comparison"](lengths(both, tuned="9 trials an arm", arms=arms))
     assert table is not None
     assert table.title == "arms compared over codebook sizes and seeds, after 16,000 steps"
     psnr = table.data[table.data["metric"] == "psnr"].set_index("arm")

@@ -1,7 +1,8 @@
 """A file with tables and plots for a paper: chosen arms and sizes, set as wanted, of several suites."""
 
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,22 @@ Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which i
 ARMS = ("vq_vae", "sq_vae", "simvq", "no_quantization")
 
 
-@pytest.fixture
-def root(synthetic: Make, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def suites(synthetic_of_module: Make) -> Path:
     """Results of two suites: at two sizes, and with fewer arms at one."""
-    synthetic(ARMS, sizes=(256, 1024), artefacts=False, name="first").edit_plan(suite="first")
-    synthetic(("vq_vae", "residual_vq"), sizes=(256,), artefacts=False, name="second").edit_plan(suite="second")
-    return tmp_path
+    first = synthetic_of_module(ARMS, sizes=(256, 1024), artefacts=False, name="first")
+    second = synthetic_of_module(("vq_vae", "residual_vq"), sizes=(256,), artefacts=False, name="second")
+    first.edit_plan(suite="first")
+    second.edit_plan(suite="second")
+    return first.folder.parent
+
+
+@pytest.fixture
+def root(suites: Path) -> Iterator[Path]:
+    """The folder of these results, which stay as they are; what a test writes beside them is gone after it."""
+    yield suites
+    for path in {*suites.iterdir()} - {suites / "first", suites / "second"}:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def paper(root: Path, **content: Any) -> Document:
@@ -62,9 +73,8 @@ def test_an_arm_that_is_left_out_is_in_no_note_and_no_comparison(root: Path) -> 
 
 def test_several_suites_stand_in_one_table(root: Path) -> None:
     table = {"name": "both", "title": "side by side", "suites": ["first", "second"], "columns": ["usage", "psnr"]}
-    written = write_paper(
-        paper(root, tables=[{**table, "arms": ["residual_vq", "vq_vae"], "sizes": [256]}]), root
-    ).paths
+    document = paper(root, tables=[{**table, "arms": ["residual_vq", "vq_vae"], "sizes": [256]}])
+    written = write_paper(document, root).paths
     data = pd.read_csv(written[1])
     assert data.groupby("suite", sort=False)["arm"].unique().map(list).to_dict() == {
         "first": ["vq_vae"],
@@ -147,35 +157,25 @@ def published(**wrong: Any) -> dict[str, Any]:
 OF = {"name": "t", "of": "main"}
 
 
+def of(**changes: Any) -> dict[str, Any]:
+    """A file with one table, that of `OF` but for ``changes``."""
+    return {"suite": "first", "tables": [OF | changes]}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         ({"tables": [OF]}, "mine.yaml:2: each needs `suite: NAME`"),
         ({"suite": "frist", "tables": [OF]}, "there are no results of `frist` in"),
-        (
-            {"suite": "first", "tables": [{**OF, "arms": ["simqv"]}]},
-            "`arms` names no arm: `simqv` (did you mean `simvq`",
-        ),
-        ({"suite": "first", "tables": [{**OF, "arms": ["simvq", "simvq"]}]}, "`arms` names `simvq` twice"),
-        ({"suite": "first", "tables": [{**OF, "sizes": [256, 256]}]}, "`sizes` names `256` twice"),
-        ({"suite": "first", "tables": [{**OF, "sizes": [512]}]}, "`t`: `sizes` has 512, but there are: 256, 1,024"),
-        (
-            {"suite": "first", "tables": [{**OF, "of": "mian"}]},
-            "table `t`: unknown table `mian` (did you mean `main`?); there are: main, ",
-        ),
+        (of(arms=["simqv"]), "`arms` names no arm: `simqv` (did you mean `simvq`"),
+        (of(arms=["simvq", "simvq"]), "`arms` names `simvq` twice"),
+        (of(sizes=[256, 256]), "`sizes` names `256` twice"),
+        (of(sizes=[512]), "`t`: `sizes` has 512, but there are: 256, 1,024"),
+        (of(of="mian"), "table `t`: unknown table `mian` (did you mean `main`?); there are: main, "),
         ({"suite": "first", "tables": [OF, OF]}, "two tables are called `t`"),
-        (
-            {"suite": "first", "tables": [{**OF, "footnotes": "some"}]},
-            "table `t`: `footnotes` must be `long`, `short` or `none`, not 'some'",
-        ),
-        (
-            {"suite": "first", "tables": [{**OF, "style": {"font_size": 90}}]},
-            "`style.font_size` must be at most 24, not 90",
-        ),
-        (
-            {"suite": "first", "tables": [{**OF, "style": {"font_size": 9, "width": 3}}]},
-            "letters of no given size; leave out `width` or `font_size`",
-        ),
+        (of(footnotes="some"), "table `t`: `footnotes` must be `long`, `short` or `none`, not 'some'"),
+        (of(style={"font_size": 90}), "`style.font_size` must be at most 24, not 90"),
+        (of(style={"font_size": 9, "width": 3}), "letters of no given size; leave out `width` or `font_size`"),
         ({"suites": ["first"], "tables": [OF]}, "mine.yaml:1: unknown key `suites` (did you mean `suite`?)"),
         (
             {"tables": [{"name": "t", "title": "t", "columns": ["mse"], "suites": ["first", "first"]}]},
