@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,10 +18,12 @@ from benchmark.report.tables import TABLES
 Make = Callable[..., "SyntheticResults"]  # noqa: F821 - of conftest.py, which is no module
 
 
-@pytest.fixture
-def shifted(synthetic: Make) -> Path:
+@pytest.fixture(scope="module")
+def shifted(synthetic_of_module: Make) -> Grid:
     """Four invented sizes made to stand for two laws at two shifts of one size."""
-    made = synthetic(("vq_vae", "simvq", "no_quantization"), sizes=(256, 512, 1024, 2048), seeds=2, artefacts=False)
+    made = synthetic_of_module(
+        ("vq_vae", "simvq", "no_quantization"), sizes=(256, 512, 1024, 2048), seeds=2, artefacts=False
+    )
     points = {256: ("gaussian", 0), 512: ("gaussian", 2), 1024: ("uniform", 0), 2048: ("uniform", 2)}
     cells = []
     for cell in made.plan["cells"]:
@@ -30,17 +31,16 @@ def shifted(synthetic: Make) -> Path:
         cells.append({**cell, "codebook_size": 256, "point": {"dataset.law": law, "dataset.shift": shift}})
     axes = {"dataset.law": ["gaussian", "uniform"], "dataset.shift": [2, 0]}
     made.edit_plan(codebook_sizes=[256], axes=axes, cells=cells, tuned="9 trials an arm")
-    return made.folder
+    return Grid(read(made.folder))
 
 
-def test_lines_go_along_numbers_and_words_head_them(shifted: Path) -> None:
-    grid = Grid(read(shifted))
-    assert grid.x.name == "dataset.shift"
-    assert [(line, [place.values for place in places]) for line, places in grid.lines()] == [
+def test_lines_go_along_numbers_and_words_head_them(shifted: Grid) -> None:
+    assert shifted.x.name == "dataset.shift"
+    assert [(line, [place.values for place in places]) for line, places in shifted.lines()] == [
         ("gaussian", [(256, "gaussian", 0), (256, "gaussian", 2)]),
         ("uniform", [(256, "uniform", 0), (256, "uniform", 2)]),
     ]
-    assert grid.title(Place((256, "uniform", 2))) == "uniform · shift = 2"
+    assert shifted.title(Place((256, "uniform", 2))) == "uniform · shift = 2"
 
 
 def test_the_codebook_size_is_the_axis_where_there_are_several(synthetic: Make) -> None:
@@ -72,16 +72,15 @@ def test_words_have_rows_of_arms_on_one_scale_and_a_column_a_word(synthetic: Mak
     assert dot.get_xdata()[0] == pytest.approx(100 * usage.mean)
 
 
-def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
-    results = read(shifted)
-    grid = Grid(results)
+def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Grid) -> None:
+    grid, results = shifted, shifted.results
     usage = TABLES["usage_by_size"](grid)
     assert usage is not None
     assert usage.title.endswith("by shift of the mean")
     assert usage.columns == ["Arm", "shift = 0", "shift = 2"]
     assert [block.heading for block in usage.blocks] == ["gaussian", "uniform"]
-    record = json.loads((shifted / "runs" / results.cells["key"][0] / "record.json").read_text())
-    other = json.loads((shifted / "runs" / results.cells["key"][1] / "record.json").read_text())
+    record = json.loads((results.folder / "runs" / results.cells["key"][0] / "record.json").read_text())
+    other = json.loads((results.folder / "runs" / results.cells["key"][1] / "record.json").read_text())
     mean = (record["metrics"]["usage"] + other["metrics"]["usage"]) / 2
     first = usage.data[(usage.data["arm"] == "vq_vae") & (usage.data["metric"] == "usage")].iloc[0]
     assert (first["dataset.law"], first["dataset.shift"], first["mean"]) == ("gaussian", 0, pytest.approx(mean))
@@ -97,9 +96,8 @@ def test_tables_have_a_block_a_line_and_a_column_a_value(shifted: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["usage", "distortion", "disguise", "rate_distortion", "price"])
-def test_plots_draw_every_line(shifted: Path, name: str) -> None:
-    results = read(shifted)
-    figure = PLOTS.all()[name].draw(Grid(results), arm_styles(results.plan["arms"], []))
+def test_plots_draw_every_line(shifted: Grid, name: str) -> None:
+    figure = PLOTS.all()[name].draw(shifted, arm_styles(shifted.results.plan["arms"], []))
     assert figure is not None
     if name == "usage":
         titles = [axis.get_title() for axis in figure.axes]

@@ -1,6 +1,8 @@
 """Thinning leaves the samples that plots show, whole records, and nothing to do for a second time."""
 
+import copy
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,22 @@ ARMS, SIZES = ("vq_vae", "simvq", "no_quantization"), (256, 1024)
 OLD = {"schema": 1}
 
 
-@pytest.fixture
-def made(synthetic):
+@pytest.fixture(scope="module")
+def whole(synthetic_of_module):
     """Two seeds of each arm at each size, with records that vouch for their files."""
-    made = synthetic(ARMS, SIZES, 2)
+    made = synthetic_of_module(ARMS, SIZES, 2)
     for key in runs(made.folder):
         record = json.loads((made.folder / "runs" / key / "record.json").read_text())
         Store(made.folder).write_record(key, record)
     return made
+
+
+@pytest.fixture
+def made(whole, tmp_path: Path):
+    """The same in a folder of a test's own."""
+    own = copy.deepcopy(whole)
+    own.folder = shutil.copytree(whole.folder, tmp_path / "results")
+    return own
 
 
 def runs(folder: Path) -> list[str]:
