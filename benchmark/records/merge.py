@@ -1,6 +1,5 @@
 """Takes over runs that were made elsewhere: each checked first, copied with its record last, never over a whole one."""
 
-import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,12 +10,11 @@ from typing import Any
 from benchmark.records.files import copy_file, writing
 from benchmark.records.plan import RESPONSE, BadPlanError, read_plan
 from benchmark.records.record import BadRecordError, read_record
-from benchmark.records.run import KEY, run_key, tokenizer_of
+from benchmark.records.run import KEY, run_key, suite_folder, tokenizer_of
 from benchmark.records.store import CHECKPOINT, RECORD, Store, file_digest, output_path, outputs, read_whole
 from methods.core.usage import UsageError
 
 PLAN = "plan.json"
-_SUITE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _LARGEST_RECORD = 10**8
 """Bytes of a record or a plan; they have some thousands."""
 Version = Callable[[str], int | None]
@@ -86,7 +84,7 @@ def _suites(source: Path) -> list[Path]:
 
 def _merge_suite(source: Path, results: Path, version_of: Version) -> Merged:
     merged = Merged(source.name)
-    if not _SUITE.fullmatch(source.name):
+    if source.name != suite_folder(source.name):
         merged.refused.append(f"{source} is not named like the results of a suite")
     elif source.is_symlink() or (source / "runs").is_symlink():
         merged.refused.append(f"{source} is a link, or its runs are")

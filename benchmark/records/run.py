@@ -16,6 +16,15 @@ KEY = re.compile(r"[A-Za-z0-9_]+(-K[0-9]+)?-s[0-9]+-[0-9a-f]{8}([0-9a-f]{24})?")
 """What a run's key, and so its folder, looks like."""
 
 
+def suite_folder(name: str) -> str:
+    """``name`` as the folder of a suite's results, of letters, digits and ``._-=@``; empty where nothing is left.
+
+    Never hidden, never `.` or `..`, and within a file system's 255 bytes.
+    """
+    kept = "".join(char if char.isalnum() or char in "._-=@" else "_" for char in name)
+    return kept.encode()[:200].decode(errors="ignore").lstrip(".")
+
+
 def label_of(key: str, arm: str, config: dict[str, Any]) -> str:
     """The key of a run or a record, after the arm where that has a name of its own."""
     return key if arm == tokenizer_of(config).get("method") else f"{arm} {key}"

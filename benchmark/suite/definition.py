@@ -13,7 +13,7 @@ from benchmark.document import Document
 from benchmark.metrics.parts.extra import sources as metric_sources
 from benchmark.models import models
 from benchmark.objectives import objectives
-from benchmark.records.run import Run, run_key
+from benchmark.records.run import Run, run_key, suite_folder
 from benchmark.records.settings import Training
 from benchmark.suite.arms import arm_at, resolve_arm
 from benchmark.suite.choices import Choice, apply_choice, check_schedule, read_choices
@@ -248,9 +248,6 @@ def suite_name(path: Path, overrides: dict[str, Any]) -> str:
     """The suite's folder under results/: an overridden protocol gets a folder of its own."""
     own = ("dataset", "model", "objective", "training", "evaluation")
     changed = [f"{key}={value}" for key, value in sorted(overrides.items()) if key.split(".")[0] in own]
-    name = "".join(char if char.isalnum() or char in "._-=@" else "_" for char in "@".join([path.stem, *changed]))
-    # Never hidden, never `.` or `..`, and within a file system's 255 bytes.
-    name = name.encode()[:200].decode(errors="ignore").lstrip(".")
-    if not name:
+    if not (name := suite_folder("@".join([path.stem, *changed]))):
         raise UsageError(f"{path}: a suite's results lie in a folder named after its file, so it needs a name")
     return name

@@ -12,7 +12,7 @@ from benchmark.cli import main
 from benchmark.records import merge as module
 from benchmark.records.merge import Merged, merge
 from benchmark.records.record import empty_record, seal
-from benchmark.records.run import Run, run_key
+from benchmark.records.run import Run, run_key, suite_folder
 from benchmark.records.store import Store, read_whole
 from methods import UsageError
 
@@ -90,6 +90,20 @@ def test_finished_and_unfinished_runs_come_in_and_a_second_call_finds_them(suite
     runs += [f"runs/{unfinished.name}/{n}" for n in (".claim", "checkpoint.pt")]
     assert inside == ["plan.json", *runs, "tuning.csv"]
     assert _merge(there / suite, here) == Merged("tiny", equal=[finished.name], kept=[unfinished.name])
+
+
+@pytest.mark.parametrize("changed", ["training.steps=7", "dataset.path=größer"])
+def test_the_results_of_an_overridden_suite_are_known_by_their_name(changed: str, there: Path, here: Path) -> None:
+    run = _write(there, _run()).name
+    (there / "tiny").rename(there / suite_folder(f"tiny@{changed}"))
+    merged = _merge(there, here)
+    assert (merged.suite, merged.taken) == (f"tiny@{changed}", [run])
+
+
+def test_a_folder_that_no_suite_has_is_refused(there: Path, here: Path) -> None:
+    _write(there, _run())
+    (there / "tiny").rename(there / ".tiny")
+    assert _merge(there / ".tiny", here).refused == [f"{there / '.tiny'} is not named like the results of a suite"]
 
 
 def test_a_finished_run_takes_the_place_of_an_unfinished_or_broken_one(there: Path, here: Path) -> None:

@@ -211,12 +211,12 @@ def test_the_length_of_a_run_may_be_an_axis_and_must_be_said(tiny: dict[str, obj
 
 
 def test_a_discriminator_is_warm_before_the_run_ends(tiny: dict[str, object], write_suite: Write) -> None:
-    judged = {"name": "perceptual_adversarial", "perceptual_weight": 0.0, "start": 4, "warmup_steps": 6}
+    judged = {"name": "perceptual_adversarial", "perceptual_weight": 0.0, "start": 2, "warmup_steps": 3}
     plan = plan_suite(write_suite({**tiny, "objective": judged}))
     assert plan.runs
-    said = r"objective.warmup_steps \(6 from step 4 on\) must not go beyond the 9 steps of the run"
+    said = r"objective.warmup_steps \(3 from step 2 on\) must not go beyond the 4 steps of the run"
     with pytest.raises(UsageError, match=said):
-        plan_suite(write_suite({**tiny, "objective": judged}), overrides={"training.steps": 9})
-    judged["start"] = 0
-    with pytest.raises(UsageError, match=r"objective.warmup_steps \(6\) must not go beyond the 4 steps of the run"):
         plan_suite(write_suite({**tiny, "objective": judged}), overrides={"training.steps": 4})
+    judged["start"] = 0
+    with pytest.raises(UsageError, match=r"objective.warmup_steps \(3\) must not go beyond the 2 steps of the run"):
+        plan_suite(write_suite({**tiny, "objective": judged}), overrides={"training.steps": 2})
