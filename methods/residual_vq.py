@@ -169,6 +169,10 @@ class ResidualVQ(CompositeQuantizer):
         listed = [level.codewords() for level in self._stack()]
         return None if any(one is None for one in listed) else [one[0] for one in listed if one is not None]
 
+    def is_one_graph(self) -> bool:
+        """Unless levels are dropped."""
+        return super().is_one_graph() and not self.dropout
+
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """Start level after level from what the levels before it leave over of the same batches."""
         seen: list[Tensor] = []

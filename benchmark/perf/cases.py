@@ -49,6 +49,11 @@ class Contender:
         return self.requires(device)
 
 
+def needs_a_gpu(device: torch.device) -> str | None:
+    """Why there is nothing to measure on ``device``, or None."""
+    return None if device.type == "cuda" else "needs a GPU"
+
+
 @dataclass(frozen=True)
 class Group:
     """Contenders at one operation; times are compared with those of ``reference``.

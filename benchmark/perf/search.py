@@ -18,6 +18,7 @@ from benchmark.perf.cases import (
     Group,
     Prepared,
     Shape,
+    needs_a_gpu,
 )
 from benchmark.perf.trained import STAGES, successive_searches
 from methods.parts.bounded_search import SearchMemory
@@ -105,10 +106,6 @@ def _needs_faiss(device: torch.device) -> str | None:
     return None
 
 
-def _needs_a_gpu(device: torch.device) -> str | None:
-    return None if device.type == "cuda" else "needs a GPU"
-
-
 def _product(latents: Tensor, codewords: Tensor) -> None:
     """z·e for all pairs into one buffer, block after block: what any search by products has to do at least."""
     elements = _BLOCK_ELEMENTS[latents.device.type]
@@ -150,7 +147,7 @@ def _contenders(pairs: Pairs, *others: Contender) -> tuple[Contender, ...]:
         _searching("faiss.knn", _faiss, pairs, requires=_needs_faiss),
         *others,
         _searching("matrix product alone", _always(_product), pairs),
-        _searching("matrix product alone, TF32", _always(_tf32_product), pairs, requires=_needs_a_gpu),
+        _searching("matrix product alone, TF32", _always(_tf32_product), pairs, requires=needs_a_gpu),
     )
 
 

@@ -14,19 +14,23 @@ from benchmark.perf.cases import (
     Group,
     Prepared,
     Shape,
+    needs_a_gpu,
 )
 from benchmark.perf.peers import formula_simvq, package_missing, package_simvq
 from benchmark.perf.steps import FORMULA, PACKAGE, Own
 from benchmark.perf.trained import first_step, training
+from benchmark.training.passes import Passes
 
 _STAGE = "trained"
 BARE = "bare loop"
+COMPILED = f"{OURS}, compiled"
 HISTORY_POINT = "a point of the history"
 
 
-def _harness(method: str) -> Callable[[Shape, torch.device], Prepared]:
+def _harness(method: str, *, compiled: bool = False) -> Callable[[Shape, torch.device], Prepared]:
     def prepare(shape: Shape, device: torch.device) -> Prepared:
         trainer, steps = training(method, shape, _STAGE, device), itertools.count(first_step(_STAGE))
+        trainer.passes = Passes(trainer.system, compiled, device)
         return lambda: trainer.step(next(steps))
 
     return prepare
@@ -70,6 +74,7 @@ TRAINING = Group(
     title="training step, SimVQ",
     contenders=(
         Contender(OURS, _harness("simvq")),
+        Contender(COMPILED, _harness("simvq", compiled=True), requires=needs_a_gpu),
         Contender(BARE, _bare(None)),
         Contender(HISTORY_POINT, _history_point),
         Contender(f"{BARE}, {PACKAGE}", _bare(package_simvq), lambda shape: shape.matrices(1.2), package_missing),

@@ -82,7 +82,8 @@ class Training(BaseModel):
     quantizer_learning_rate: float | None = Field(None, gt=0, description="the learning rate where left out")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the autoencoder; quantizers run in fp32")
     compile: bool = Field(
-        False, description="encoder, decoder and, where it is one graph, quantizer by `torch.compile`"
+        False,
+        description="encoder, decoder and, where it is one graph, quantizer by `torch.compile`, for one device",
     )
     timeout: float | None = Field(None, gt=0, description="seconds of training; not part of a run's key")
     devices: int = Field(1, ge=1, description="that share every batch of one run; not part of a run's key")

@@ -1,5 +1,6 @@
 """The passes of a training step through encoder, quantizer and decoder, compiled where a run asks for it."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from benchmark.training.system import System
 from methods import Quantized
+from methods.core.cache import cache_folder
 
 Map = Callable[[Tensor], Tensor]
 _OWN_RANDOM: dict[str, str | int | bool | Callable[..., Any]] = {"fallback_random": True}
@@ -18,8 +20,8 @@ class Passes:
     """``encode``, ``quantize`` and ``decode`` of a system in training; with ``compiled``, by `torch.compile`.
 
     On a GPU encoder and decoder are then CUDA graphs, which may only hold what no later step reads; a quantizer may
-    remember a batch, so it is compiled without. It stays as it is where its class says that its step is no one graph
-    (`Quantizer.one_graph`), and for the first quantized step, in which a start from data waits for values.
+    remember a batch, so it is compiled without. It stays as it is where its step is no one graph
+    (`Quantizer.is_one_graph`), and for the first quantized step of a process, in which a start waits for values.
     """
 
     def __init__(self, system: System, compiled: bool, device: torch.device) -> None:
@@ -29,10 +31,11 @@ class Passes:
         self.quantize: Callable[[Tensor], Quantized] = system.quantize
         self._graphs = compiled and device.type == "cuda"
         if compiled:
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor"))
             mode = "reduce-overhead" if self._graphs else None
             self.encode = torch.compile(system.encode, mode=mode)
             self.decode = torch.compile(system.decode, mode=mode)
-            if system.quantizer.one_graph:
+            if system.quantizer.is_one_graph():
                 self.quantize = self._first_quantized
 
     def begin(self) -> None:

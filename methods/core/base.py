@@ -105,8 +105,8 @@ class Quantizer(nn.Module):
     independent_rows: ClassVar[bool] = True
     """False where a code depends on the batch it is computed in (balanced assignments)."""
     one_graph: ClassVar[bool] = True
-    """False where a training step after the first is no one graph of `torch.compile`, as it branches on values; a run
-    that is compiled (``training.compile``) then leaves the quantizer as it is."""
+    """False where a training step after the first is no one graph of `torch.compile`, as it branches on values or makes
+    tensors of unknown size; a run that is compiled (``training.compile``) then leaves the quantizer as it is."""
     max_codebook_size: ClassVar[int | None] = None
     """Largest size this method can do in reasonable time and memory, on any device."""
     max_codebook_size_cpu: ClassVar[int | None] = None
@@ -219,6 +219,11 @@ class Quantizer(nn.Module):
     def unmapped_codewords(self) -> Tensor | None:
         """What the codewords were before a trained map ``[K, D]``; None for a method without one."""
         return None
+
+    def is_one_graph(self) -> bool:
+        """What the class says (``one_graph``), and with its options all quantizers within it."""
+        within = (part for part in self.modules() if isinstance(part, Quantizer) and part is not self)
+        return self.one_graph and all(part.is_one_graph() for part in within)
 
     # -- hooks of the training loop ------------------------------------------------------------
 

@@ -102,6 +102,10 @@ class KeptCodebook(EntropyRegularised, CodebookQuantizer):
         kind, options = resolve_upkeep(upkeep or cls.own_upkeep, upkeep_params)
         return kind.can_be_shared(**options)
 
+    def is_one_graph(self) -> bool:
+        """Unless the upkeep is none."""
+        return super().is_one_graph() and self.upkeep.one_graph
+
     def initialise(self, latents: Iterator[Tensor]) -> None:
         """k-means of the first batches, or latents of the first one, where ``init`` says so."""
         if self.init == "latents" and not self.initialised:

@@ -44,6 +44,11 @@ class Upkeep:
         """Whether it may see several batches in one training step."""
         return True
 
+    @property
+    def one_graph(self) -> bool:
+        """Whether it leaves a training step one graph: of trained codewords it sets so many as a batch says."""
+        return self.quantizer.averaged or not self.sets_codewords
+
     def _averages_of(self, *, decay: float, epsilon: float = 0.0, debias: bool = False) -> EMAStatistics:
         quantizer = self.quantizer
         quantizer.statistics = EMAStatistics(

@@ -17,7 +17,7 @@ class BranchesOnValues(Sound):
             super().track(latents)
 
 
-@FAULTS.planted("one_graph", "4 steps are compiled 4 times")
+@FAULTS.planted("one_graph", "4 steps are 4 graphs")
 class IsAnotherInEveryStep(Sound):
     def anneal(self, step, total_steps):
         self.phase = f"{step}"
@@ -42,7 +42,7 @@ def test_a_class_may_say_that_its_step_is_no_one_graph():
     class Says(BranchesOnValues):
         one_graph = False
 
-    assert CHECKS["one_graph"](Subject(Says, 16, 4)) == "its class says that it is no one graph"
+    assert CHECKS["one_graph"](Subject(Says, 16, 4)) == "it says that it is not"
 
 
 def test_the_sound_method_is_one_graph_though_its_first_step_is_not():
