@@ -101,7 +101,6 @@ def replayed(runs: Sequence[Timed], at_a_time: int) -> list[tuple[float, float, 
         partial(committed, "remedies", "52eb2"),  # the dearest arms last, eight times as dear as most
         partial(committed, "clustering_latents", "53845"),
         partial(committed, "latent_dimension", "43850"),
-        partial(committed, "initial_collapse", "43850"),
     ],
 )
 def test_after_a_third_the_rest_of_a_first_seed_is_foretold(timed: Callable[[], list[Timed]]) -> None:
