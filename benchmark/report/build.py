@@ -132,12 +132,17 @@ def summary_csv(results: Results) -> str:
 
 
 def summary(results: Results) -> pd.DataFrame:
-    """One row a run, in the order of the plan, with where it stands on every axis; runs outside the plan below."""
-    stages = (results.cells, results.priors, results.second)
-    planned = [key for stage in stages if len(stage) for key in stage["key"].dropna()]
-    place = {key: index for index, key in enumerate(dict.fromkeys(planned))}
+    """One row a run, in the order of the plan, with where it stands on every axis; runs outside the plan below.
+
+    A run's arm is the plan's (its first, of several that share it), whatever the suite that it was made for calls it.
+    """
+    stages = [stage for stage in (results.cells, results.priors, results.second) if len(stage)]
+    planned = [(key, arm) for stage in stages for key, arm in zip(stage["key"], stage["arm"], strict=True)]
+    arms = dict(reversed(planned))
+    place = {key: index for index, key in enumerate(dict.fromkeys(key for key, _ in planned if isinstance(key, str)))}
     keys = sorted(results.runs.index, key=lambda key: (place.get(key, len(place)), key))
     found = results.runs.loc[keys]
+    found = found.assign(arm=[arms.get(key, arm) for key, arm in found["arm"].items()])
     for number, axis in enumerate(results.axes[1:], 1 + list(found.columns).index("codebook_size")):
         found.insert(
             number, axis.name, [_setting(tokenizer_of(results.records[key]["config"]), axis.name) for key in keys]
