@@ -1,6 +1,7 @@
 """One run on several processes of this machine: a worker starts and watches them; as a command, one of them."""
 
 import faulthandler
+import gc
 import json
 import os
 import signal
@@ -191,6 +192,7 @@ def _die_with_stdin() -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # as in `benchmark.worker.forks`
     signal.signal(signal.SIGTERM, _stop if sys.argv[1] == "0" else signal.SIG_IGN)
     if len(sys.argv) > 4:
         open_channel(int(sys.argv[4]))
