@@ -1,6 +1,10 @@
 """What all tests share: one thread a process, one function run by two processes of a gloo group, own registries."""
 
+# ruff: noqa: E402 -- not a search for garbage among what is imported, which lives to the end
 import gc
+
+gc.disable()
+
 import importlib
 import multiprocessing
 import os
@@ -34,15 +38,15 @@ _PRELOAD = [
 ]
 
 
-def pytest_configure() -> None:
-    """Look for cycles rarely, and not at all among what is imported and collected, which lives to the end."""
-    gc.disable()
-
-
 def pytest_collection_finish() -> None:
+    """Look for cycles rarely, and not at all among what is imported and collected."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,8 +1,11 @@
 """Runs the searches and their split in Triton's interpreter, which has to be chosen before Triton is imported."""
 
+# ruff: noqa: E402
+import gc
 import os
 import sys
 
+gc.disable()  # what is imported lives to the end
 os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
