@@ -58,8 +58,8 @@ class OptVQ(CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("epsilon", (3.0, 10.0, 30.0), below=(1.0,), above=(100.0, 300.0))
-    max_codebook_size_cpu = 4096
     one_graph = False
+    max_codebook_size_cpu = 4096
     """Six passes over N x K distances a step: for N = 6,272 and D = 64 one core needs 0.7 s at this size, 4.5 s at
     16,384."""
 

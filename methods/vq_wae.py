@@ -57,8 +57,8 @@ class VQWAE(CodebookQuantizer):
         distributed=Card.SAME_AS_ONE,
     )
     knob = Knob("beta", (1e-4, 1e-3, 1e-2), below=(1e-5,), above=(0.1, 1.0))
-    max_codebook_size = 1024
     one_graph = False
+    max_codebook_size = 1024
     """A linear programme of B x K a position and step, on one CPU core: for B = 128 and D = 64 it takes 27 ms at this
     size, 164 ms at 4,096 and 1.5 s at 16,384; a 7 x 7 grid has 49 of them."""
 

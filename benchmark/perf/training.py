@@ -30,7 +30,8 @@ HISTORY_POINT = "a point of the history"
 def _harness(method: str, *, compiled: bool = False) -> Callable[[Shape, torch.device], Prepared]:
     def prepare(shape: Shape, device: torch.device) -> Prepared:
         trainer, steps = training(method, shape, _STAGE, device), itertools.count(first_step(_STAGE))
-        trainer.passes = Passes(trainer.system, compiled, device)
+        if compiled:
+            trainer.passes = Passes(trainer.system, compiled, device)
         return lambda: trainer.step(next(steps))
 
     return prepare

@@ -136,10 +136,10 @@ def summary(results: Results) -> pd.DataFrame:
 
     A run's arm is the plan's (its first, of several that share it), whatever the suite that it was made for calls it.
     """
-    stages = [stage for stage in (results.cells, results.priors, results.second) if len(stage)]
-    planned = [(key, arm) for stage in stages for key, arm in zip(stage["key"], stage["arm"], strict=True)]
-    arms = dict(reversed(planned))
-    place = {key: index for index, key in enumerate(dict.fromkeys(key for key, _ in planned if isinstance(key, str)))}
+    stages = [results.cells, *(stage for stage in (results.priors, results.second) if len(stage))]
+    planned = pd.concat([stage[["key", "arm"]] for stage in stages]).dropna().drop_duplicates("key")
+    arms = dict(zip(planned["key"], planned["arm"], strict=True))
+    place = {key: index for index, key in enumerate(arms)}
     keys = sorted(results.runs.index, key=lambda key: (place.get(key, len(place)), key))
     found = results.runs.loc[keys]
     found = found.assign(arm=[arms.get(key, arm) for key, arm in found["arm"].items()])

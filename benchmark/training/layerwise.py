@@ -48,7 +48,7 @@ class LayerwiseTrainer(Trainer):
         self.layer = layer
         self.model, quantizer = self.layers[layer]
         self.system = self.whole.sharing(self.model.layer, quantizer)
-        self.passes = self._passes_of(self.system)
+        self.passes = self._passes()
         self._trained = self.whole.sharing(self.model, quantizer).eval()  # the layers below stay so
         settings = {**self.settings, "steps": self.layer_steps}
         self.optimizer, self.scheduler = build_optimizer(settings, self.system.model, quantizer)

@@ -197,7 +197,6 @@ class Loop(ABC):
 
         Where the last of those others takes longer than ``SLOW_STEP`` seconds, its time is the answer.
         """
-        warm_up += 2 * bool(self.settings.get("compile"))  # graphs are made in the first steps
         taken = 0.0
         for step in range(first, first + warm_up):
             taken = self._seconds_of(range(step, step + 1))

@@ -54,7 +54,7 @@ class Trainer(Loop):
         decay = self.settings["ema_decay"]
         self.average = averaged(self.system, decay) if decay else None
         self.stopwatch = QuantizerStopwatch(device)
-        self.passes = self._passes_of(self.system)
+        self.passes = self._passes()
 
     @property
     def trained(self) -> System:
@@ -155,8 +155,13 @@ class Trainer(Loop):
             terms[name] = value
         return {name: value.detach() for name, value in terms.items()}
 
-    def _passes_of(self, system: System) -> Passes:
-        return Passes(system, self.settings["compile"], self.device)
+    def seconds_a_step(self, warm_up: int, steps: int, first: int = 0) -> float:
+        """As of any loop; what is compiled is so in further steps before."""
+        return super().seconds_a_step(warm_up + 2 * self.settings["compile"], steps, first)
+
+    def _passes(self) -> Passes:
+        """Through the system in training."""
+        return Passes(self.system, self.settings["compile"], self.device)
 
     def _enter_phase(self, step: int) -> None:
         """Whether ``step`` is quantized, and the schedules of quantizer and objective; a quantizer's run is its own."""

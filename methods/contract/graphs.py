@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
-from methods.contract.promises import PromiseError, check, require
+from methods.contract.promises import PromiseError, check, require, require_close_output
 from methods.contract.subject import Subject
+from methods.core.usage import in_words
 
 _STEPS = 5
 _MOST_GRAPHS = 2
@@ -33,14 +34,12 @@ def one_graph(subject: Subject) -> str | None:
             quantizer.compile(backend=backend)
             results += [subject.train_step(quantizer, step) for step in range(1, _STEPS)]
     except Exception as error:
-        told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        told, *_ = in_words(error).splitlines()
         raise PromiseError(f"compiled it fails: {told}; if that can't be helped, say `one_graph = False`") from error
     finally:
         torch.compiler.reset()
     for found, expected in zip(results, subject.course.results, strict=False):
-        same_codes = found.codes is None or expected.codes is None or torch.equal(found.codes, expected.codes)
-        close = torch.allclose(found.latents, expected.latents, atol=1e-5)
-        require(same_codes and close, "compiled it gives another output than as it is")
+        require_close_output(found, expected, "compiled it gives another output than as it is")
     told = f"{_STEPS - 1} steps are {len(graphs)} graphs, as it branches on values or is another in every step"
     require(len(graphs) <= _MOST_GRAPHS, f"{told}; if that is meant, say `one_graph = False`")
     return None

